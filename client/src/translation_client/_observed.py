@@ -1,0 +1,93 @@
+"""What one wait has seen and done: the job's age, the server's clock, the figures, the words of its errors. Pure."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from translation_client._errors import TranslationClientError, WaitTimeout
+from translation_client._models import WaitStats
+
+if TYPE_CHECKING:
+    from translation_client._models import Job
+
+log = logging.getLogger("translation_client")
+
+E = TypeVar("E", bound=TranslationClientError)
+
+
+class Observed:
+    """The record of one wait; ``job_id`` is None until the latest job is known by name."""
+
+    def __init__(self, job_id: str | None, began: float) -> None:
+        self.job_id = job_id
+        self.job: Job | None = None
+        self.polls = 0
+        self.held = 0
+        self.failures = 0
+        self.last_error: Exception | None = None
+        self._began = began
+        self._job_seen_at = began
+        self._server_ahead: float | None = None
+        self._warned = False
+
+    def note(self, job: Job, seen_at: float) -> None:
+        """Take in an answer about the job."""
+        self.job_id, self.job, self._job_seen_at = job.job_id, job, seen_at
+        if job.created_at is not None and not job.status.is_terminal:
+            # The server's moment against ours: an answer on its way makes it look older, so the largest is the best.
+            ahead = job.created_at.timestamp() + job.elapsed_time - seen_at
+            self._server_ahead = ahead if self._server_ahead is None else max(ahead, self._server_ahead)
+        if job.raw and job.raw.get("status") != job.status and not self._warned:
+            self._warned = True
+            log.warning("job %s: unknown status %.40r; waiting on, as if pending", job.job_id, job.raw.get("status"))
+
+    def failed(self, error: Exception) -> None:
+        """Take in a transient failure."""
+        self.failures += 1
+        self.last_error = error
+        log.info("job %s: poll #%d failed: %s", self.job_id or "(latest)", self.polls, error)
+
+    def age(self, now: float) -> float:
+        """Seconds since the job was accepted, so that a resumed wait does not begin fast again."""
+        waited = now - self._began
+        return waited if self.job is None else max(self.job.elapsed_time + now - self._job_seen_at, waited)
+
+    def stats(self, now: float, learnt_by: str = "") -> WaitStats:
+        """The figures so far."""
+        return WaitStats(self.polls, self.held, self.failures, now - self._began, learnt_by, self._detection_delay())
+
+    def ended(self, job: Job, now: float, learnt_by: str) -> Job:
+        """The job with the figures of the wait, which are logged in one line."""
+        stats = self.stats(now, learnt_by)
+        delay = "unknown" if stats.detection_delay is None else f"{stats.detection_delay * 1000:.1f} ms"
+        log.info(
+            "job %s: %s after %.3f s: %d polls (%d held, %d failed), learnt by %s, detection delay %s",
+            *(job.job_id, job.status, stats.elapsed, stats.polls, stats.held, stats.failures, learnt_by, delay),
+        )
+        return replace(job, wait_stats=stats)
+
+    def error(self, error: E, now: float) -> E:
+        """The error, with the figures of the wait, which are logged in one line."""
+        error.job_id, error.last_job = self.job_id or error.job_id, self.job
+        error.elapsed, error.polls, error.wait_stats = now - self._began, self.polls, self.stats(now)
+        log.info("%s", error)
+        return error
+
+    def timed_out(self, timeout: float | None, now: float, why: str = "") -> WaitTimeout:
+        """The error of a wait whose deadline has passed, or cannot be kept."""
+        state = f"still {self.job.status}" if self.job else "its status never arrived"
+        limit = f"timeout {timeout:g} s" if timeout is not None else "no timeout"
+        error = WaitTimeout(
+            f"job {self.job_id or '(latest)'}: {why or state} after {now - self._began:.1f} s ({limit}, "
+            f"{self.polls} polls); it may still end: wait again with its id"
+            + (f"; last failure: {self.last_error}" if self.last_error else "")
+        )
+        error.timeout, error.last_error = timeout, self.last_error
+        return self.error(error, now)
+
+    def _detection_delay(self) -> float | None:
+        if self.job is None or self.job.ended_at is None or self._server_ahead is None:
+            return None
+        return max(self._job_seen_at + self._server_ahead - self.job.ended_at.timestamp(), 0.0)

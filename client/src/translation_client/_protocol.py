@@ -1,0 +1,125 @@
+"""The wire, without the wire: what is sent and what comes back, and how requests are built. Pure.
+
+Reading the answers is ``_answers``' part; ``_transport`` and its async twin carry one for the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\]")
+_VISIBLE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
+_LONGEST_ID = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to send; the driver adds origin and credentials."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    hold: float = 0.0
+    """Seconds the server was asked to hold the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back: the names of the headers in lower case, ``date`` always among them (RFC 9110, section 6.6.1)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """A failure worth retrying.
+
+    Attributes:
+        error: What went wrong.
+        retry_after: Seconds before which the server wants no request; None if it did not say.
+        maybe_received: False if the server certainly did not act on the request.
+    """
+
+    error: Exception
+    retry_after: float | None = None
+    maybe_received: bool = True
+
+
+def start_request(
+    *,
+    idempotency_key: str,
+    video_length: float | None = None,
+    metadata: Mapping[str, object] | None = None,
+    simulate: Mapping[str, object] | None = None,
+) -> Request:
+    """``POST /start``; raises ``ValueError`` where an argument could not be sent."""
+    if not _VISIBLE.fullmatch(idempotency_key):
+        raise ValueError("idempotency_key must be 1 to 255 visible ASCII characters without quote and backslash")
+    given = {"video_length": video_length, "metadata": metadata, "simulate": simulate}
+    content = {name: value for name, value in given.items() if value is not None}
+    headers = {"Idempotency-Key": f'"{idempotency_key}"'}
+    if not content:
+        return Request("POST", "/start", headers)
+    return Request("POST", "/start", {**headers, "Content-Type": "application/json"}, _to_json(content))
+
+
+def check_video_length(video_length: float | None) -> None:
+    """Raise ``ValueError`` unless it is None or a finite number of seconds above 0."""
+    ok = video_length is None or (
+        isinstance(video_length, int | float) and not isinstance(video_length, bool) and 0 < video_length < float("inf")
+    )
+    if not ok:
+        raise ValueError(f"video_length must be a finite number of seconds above 0, not {video_length!r}")
+
+
+def check_job_id(job_id: object) -> str:
+    """The id, if it can stand in a path; raises ``ValueError`` (empty, too long, ``/``, ``?``, spaces, …)."""
+    if not isinstance(job_id, str):
+        raise ValueError(f"job_id must be a string, not {job_id!r}")  # noqa: TRY004 - one class for all bad arguments
+    if not job_id or len(job_id) > _LONGEST_ID or job_id in {".", ".."} or _FORBIDDEN_IN_IDS.search(job_id):
+        raise ValueError(f"job_id must be 1 to 255 characters without spaces, '/', '?', '#', '%', not {job_id[:300]!r}")
+    return job_id
+
+
+def status_request(job_id: str | None, hold: float = 0.0) -> Request:
+    """``GET /status/{job_id}``, or the latest job's; ``hold`` asks for a long poll of whole seconds (RFC 7240, 4.3)."""
+    headers = {"Prefer": f"wait={int(hold)}"} if hold >= 1 else {}
+    return Request("GET", _status_path(job_id), headers, hold=float(int(hold)))
+
+
+def cancel_request(job_id: str) -> Request:
+    """``DELETE /jobs/{job_id}``."""
+    return Request("DELETE", f"/jobs/{quote(job_id, safe='')}")
+
+
+def list_request(status: str | None, limit: int | None, cursor: str | None) -> Request:
+    """``GET /jobs``, one page."""
+    query = {"status": status, "limit": limit, "cursor": cursor}
+    text = urlencode({name: value for name, value in query.items() if value is not None})
+    return Request("GET", f"/jobs?{text}" if text else "/jobs")
+
+
+def query_request(job_ids: Sequence[str]) -> Request:
+    """``POST /jobs/query``."""
+    return Request("POST", "/jobs/query", {"Content-Type": "application/json"}, _to_json({"job_ids": list(job_ids)}))
+
+
+def _status_path(job_id: str | None) -> str:
+    return "/status" if job_id is None else f"/status/{quote(job_id, safe='')}"
+
+
+def _to_json(content: Mapping[str, object]) -> bytes:
+    try:
+        return json.dumps(content, allow_nan=False, ensure_ascii=True).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{', '.join(content)} cannot be sent as JSON: {error}") from None

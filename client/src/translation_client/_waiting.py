@@ -1,0 +1,217 @@
+"""The wait for one job: decides, and does nothing else.
+
+After every answer it chooses anew, best first:
+
+1. the server held the request and confirms it (``Preference-Applied``): ask again at once;
+2. the server said when to come again (``poll_after``, else ``Retry-After``): then;
+3. neither: an interval that grows with the job's age (``PollingConfig.blind_interval``).
+
+A failure worth retrying is retried with full jitter, not before its ``Retry-After``. The deadline ends everything:
+one last look is sent at it (earlier by what an answer takes to come, where that is long), and the wait is over
+neither before it nor more than 0.1 s after.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from translation_client._answers import applied_wait, read_job, retry_after
+from translation_client._errors import ApiError, JobNotFound, StatusUnavailable
+from translation_client._flow import Event, Flow, Send, Sleep, Tell
+from translation_client._long_poll import LongPoll
+from translation_client._observed import Observed, log
+from translation_client._protocol import Transient, status_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from translation_client._models import Job
+    from translation_client._polling import PollingConfig
+    from translation_client._protocol import Response
+
+LAST_LOOK = 0.08
+"""Seconds after the deadline at which the last look is given up; the promise is 0.1."""
+
+_EARLIEST_LOOK = 2.0  # seconds before the deadline: no round trip worth waiting for takes longer
+_MERGE = 0.05  # a poll due this close to the last look becomes the last look
+
+
+class _Answer(NamedTuple):
+    """A job as one answer told it, and what the answer says about the next request."""
+
+    job: Job
+    held: bool  # the server kept the request until there was something to say, or its time was over
+    demand: float | None  # Retry-After, where it is the only hint
+
+
+class Wait:
+    """One wait for one job; ``run()`` is its flow.
+
+    Args:
+        job_id: The job; None for the user's latest one, which the first answer names.
+        config: The polling arguments, the timeout among them.
+        now: The moment the wait begins.
+        randomness: Gives numbers from 0 to 1.
+        known: The job as the answer to its start told it, and when, if this client started it.
+        fresh_until: Until this moment a 404 may be a read that overtook the write, and is retried.
+        look_first: Whether somebody wants to know the status now, not only at the end.
+    """
+
+    def __init__(  # noqa: PLR0913 - the facts a wait depends on, all parameters so that it stays pure
+        self,
+        job_id: str | None,
+        config: PollingConfig,
+        *,
+        now: float,
+        randomness: Callable[[], float],
+        known: tuple[Job, float] | None = None,
+        fresh_until: float = -math.inf,
+        look_first: bool = False,
+    ) -> None:
+        self._observed = Observed(job_id, now)
+        self._config = config
+        self._randomness = randomness
+        self._now = now
+        self._deadline = math.inf if config.timeout is None else now + config.timeout
+        self._known = known
+        self._fresh_until = fresh_until
+        self._look_first = look_first and known is None
+        self._long_poll = LongPoll()
+        self._round_trip = 0.0
+        self._failures_in_a_row = 0
+
+    def run(self) -> Flow[Job]:
+        """Yield actions until the job has ended, and return it.
+
+        Raises:
+            WaitTimeout: At the deadline, or at once where the server asks for a pause beyond it.
+            StatusUnavailable: ``max_retries`` or ``max_polls`` is used up.
+            ApiError: The server refused.
+        """
+        if self._known is not None:
+            job, seen_at = self._known
+            yield from self._take_in(job, seen_at)
+        while True:
+            last_look = self._now >= self._look_at()
+            seen = yield from self._poll(last_look=last_look)
+            if isinstance(seen, _Answer) and seen.job.status.is_terminal:
+                return self._observed.ended(seen.job, self._now, "long poll" if seen.held else "poll")
+            self._check_polls()
+            if last_look:
+                yield from self._sleep(self._deadline)
+                raise self._observed.timed_out(self._config.timeout, self._now)
+            moment = self._next_try(seen) if isinstance(seen, Transient) else self._next_poll(seen)
+            log.info("Sleeping for %.3g s before poll #%d", max(moment - self._now, 0.0), self._observed.polls + 1)
+            yield from self._sleep(moment)
+
+    # ── one poll ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _poll(self, *, last_look: bool) -> Flow[_Answer | Transient]:
+        sent, hold = self._now, 0.0 if last_look else self._hold()
+        give_up = self._deadline + LAST_LOOK if last_look else min(sent + LongPoll.patience(hold), self._look_at())
+        reply = yield Send(status_request(self._observed.job_id, hold), give_up)
+        self._now, took = reply.now, reply.now - sent
+        self._observed.polls += 1
+        seen = self._read(reply.result, sent)
+        if isinstance(seen, Transient):
+            cut = self._long_poll.failed(hold, took)
+            self._failures_in_a_row += not cut  # a cut is the price of our own wish, no outage
+            self._observed.failed(seen.error)
+            return seen
+        job, response = seen
+        self._failures_in_a_row, self._observed.last_error = 0, None
+        applied = applied_wait(response)
+        if applied is None:
+            self._round_trip = max(0.5 * self._round_trip, took)
+        self._observed.held += applied is not None
+        held = self._long_poll.answered(hold, applied, took, ended=job.status.is_terminal)
+        yield from self._take_in(job, self._now, polled=True)
+        return _Answer(job, held, retry_after(response) if job.poll_after is None else None)
+
+    def _hold(self) -> float:
+        room = self._look_at() - self._now - self._round_trip
+        return self._long_poll.hold(room, look_first=self._look_first and self._observed.job is None)
+
+    def _read(self, result: Response | Transient | None, sent: float) -> tuple[Job, Response] | Transient:
+        if result is None or isinstance(result, Transient):
+            return result or Transient(ConnectionError("no answer"))
+        try:
+            seen = read_job(result, self._observed.job_id)
+        except ApiError as error:
+            if isinstance(error, JobNotFound) and sent < self._fresh_until:
+                return Transient(error)
+            raise self._observed.error(error, self._now) from None
+        return seen if isinstance(seen, Transient) else (seen, result)
+
+    def _take_in(self, job: Job, seen_at: float, *, polled: bool = False) -> Flow[None]:
+        previous = self._observed.job
+        self._observed.note(job, seen_at)
+        if previous is None:
+            log.info("job %s: Initial status: %s", job.job_id, job.status)
+        elif not job.status.is_terminal:
+            log.info(
+                "job %s: poll #%d after %.1f s: %s", job.job_id, self._observed.polls, job.elapsed_time, job.status
+            )
+        if polled:
+            yield from self._tell(Event.POLL, job)
+        if previous is None or previous.status is not job.status:
+            yield from self._tell(Event.CHANGE, job)
+        if job.status.is_terminal:
+            yield from self._tell(Event.COMPLETION, job)
+
+    def _tell(self, event: Event, job: Job) -> Flow[None]:
+        reply = yield Tell(event, job)
+        self._now = reply.now
+
+    # ── the next one ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _look_at(self) -> float:
+        """The moment of the last look: the deadline, earlier by what does not fit into the time allowed after it."""
+        early = 1.5 * self._round_trip - 0.75 * LAST_LOOK
+        return self._deadline - min(max(early, 0.0), _EARLIEST_LOOK)
+
+    def _next_poll(self, answer: _Answer) -> float:
+        return self._not_after_last_look(self._now + self._pause(answer))
+
+    def _pause(self, answer: _Answer) -> float:
+        age, polls, hint = self._observed.age(self._now), self._observed.polls, answer.job.poll_after
+        if answer.held:
+            return answer.demand or 0.0
+        if hint is not None:
+            return self._config.hinted_interval(hint, age, polls, self._randomness)
+        if answer.demand is not None:  # unlike poll_after it is a demand: never undercut
+            return max(self._config.hinted_interval(answer.demand, age, polls, self._randomness), answer.demand)
+        return self._config.blind_interval(age, polls, self._randomness)
+
+    def _next_try(self, failure: Transient) -> float:
+        """When to try again after a failure; raises where there is nothing to be gained."""
+        limit = self._config.max_retries
+        if limit is not None and self._failures_in_a_row > limit:
+            raise self._unavailable(f"max_retries={limit} used up; last failure: {failure.error}") from failure.error
+        earliest = self._now + (failure.retry_after or 0.0)
+        if earliest > self._deadline:
+            why = f"the server asks to wait {failure.retry_after:g} s (Retry-After), beyond the deadline"
+            raise self._observed.timed_out(self._config.timeout, self._now, why)
+        delay = self._config.retry_delay(max(self._failures_in_a_row, 1), self._randomness)
+        return max(self._not_after_last_look(self._now + delay), earliest)
+
+    def _not_after_last_look(self, moment: float) -> float:
+        look = self._look_at()
+        return moment if moment < look - _MERGE else max(look, self._now)
+
+    def _check_polls(self) -> None:
+        limit = self._config.max_polls
+        if limit is not None and self._observed.polls >= limit:
+            raise self._unavailable(f"max_polls={limit} used up") from self._observed.last_error
+
+    def _unavailable(self, why: str) -> StatusUnavailable:
+        observed = self._observed
+        state = f"last seen {observed.job.status}" if observed.job else "its status never arrived"
+        text = f"job {observed.job_id or '(latest)'}: {why} ({state}); wait again with its id"
+        return observed.error(StatusUnavailable(text), self._now)
+
+    def _sleep(self, until: float) -> Flow[None]:
+        if until > self._now:
+            reply = yield Sleep(until)
+            self._now = reply.now
