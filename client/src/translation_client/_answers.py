@@ -12,7 +12,7 @@ import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from translation_client._errors import (
     ApiError,
@@ -62,8 +62,15 @@ def read_job(response: Response, job_id: str | None = None) -> Job | Transient:
         return _not_understood(response, str(error), job_id)
 
 
-def read_jobs(response: Response) -> tuple[list[Job], str | None] | Transient:
-    """The jobs and the next cursor in an answer to ``GET /jobs`` or ``POST /jobs/query``."""
+class Page(NamedTuple):
+    """One page of a list of jobs; no ``next_cursor``: the last one."""
+
+    jobs: list[Job]
+    next_cursor: str | None
+
+
+def read_jobs(response: Response) -> Page | Transient:
+    """The jobs in an answer to ``GET /jobs`` or ``POST /jobs/query``."""
     content = read_object(response, None)
     if isinstance(content, Transient):
         return content
@@ -71,7 +78,7 @@ def read_jobs(response: Response) -> tuple[list[Job], str | None] | Transient:
     try:
         if not isinstance(jobs, list):
             raise ValueError("it has no list of jobs")  # noqa: TRY004, TRY301 - a malformed answer is one kind of fault
-        return [job_from_json(job) for job in jobs], cursor if isinstance(cursor, str) else None
+        return Page([job_from_json(job) for job in jobs], cursor if isinstance(cursor, str) else None)
     except ValueError as error:
         return _not_understood(response, str(error), None)
 

@@ -71,7 +71,7 @@ class Call(Generic[T]):
     def _next_try(self, failure: Transient) -> float:
         limit, count = self._config.max_retries, len(self._failures)
         if limit is not None and count > limit:
-            raise self._error(f"max_retries={limit} used up") from failure.error
+            raise self._error(f"max_retries={limit} used up")
         earliest = self._now + (failure.retry_after or 0.0)
         if earliest > self._deadline:
             raise self._error(f"the server asks to wait {failure.retry_after:g} s (Retry-After), beyond the timeout")
@@ -80,7 +80,9 @@ class Call(Generic[T]):
 
     def _error(self, why: str) -> TranslationClientError:
         error = self._given_up(why, self._failures, self._now - self._began)
-        error.__cause__ = self._failures[-1].error
+        failure = self._failures[-1].error
+        if error is not failure:
+            error.__cause__ = failure
         return error
 
 
@@ -101,5 +103,18 @@ def call_given_up(what: str, job_id: str | None = None) -> Callable[[str, list[T
 
     def make(why: str, failures: list[Transient], elapsed: float) -> StatusUnavailable:
         return StatusUnavailable(f"{what}: {why}; last failure: {failures[-1].error}", job_id=job_id, elapsed=elapsed)
+
+    return make
+
+
+def get_given_up(job_id: str | None) -> Callable[[str, list[Transient], float], TranslationClientError]:
+    """Makes the error of a single poll: what the server said, where it said something."""
+
+    def make(_: str, failures: list[Transient], elapsed: float) -> TranslationClientError:
+        failure = failures[-1].error
+        if isinstance(failure, TranslationClientError):
+            return failure
+        text = f"job {job_id or '(latest)'}: its status could not be had: {failure}"
+        return StatusUnavailable(text, job_id=job_id, elapsed=elapsed, polls=1)
 
     return make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +98,19 @@ class PollingConfig:
         return _grown(self.initial_delay, self.backoff_factor, polls - 1, self.max_delay)
 
 
-POLLING_DEFAULTS = {field.name: field.default for field in fields(PollingConfig)}
+_DEFAULTS = {field.name: field.default for field in fields(PollingConfig)}
+
+
+def configured(polling: PollingConfig | None, **arguments: Any) -> PollingConfig:  # noqa: ANN401 - checked by PollingConfig
+    """The configuration given whole, or made of the single arguments; raises ``ValueError`` where both are given."""
+    if polling is None:
+        return PollingConfig(**arguments)
+    if not isinstance(polling, PollingConfig):
+        raise ValueError(f"polling must be a PollingConfig, not {polling!r}")  # noqa: TRY004 - as all bad arguments
+    twice = [name for name, value in arguments.items() if value != _DEFAULTS[name]]
+    if twice:
+        raise ValueError(f"give {', '.join(twice)} in polling, or without polling, not both")
+    return polling
 
 
 def check_timeout(timeout: float | None) -> None:

@@ -14,6 +14,9 @@ from urllib.parse import quote, urlencode
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of an answer that are read at most; a longer one is a transient failure, not a full memory."""
+
 _FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\]")
 _VISIBLE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _LONGEST_ID = 255

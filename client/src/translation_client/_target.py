@@ -1,0 +1,90 @@
+"""Where the server is and who asks: checks the address and the credentials, and keeps the secret out of sight."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import unicodedata
+from importlib.metadata import PackageNotFoundError, version
+from urllib.parse import urlsplit
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Target:
+    """One origin and one user of it.
+
+    Args:
+        base_url: ``http://`` or ``https://``, a host, perhaps a port and a path; no credentials, query or fragment.
+        username: Without a colon (RFC 7617, section 2); None: the environment's ``API_USERNAME``.
+        password: Any Unicode text; None: the environment's ``API_PASSWORD``.
+
+    Raises:
+        ValueError: Naming the argument and what is allowed; never with the password in it.
+    """
+
+    def __init__(self, base_url: str, username: str | None, password: str | None) -> None:
+        self.base_url = _checked_url(base_url)
+        user = _given_or_environment("username", username, "API_USERNAME")
+        secret = _given_or_environment("password", password, "API_PASSWORD")
+        if ":" in user:
+            raise ValueError(f"username must not contain a colon (RFC 7617, section 2), not {user!r}")
+        self.username = user
+        self._authorization = _basic(user, secret)
+
+    def __repr__(self) -> str:
+        return f"{self.base_url} as {self.username}"
+
+    def headers(self) -> dict[str, str | bytes]:
+        """What is sent with every request."""
+        return {
+            "Authorization": self._authorization,
+            "Accept": "application/json, application/problem+json",
+            "User-Agent": f"translation-client/{_version()}",
+        }
+
+
+def _checked_url(base_url: object) -> str:
+    if not isinstance(base_url, str):
+        raise ValueError(f"base_url must be a string, not {base_url!r}")  # noqa: TRY004 - one class for bad arguments
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"base_url must be like http://host:port, not {_without_userinfo(base_url)!r}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("base_url must not contain credentials; give them as username and password")
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment or re.search(r"\s", base_url):
+        raise ValueError(f"base_url must be like http://host:port, not {_without_userinfo(base_url)!r}")
+    return base_url.rstrip("/")
+
+
+def _without_userinfo(url: str) -> str:
+    return re.sub(r"//[^/]*@", "//…@", url)
+
+
+def _given_or_environment(name: str, given: str | None, variable: str) -> str:
+    value = os.environ.get(variable) if given is None else given
+    if value is None:
+        raise ValueError(f"{name} is missing: give it, or set {variable} in the environment")
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} must be text that is not empty")
+    if _CONTROL.search(value):
+        raise ValueError(f"{name} must not contain control characters (RFC 7617, section 2)")
+    return value
+
+
+def _basic(username: str, password: str) -> bytes:
+    try:
+        pair = unicodedata.normalize("NFC", f"{username}:{password}").encode()
+    except UnicodeEncodeError:
+        raise ValueError("username and password must be valid Unicode text (no lone surrogates)") from None
+    return b"Basic " + base64.b64encode(pair)
+
+
+def _version() -> str:
+    try:
+        return version("translation-client")
+    except PackageNotFoundError:  # used from a checkout
+        return "0"
