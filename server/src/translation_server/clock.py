@@ -1,0 +1,81 @@
+"""The time, and being called at a moment of it: the only place that asks the machine what time it is."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LONGEST_SLEEP = 3600.0
+
+
+class Timer(Protocol):
+    """Something that will be called; ``cancel`` prevents it and may be repeated."""
+
+    def cancel(self) -> None:
+        """Do not call any more."""
+
+
+class Clock(Protocol):
+    """Where the service learns the time. Moments are seconds since 1970 (UTC), as floats."""
+
+    def now(self) -> float:
+        """The present moment; never less than an earlier answer."""
+
+    def call_at(self, moment: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` from the running event loop once ``now()`` has reached ``moment``, never before."""
+
+
+class SystemClock:
+    """The wall clock of the machine, except that it never goes back within this process and never stands still.
+
+    Args:
+        wall: Seconds since 1970; may be set back or forward by the machine's owner.
+        steady: Seconds of any origin; never goes back.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._offset = -math.inf
+
+    def now(self) -> float:
+        """The wall clock's time, or where it would be had it not been set back."""
+        steady = self._steady()
+        self._offset = max(self._offset, self._wall() - steady)
+        return steady + self._offset
+
+    def call_at(self, moment: float, callback: Callable[[], None]) -> Timer:
+        """A timer of the running event loop, set again if it fires early."""
+        return _LoopTimer(self, moment, callback)
+
+
+class _LoopTimer:
+    """Event loops count in whole milliseconds (uvloop) and may fire early: round up, and look again."""
+
+    __slots__ = ("_callback", "_clock", "_handle", "_loop", "_moment")
+
+    def __init__(self, clock: Clock, moment: float, callback: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = clock
+        self._moment = moment
+        self._callback = callback
+        self._handle = self._set(moment - clock.now())
+
+    def cancel(self) -> None:
+        self._handle.cancel()
+
+    def _set(self, seconds: float) -> asyncio.TimerHandle:
+        milliseconds = math.ceil(min(max(seconds, 0.0), _LONGEST_SLEEP) * 1000)
+        return self._loop.call_later(milliseconds / 1000, self._fire)
+
+    def _fire(self) -> None:
+        remaining = self._moment - self._clock.now()
+        if remaining > 0:
+            self._handle = self._set(remaining)
+        else:
+            self._callback()
