@@ -1,0 +1,186 @@
+"""Starts the server as its users do, `uvicorn main:app`, and always takes it down again.
+
+For whatever needs a real server from outside: `run.py`, `test_integration.py` and the tests. Standard library only.
+"""
+
+import contextlib
+import http.client
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn, Self
+
+ROOT = Path(__file__).resolve().parent
+START_TIMEOUT = 30.0
+STOP_TIMEOUT = 12.0
+POLL_INTERVAL = 0.05
+PORT_ATTEMPTS = 3
+
+
+class ServerStartError(RuntimeError):
+    """The server did not start; the message ends with what it printed."""
+
+
+class ServerProcess:
+    """A server on a free loopback port, in a process group of its own, with throw-away credentials.
+
+    Its database, its log (`server.log`) and what it prints (`uvicorn.log`) are in `folder`. After `stop` or `kill`
+    it can be started again, on the same data.
+
+    Args:
+        folder: an existing folder for its files.
+        python: the interpreter to run it with, which must have the server's packages.
+        settings: configuration variables, which win over any `server/.env`.
+
+    Raises:
+        ServerStartError: from `start`, when it is not ready within 30 seconds.
+    """
+
+    def __init__(self, folder: Path, *, python: str | Path = sys.executable, **settings: str) -> None:
+        self.username = "traveller"
+        self.password = secrets.token_urlsafe(12)
+        self.base_url = ""
+        self.log_file = folder / "server.log"
+        self.output_file = folder / "uvicorn.log"
+        self._python = python
+        self._process: subprocess.Popen[bytes] | None = None
+        self._settings = {
+            "API_USERNAME": self.username,
+            "API_PASSWORD": self.password,
+            "DATABASE_URL": f"sqlite:///{folder / 'jobs.db'}",
+            "LOG_FILE": str(self.log_file),
+            **settings,
+        }
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the running process, which is also the id of its group."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Starts the server and returns when it is ready."""
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            try:
+                self._launch(free_port())
+                self._await_readiness()
+            except ServerStartError as failure:
+                self.kill()
+                # Another process may have taken the port between our look and the start.
+                if attempt == PORT_ATTEMPTS or "address already in use" not in str(failure):
+                    raise
+            except BaseException:
+                self.kill()
+                raise
+            else:
+                return
+
+    def stop(self) -> int | None:
+        """Asks the server to end, insists after 12 seconds, and gives its exit status."""
+        if self._process is None:
+            return None
+        try:
+            self._signal_group(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_TIMEOUT)
+        finally:
+            status = self.kill()
+        return status
+
+    def kill(self) -> int | None:
+        """Ends the server and all it started at once, as a crash would."""
+        if self._process is None:
+            return None
+        self._signal_group(getattr(signal, "SIGKILL", signal.SIGTERM))
+        status = self._process.wait(STOP_TIMEOUT)
+        self._process = None
+        return status
+
+    def _launch(self, port: int) -> None:
+        self.base_url = f"http://127.0.0.1:{port}"
+        command = [self._python, "-m", "uvicorn", "main:app", "--host", "127.0.0.1", "--port", str(port)]
+        with self.output_file.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                cwd=ROOT / "server",
+                env=clean_environment() | self._settings,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _await_readiness(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while time.monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                break
+            if is_ready(self.base_url):
+                return
+            time.sleep(POLL_INTERVAL)
+        printed = self.output_file.read_text("utf-8", "replace").strip().splitlines()[-15:]
+        raise ServerStartError("\n".join(["The server did not start. It printed:", *printed]))
+
+    def _signal_group(self, number: int) -> None:
+        assert self._process is not None  # noqa: S101 - only called with a process
+        with contextlib.suppress(ProcessLookupError):
+            if hasattr(os, "killpg"):
+                os.killpg(self._process.pid, number)
+            else:
+                self._process.send_signal(number)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_ready(base_url: str) -> bool:
+    """Whether `/health/ready` answers 200."""
+    connection = http.client.HTTPConnection(base_url.removeprefix("http://"), timeout=5)
+    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.client.OK
+    return False
+
+
+def documented_variables() -> frozenset[str]:
+    """The names of all configuration variables, which `.env.example` documents, set or commented out."""
+    sample = (ROOT / ".env.example").read_text("utf-8")
+    return frozenset(re.findall(r"^(?:#\s*)?([A-Z][A-Z_]+)=", sample, flags=re.MULTILINE))
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without the variables that would configure a server or a client."""
+    return {name: value for name, value in os.environ.items() if name not in documented_variables()}
+
+
+@contextlib.contextmanager
+def orderly_exit() -> Iterator[None]:
+    """Turns the signals that would end a script on the spot into `SystemExit`, so that clean-up runs."""
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
