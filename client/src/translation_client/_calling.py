@@ -72,10 +72,10 @@ class Call(Generic[T]):
         limit, count = self._config.max_retries, len(self._failures)
         if limit is not None and count > limit:
             raise self._error(f"max_retries={limit} used up")
-        earliest = self._now + (failure.retry_after or 0.0)
-        if earliest > self._deadline:
-            raise self._error(f"the server asks to wait {failure.retry_after:g} s (Retry-After), beyond the timeout")
-        moment = max(earliest, self._now + self._config.retry_delay(count, self._randomness))
+        pause = failure.retry_after or 0.0
+        if pause and self._now + pause > self._deadline:
+            raise self._error(f"the server asks to wait {pause:g} s (Retry-After), beyond the timeout")
+        moment = max(self._now + pause, self._now + self._config.retry_delay(count, self._randomness))
         return min(moment, self._deadline)
 
     def _error(self, why: str) -> TranslationClientError:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from translation_client._polling import PollingConfig
     from translation_client._protocol import Response
 
-LAST_LOOK = 0.08
+LAST_LOOK = 0.06
 """Seconds after the deadline at which the last look is given up; the promise is 0.1."""
 
 _EARLIEST_LOOK = 2.0  # seconds before the deadline: no round trip worth waiting for takes longer
@@ -189,9 +189,10 @@ class Wait:
         limit = self._config.max_retries
         if limit is not None and self._failures_in_a_row > limit:
             raise self._unavailable(f"max_retries={limit} used up; last failure: {failure.error}") from failure.error
-        earliest = self._now + (failure.retry_after or 0.0)
-        if earliest > self._deadline:
-            why = f"the server asks to wait {failure.retry_after:g} s (Retry-After), beyond the deadline"
+        pause = failure.retry_after or 0.0
+        earliest = self._now + pause
+        if pause and earliest > self._deadline:
+            why = f"the server asks to wait {pause:g} s (Retry-After), beyond the deadline"
             raise self._observed.timed_out(self._config.timeout, self._now, why)
         delay = self._config.retry_delay(max(self._failures_in_a_row, 1), self._randomness)
         return max(self._not_after_last_look(self._now + delay), earliest)
