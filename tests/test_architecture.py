@@ -1,0 +1,230 @@
+"""The arrows point inwards: each module may use its own layer and the ones below, and nothing above.
+
+A new module is put into a layer here before anything else. Imports for annotations count as well.
+"""
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST_FILE = 250
+
+
+@dataclass(frozen=True)
+class Part:
+    """One package: its layers from the top to the bottom, and those of its modules that do no I/O."""
+
+    package: str
+    source: Path
+    layers: tuple[tuple[str, ...], ...]
+    pure: tuple[str, ...]
+    exceptions: frozenset[tuple[str, str]] = frozenset()
+
+
+CLIENT = Part(
+    "translation_client",
+    ROOT / "client/src/translation_client",
+    layers=(
+        ("_cli", "_cli_*"),
+        ("__init__",),
+        ("_client", "_async_client"),
+        ("_transport", "_async_transport", "_cutting", "_target", "_callbacks"),
+        ("_operations",),
+        ("_waiting", "_starting", "_many", "_events", "_calling", "_long_poll"),
+        ("_observed", "_flow", "_answers"),
+        ("_protocol",),
+        ("_polling", "_models"),
+        ("_errors",),
+    ),
+    pure=(
+        *("_waiting", "_starting", "_many", "_events", "_calling", "_long_poll", "_observed", "_flow"),
+        *("_answers", "_protocol", "_polling", "_models", "_errors"),
+    ),
+    # An error carries the job it is about; only its annotations say so.
+    exceptions=frozenset({("_errors", "_models")}),
+)
+
+SERVER = Part(
+    "translation_server",
+    ROOT / "server/src/translation_server",
+    layers=(
+        ("app",),
+        ("routes*", "events", "openapi*"),
+        ("waiting", "service", "schemas"),
+        ("stores.*", "stores"),
+        ("representation",),
+        ("jobs", "simulation", "clock"),
+        ("auth", "access", "bodies", "logs"),
+        ("problems", "settings", "env_file"),
+        ("__init__",),
+    ),
+    pure=("jobs", "simulation", "representation"),
+)
+
+PARTS = (CLIENT, SERVER)
+RIM = ("auth", "access", "bodies", "problems", "settings", "env_file", "logs")
+SHUNNED_BY_PURE = (
+    *("aiohttp", "asyncio", "fastapi", "http", "requests", "select", "selectors", "shutil", "socket", "sqlite3"),
+    *("ssl", "starlette", "subprocess", "tempfile", "threading", "time", "urllib.request", "urllib3", "uvicorn"),
+)
+
+
+def modules_of(source: Path) -> dict[str, str]:
+    """Module name inside the package (`jobs`, `stores.sqlite`) -> its text."""
+    return {
+        ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path.read_text("utf-8")
+        for path in sorted(source.rglob("*.py"))
+    }
+
+
+def imports_of(text: str) -> Iterator[str]:
+    """The dotted names a module imports, wherever in it; names taken from a module are given with it."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where things come from"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def arrows_of(part: Part, modules: Mapping[str, str]) -> set[tuple[str, str]]:
+    """Who imports whom inside the package."""
+    return {
+        (module, target)
+        for module, text in modules.items()
+        for name in imports_of(text)
+        if (target := target_of(part.package, name, modules)) not in (None, module)
+    }
+
+
+def target_of(package: str, name: str, modules: Iterable[str]) -> str | None:
+    """The module of the package that an imported name is, or is in."""
+    if name.split(".", maxsplit=1)[0] != package:
+        return None
+    inside = name.split(".")[1:]
+    prefixes = (".".join(inside[:length]) for length in range(len(inside), 0, -1))
+    return next((prefix for prefix in prefixes if prefix in modules), "__init__")
+
+
+def height_of(part: Part, module: str) -> int:
+    """How far from the bottom the module's layer is."""
+    heights = [
+        height
+        for height, layer in enumerate(reversed(part.layers))
+        if any(fnmatchcase(module, pattern) for pattern in layer)
+    ]
+    assert len(heights) == 1, f"say in {Path(__file__).name} which layer {part.package}.{module} belongs to"
+    return heights[0]
+
+
+def arrows_upwards(part: Part, modules: Mapping[str, str]) -> list[str]:
+    """Every import that goes against the layers."""
+    return [
+        f"{part.package}: {module} must not use {target}, which is above it"
+        for module, target in sorted(arrows_of(part, modules) - part.exceptions)
+        if height_of(part, target) > height_of(part, module)
+    ]
+
+
+def cycle_in(part: Part, modules: Mapping[str, str]) -> list[str]:
+    """One ring of modules that import each other, or nothing."""
+    uses: dict[str, set[str]] = {module: set() for module in modules}
+    for module, target in arrows_of(part, modules) - part.exceptions:
+        uses[module].add(target)
+    try:
+        TopologicalSorter(uses).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def impurities(part: Part, modules: Mapping[str, str]) -> list[str]:
+    """Every module for I/O, time or threads that a pure module imports."""
+    return [
+        f"{part.package}.{module} is pure and must not import {name}"
+        for module in part.pure
+        for name in imports_of(modules.get(module, ""))
+        if any(f"{name}.".startswith(f"{shunned}.") for shunned in SHUNNED_BY_PURE)
+    ]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.package)
+def test_arrows_point_inwards(part):
+    """A module uses its own layer and the ones below."""
+    assert arrows_upwards(part, modules_of(part.source)) == []
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.package)
+def test_no_modules_go_round_in_a_ring(part):
+    """Modules that import each other do not exist, inside a layer either."""
+    assert cycle_in(part, modules_of(part.source)) == []
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.package)
+def test_decisions_do_no_io(part):
+    """What decides is given the time and the randomness, and touches nothing outside."""
+    assert impurities(part, modules_of(part.source)) == []
+
+
+def test_the_rim_of_the_server_knows_nothing_of_its_heart():
+    """Credentials, bodies, problems, logs and settings would serve any other application as well."""
+    arrows = arrows_of(SERVER, modules_of(SERVER.source))
+    assert [arrow for arrow in arrows if arrow[0] in RIM and arrow[1] not in (*RIM, "__init__")] == []
+
+
+@pytest.mark.parametrize(("part", "stranger"), [(CLIENT, SERVER), (SERVER, CLIENT)], ids=["client", "server"])
+def test_client_and_server_never_meet(part, stranger):
+    """Neither imports the other, nor what stands at the top."""
+    names = {name.split(".")[0] for text in modules_of(part.source).values() for name in imports_of(text)}
+    assert names.isdisjoint({stranger.package, "client", "server", "main", "tests"})
+
+
+def test_files_stay_short():
+    """No file of ours has 250 lines."""
+    tracked = [path for folder in ("client", "server", "tests") for path in (ROOT / folder).rglob("*.py")]
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in [*tracked, *ROOT.glob("*.py")]}
+    too_long = {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length >= LONGEST_FILE}
+    assert too_long == {}
+
+
+TOY = Part(
+    "toy", Path(), layers=(("top",), ("left", "right"), ("base", "stores", "stores.*"), ("__init__",)), pure=("base",)
+)
+
+
+@pytest.mark.parametrize(
+    ("modules", "complaint"),
+    [
+        ({"top": "", "base": "from toy.top import go"}, "base must not use top"),
+        ({"top": "", "base": "def late():\n    import toy.top"}, "base must not use top"),
+        (
+            {"left": "", "stores.sqlite": "if TYPE_CHECKING:\n    from toy import left"},
+            "stores.sqlite must not use left",
+        ),
+        ({"__init__": "", "left": "from toy.right import x", "right": "from toy import left"}, "left, right"),
+        ({"base": "import socket"}, "must not import socket"),
+        ({"base": "from urllib.request import urlopen"}, "must not import urllib.request"),
+    ],
+)
+def test_a_planted_fault_is_found(modules, complaint):
+    """Each check complains about the very fault that it is there for."""
+    ring = ", ".join(sorted(set(cycle_in(TOY, modules))))
+    assert complaint in "\n".join([*arrows_upwards(TOY, modules), ring, *impurities(TOY, modules)])
+
+
+def test_a_module_without_a_layer_is_found():
+    """Nobody adds a module without deciding where it belongs."""
+    with pytest.raises(AssertionError, match=r"which layer toy\.stranger belongs to"):
+        arrows_upwards(TOY, {"base": "", "stranger": "from toy.base import x"})
+
+
+def test_sound_modules_pass():
+    """Arrows that point downwards or sideways earn no complaint."""
+    sound = {"top": "from toy.left import x", "left": "import toy.base", "base": "from json import dumps"}
+    assert arrows_upwards(TOY, sound) == cycle_in(TOY, sound) == impurities(TOY, sound) == []
