@@ -1,0 +1,1 @@
+"""The server; `main.py` starts it, `src/` holds it."""
