@@ -1,0 +1,162 @@
+"""The outermost layer: a request id, security headers, one log line per request, and an answer to every error."""
+
+import json
+import logging
+import os
+import re
+import time
+from collections.abc import Awaitable, Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from translation_server.problems import answer_to, respond
+
+_LOGGER: Final = logging.getLogger(__name__)
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PLAIN: Final = re.compile(r"[\w.@+-]+")
+_LONGEST_PATH: Final = 200  # characters, in the log
+_CLIENT_GONE: Final = 499  # in the log only, as nginx writes it: the client left before it was answered
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES: Final = frozenset({b"same-origin", b"none"})  # "none": a person typed the address
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_FOR_DATA: Final = (*_ALWAYS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+# The documentation pages start with an inline script, draw with inline styles and (Redoc) search in a worker.
+_PAGE_POLICY: Final = (
+    b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_FOR_PAGES: Final = (*_ALWAYS, (b"content-security-policy", _PAGE_POLICY))
+
+
+class Access:
+    """Pure ASGI middleware, to be the first to see a request and the last to see its answer.
+
+    It takes the request id from `X-Request-ID` (1 to 64 of `A-Za-z0-9._-`) or makes one, puts it in
+    `scope["request_id"]` and in the answer, and refuses with 403 what a page of another site makes a browser send.
+
+    Args:
+        app: the application behind it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one connection."""
+        if scope["type"] == "http":
+            return self._exchange(scope, receive, send)
+        return self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        headers = dict(scope["headers"])
+        answer = _Answer(scope, send, _request_id(headers))
+        try:
+            if is_cross_site(scope["method"], headers):
+                await respond(403, "Pages of other sites may not do this.")(scope, receive, answer.send)
+            else:
+                await self._app(scope, receive, answer.send)
+        except ClientDisconnect:
+            pass  # nobody is left to be told; the line below says so
+        except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
+            await answer.fail(error, receive)
+        finally:
+            answer.log(time.perf_counter() - begun)
+
+
+class _Answer:
+    """One answer on its way out; its `send` stands in for the server's."""
+
+    __slots__ = ("_request_id", "_scope", "_send", "_status")
+
+    def __init__(self, scope: Scope, send: Send, request_id: bytes) -> None:
+        self._scope = scope
+        self._send = send
+        self._request_id = request_id
+        self._status = 0
+        scope["request_id"] = request_id.decode()
+
+    def send(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            given = message.get("headers", ())
+            message["headers"] = [*given, (b"x-request-id", self._request_id), *_added(self._scope["path"], given)]
+        return self._send(message)
+
+    async def fail(self, error: Exception, receive: Receive) -> None:
+        """Answer with the problem; an answer under way can only be broken off, which the server does by itself."""
+        response = answer_to(error)
+        if not self._status:
+            await response(self._scope, receive, self.send)
+
+    def log(self, seconds: float) -> None:
+        scope = self._scope
+        path = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
+        _LOGGER.info(
+            "%s %s %d %.3f ms user=%s client=%s request=%s",
+            scope["method"],
+            path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…",
+            self._status or _CLIENT_GONE,
+            seconds * 1000,
+            _quoted(scope.get("user", "-")),
+            (scope.get("client") or "-")[0],
+            scope["request_id"],
+        )
+
+
+def is_cross_site(method: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a page of another site made the browser send this, with the credentials the browser remembers.
+
+    Browsers say so in `Sec-Fetch-Site` (Fetch Metadata) or, older ones, in `Origin` (RFC 6454, section 7);
+    other clients send neither. Requests that change nothing are never refused.
+    """
+    if method in _SAFE_METHODS:
+        return False
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in _OWN_SITES
+    origin = headers.get(b"origin")
+    if origin is None:
+        return False
+    host = origin.lower().partition(b"://")[2]
+    return not host or host != headers.get(b"host", b"").lower()
+
+
+def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
+    given = headers.get(b"x-request-id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return os.urandom(12).hex().encode()
+
+
+def _added(path: str, given: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers an answer gets in addition; only the assets of the documentation may be kept by caches."""
+    if path.startswith("/static-offline-docs/"):
+        return _FOR_PAGES
+    added = _FOR_PAGES if path.startswith(("/docs", "/redoc")) else _FOR_DATA
+    return added if any(name == b"cache-control" for name, _ in given) else (_NO_STORE, *added)
+
+
+@lru_cache(maxsize=1024)
+def _quoted(user: str) -> str:
+    return user if _PLAIN.fullmatch(user) else json.dumps(user, ensure_ascii=False)
+
+
+def _flushing(send: Send) -> Send:
+    """Write out the buffered log lines once the app has shut down; the signal that ends the process leaves no time."""
+
+    async def flush_then_send(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown"):
+            logger: logging.Logger | None = _LOGGER
+            while logger is not None:
+                for handler in logger.handlers:
+                    handler.flush()
+                logger = logger.parent
+        await send(message)
+
+    return flush_then_send
