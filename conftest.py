@@ -1,0 +1,49 @@
+"""What holds for every test: nothing it starts outlives it."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+PATIENCE = 5.0
+MARK = "TRANSLATION_TEST_RUN"
+
+
+def pytest_configure() -> None:
+    """Marks the run, and lets SIGTERM end it as Ctrl-C does, so that what the tests started is taken down."""
+    os.environ[MARK] = uuid.uuid4().hex
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_behind() -> Iterator[None]:
+    """Fails the run if a process, a thread or a socket is left when the last test is over."""
+    before = set(leftovers())
+    yield
+    deadline = time.monotonic() + PATIENCE
+    while (left := set(leftovers()) - before) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if left:
+        pytest.fail(f"The tests left behind: {', '.join(sorted(left))}")
+
+
+def leftovers() -> Iterator[str]:
+    """All that would have to be cleaned up, in words."""
+    this = psutil.Process()
+    yield from (f"process {other.pid} ({other.name()})" for other in processes_of_this_run() if other != this)
+    yield from (f"thread {thread.name}" for thread in threading.enumerate())
+    yield from (f"socket {socket.laddr} {socket.status}" for socket in this.net_connections("inet"))
+
+
+def processes_of_this_run() -> Iterator[psutil.Process]:
+    """Whatever inherited the mark, also where its parent has gone."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == os.environ[MARK] and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
