@@ -1,0 +1,170 @@
+"""Writes that arrive together share one transaction, and so one wait for the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from translation_server.stores.contract import StoreUnavailableError
+from translation_server.stores.sqlite_writes import Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_LOGGER = logging.getLogger(__name__)
+_LARGEST_BATCH = 1000
+_T = TypeVar("_T")
+
+
+class Commits(Protocol):
+    """Who carries out writes."""
+
+    def write(self, write: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
+        """Do this in a transaction; the result comes once it is committed.
+
+        The future raises ``StoreUnavailableError`` if it was not, and then nothing of it was written.
+        """
+
+    def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+        """Do this between two transactions, on the connection that writes."""
+
+    def close(self) -> None:
+        """Finish what was asked for; ask for nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    do: Callable[[Any], Any]
+    future: asyncio.Future[Any]
+    in_transaction: bool
+
+
+class GroupCommit:
+    """Commits in a thread of its own: while one batch waits for the disk, the next one gathers."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        # A daemon: what it has not finished was not acknowledged, so a process in a hurry need not wait for it.
+        self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
+        self._thread.start()
+
+    def write(self, write: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
+        """See ``Commits``."""
+        return self._put(write, in_transaction=True)
+
+    def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+        """See ``Commits``."""
+        return self._put(look, in_transaction=False)
+
+    def close(self) -> None:
+        """See ``Commits``."""
+        self._tasks.put(None)
+        self._thread.join()
+
+    def _put(self, do: Callable[[Any], _T], *, in_transaction: bool) -> asyncio.Future[_T]:
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._tasks.put(_Task(do, future, in_transaction))
+        return future
+
+    def _work(self) -> None:
+        open_ = True
+        while open_:
+            batch = self._gather()
+            open_ = batch[-1] is not None
+            tasks = [task for task in batch if task is not None]
+            if tasks:
+                _tell(tasks, [*self._look(tasks), *self._write(tasks)])
+
+    def _gather(self) -> list[_Task | None]:
+        """What is there, at least one, up to the sign to stop."""
+        batch = [self._tasks.get()]
+        try:
+            while batch[-1] is not None and len(batch) < _LARGEST_BATCH:
+                batch.append(self._tasks.get_nowait())
+        except queue.Empty:
+            pass
+        return batch
+
+    def _look(self, tasks: Sequence[_Task]) -> list[tuple[_Task, Any]]:
+        return [(task, _outcome(task.do, self._connection)) for task in tasks if not task.in_transaction]
+
+    def _write(self, tasks: Sequence[_Task]) -> list[tuple[_Task, Any]]:
+        writes = [task for task in tasks if task.in_transaction]
+        if not writes:
+            return []
+        results = _outcome(lambda connection: transact(connection, [task.do for task in writes]), self._connection)
+        if isinstance(results, Exception):
+            return [(task, results) for task in writes]
+        return list(zip(writes, results, strict=True))
+
+
+class DirectCommit:
+    """Commits at once, in the caller's thread: right where no disk is waited for."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def write(self, write: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
+        """See ``Commits``."""
+        return self._done(lambda connection: transact(connection, [write])[0])
+
+    def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+        """See ``Commits``."""
+        return self._done(look)
+
+    def close(self) -> None:
+        """See ``Commits``."""
+
+    def _done(self, do: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        _resolve([(future, _outcome(do, self._connection))])
+        return future
+
+
+def transact(connection: sqlite3.Connection, writes: Sequence[Callable[[Transaction], _T]]) -> list[_T]:
+    """Do all of it in one transaction, or none of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        transaction = Transaction(connection)
+        results = [write(transaction) for write in writes]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return results
+
+
+def _outcome(do: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connection) -> _T | Exception:
+    try:
+        return do(connection)
+    except sqlite3.Error as error:
+        _LOGGER.warning("the database does not work: %s", error)
+        return StoreUnavailableError(str(error))
+    except Exception as error:
+        _LOGGER.exception("a write failed unexpectedly")
+        return error
+
+
+def _tell(tasks: Sequence[_Task], outcomes: Sequence[tuple[_Task, Any]]) -> None:
+    loop = tasks[0].future.get_loop()
+    try:
+        loop.call_soon_threadsafe(_resolve, [(task.future, outcome) for task, outcome in outcomes])
+    except RuntimeError:  # the loop is closed, so nobody waits for it any more
+        _LOGGER.debug("nobody was left to tell about %d writes", len(outcomes))
+
+
+def _resolve(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, outcome in outcomes:
+        if future.done():
+            continue
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
