@@ -32,7 +32,7 @@ class ServerProcess:
     """A server on a free loopback port, in a process group of its own, with throw-away credentials.
 
     Its database, its log (`server.log`) and what it prints (`uvicorn.log`) are in `folder`. After `stop` or `kill`
-    it can be started again, on the same data.
+    it can be started again, on the same data, and `exit_status` says how it ended.
 
     Args:
         folder: an existing folder for its files.
@@ -47,6 +47,7 @@ class ServerProcess:
         self.username = "traveller"
         self.password = secrets.token_urlsafe(12)
         self.base_url = ""
+        self.exit_status: int | None = None
         self.log_file = folder / "server.log"
         self.output_file = folder / "uvicorn.log"
         self._python = python
@@ -88,26 +89,24 @@ class ServerProcess:
             else:
                 return
 
-    def stop(self) -> int | None:
-        """Asks the server to end, insists after 12 seconds, and gives its exit status."""
+    def stop(self) -> None:
+        """Asks the server to end, and insists after 12 seconds."""
         if self._process is None:
-            return None
+            return
         try:
             self._signal_group(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_TIMEOUT)
         finally:
-            status = self.kill()
-        return status
+            self.kill()
 
-    def kill(self) -> int | None:
+    def kill(self) -> None:
         """Ends the server and all it started at once, as a crash would."""
         if self._process is None:
-            return None
+            return
         self._signal_group(getattr(signal, "SIGKILL", signal.SIGTERM))
-        status = self._process.wait(STOP_TIMEOUT)
+        self.exit_status = self._process.wait(STOP_TIMEOUT)
         self._process = None
-        return status
 
     def _launch(self, port: int) -> None:
         self.base_url = f"http://127.0.0.1:{port}"
