@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of an answer that are read at most; a longer one is a transient failure, not a full memory."""
 
-_FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\]")
+_FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\\ud800-\udfff]")
 _VISIBLE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _LONGEST_ID = 255
 

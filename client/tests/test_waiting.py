@@ -1,0 +1,146 @@
+"""How a wait chooses its next poll, in virtual time."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from client.tests.virtual import BEGIN, Server, gaps, ok, status, wait
+from translation_client import Job, JobStatus
+from translation_client._flow import Event
+
+
+def test_long_poll_takes_one_request_and_no_delay():
+    """A wait of up to 30 s on a server that holds requests is one request, told a round trip after the end."""
+    run = wait(Server(ends=20.0, long_poll=True))
+    assert (len(run.moments), run.job.status) == (1, "completed")
+    assert run.over == pytest.approx(20.0, abs=0.01)
+    assert run.job.wait_stats.learnt_by == "long poll"
+
+
+def test_long_poll_renews_at_once():
+    """A hold that ran out is renewed without a pause: one request per 30 s."""
+    run = wait(Server(ends=100.0, long_poll=True))
+    assert len(run.moments) == 4
+    assert run.over == pytest.approx(100.0, abs=0.01)
+
+
+def test_shorter_limit_of_the_server_is_taken():
+    """A server that holds for 10 s at most is asked again after those."""
+    run = wait(Server(ends=25.0, long_poll=True, max_wait=10.0))
+    assert len(run.moments) == 3
+
+
+def test_confirmation_without_holding_is_no_tight_loop():
+    """A server that confirms the wait but answers at once is polled by the schedule."""
+    server = Server(ends=60.0)
+    server.faults = [(0, 60, lambda _r, t: (ok(server.job(t), **{"preference-applied": "wait=30"}), 0.001))]
+    assert len(wait(server).moments) < 20
+
+
+def test_hint_is_a_floor():
+    """No poll comes before the server's poll_after is over."""
+    run = wait(Server(ends=30.0, hint=4.0))
+    assert min(gaps(run)) >= 4.0
+
+
+def test_wrong_hint_is_capped():
+    """A hint of an hour for a job of 10 s costs max_delay, not an hour."""
+    run = wait(Server(ends=10.0, hint=3600.0), max_delay=20.0)
+    assert run.over <= 20.0 * 1.05 + 0.1
+
+
+def test_hint_of_nothing_is_no_tight_loop():
+    """A server that always says "come at once" is not polled more than about ten times as often as blind."""
+    blind = len(wait(Server(ends=60.0)).moments)
+    assert len(wait(Server(ends=60.0, hint=0.0)).moments) <= 12 * blind
+
+
+def test_retry_after_of_a_pending_answer_is_never_undercut():
+    """Where Retry-After is the only hint, it is obeyed to the second, even beyond max_delay."""
+    server = Server(ends=100.0)
+    server.faults = [(0, 100, lambda _r, t: (ok(server.job(t), **{"retry-after": "45"}), 0.001))]
+    assert min(gaps(wait(server, max_delay=10.0))) >= 45.0
+
+
+def test_blind_interval_grows_with_the_age_of_the_job():
+    """A resumed wait for an old job does not begin fast again."""
+    run = wait(Server(ends=math.inf, extra={"elapsed_time": 400.0}), timeout=100.0, jitter=0.0)
+    assert run.moments[1] - run.moments[0] == pytest.approx(20.0, abs=0.1)
+
+
+def test_backoff_factor_and_limits_of_the_user_are_obeyed():
+    """initial_delay, backoff_factor and max_delay make exactly the schedule they name."""
+    run = wait(Server(ends=30.0), initial_delay=1.0, backoff_factor=2.0, max_delay=8.0, jitter=0.0)
+    assert [round(gap, 2) for gap in gaps(run)][:5] == [1.0, 2.0, 4.0, 8.0, 8.0]
+
+
+@pytest.mark.parametrize("cut_after", [1.5, 3.0, 10.0, 25.0])
+def test_cut_holds_are_shortened_then_ended(cut_after):
+    """A proxy that cuts held requests costs a few retries, not the promptness: the hold shrinks below the cut."""
+    run = wait(Server(ends=200.0, long_poll=True, cut_after=cut_after, hint=2.0))
+    assert run.job.status == "completed"
+    assert run.over <= 200.0 + 3.0
+    cut = [r for t, r in run.server.requests if r.hold > cut_after]
+    assert 1 <= len(cut) <= 4
+
+
+def test_a_cut_hold_is_not_counted_as_a_failure_of_the_server():
+    """Even max_retries=0 survives a proxy that cuts the first long poll."""
+    run = wait(Server(ends=20.0, long_poll=True, cut_after=10.0), max_retries=0)
+    assert run.job.status == "completed"
+
+
+def test_a_server_that_learns_to_hold_is_used():
+    """Long poll is asked for again on later polls, so a server upgraded meanwhile is used at once."""
+    server = Server(ends=60.0, long_poll=True)
+    server.faults = [(0, 10, lambda _r, t: (ok(server.job(t)), 0.001))]
+    run = wait(server)
+    assert run.over == pytest.approx(60.0, abs=0.01)
+
+
+def test_callbacks_come_at_first_sight_at_changes_and_at_the_end():
+    """The status is told at first sight and when it changes; the completion once."""
+    run = wait(Server(ends=5.0, long_poll=True), facts={"look_first": True})
+    assert [(event, word) for event, word, _ in run.told if event is not Event.POLL] == [
+        (Event.CHANGE, "pending"),
+        (Event.CHANGE, "completed"),
+        (Event.COMPLETION, "completed"),
+    ]
+    assert run.told[0][2] <= 1.1, "first sight is within a second, although the server holds requests"
+
+
+def test_job_started_here_is_told_without_a_request():
+    """The answer to the start is the first sight: it costs no request."""
+    known = (Job("j1", JobStatus.PENDING), BEGIN)
+    run = wait(Server(ends=5.0, long_poll=True), facts={"known": known, "look_first": True})
+    assert run.told[0] == (Event.CHANGE, JobStatus.PENDING, 0.0)
+    assert len(run.moments) == 1
+
+
+def test_latest_job_is_waited_for_by_the_id_of_its_first_answer():
+    """Without an id the first answer names the job, and a later job does not take its place."""
+    run = wait(Server(ends=5.0), job_id=None)
+    paths = [request.path for _, request in run.server.requests]
+    assert paths[0] == "/status"
+    assert set(paths[1:]) == {"/status/j1"}
+
+
+def test_figures_say_what_the_wait_did():
+    """Polls, held ones, failures and the detection delay stand in the job that is returned."""
+    run = wait(Server(ends=10.0, hint=1.0, faults=[(2, 4, status(500))]))
+    stats = run.job.wait_stats
+    assert stats.polls == len(run.moments)
+    assert stats.failures >= 1
+    assert stats.learnt_by == "poll"
+    assert stats.detection_delay == pytest.approx(run.over - 10.0, abs=0.01)
+
+
+def test_the_end_is_logged_in_one_line(caplog):
+    """Every wait logs one line at its end: polls, held, how it learnt, detection delay."""
+    caplog.set_level("INFO", "translation_client")
+    wait(Server(ends=5.0, long_poll=True))
+    lines = [r.getMessage() for r in caplog.records if "detection delay" in r.getMessage()]
+    assert len(lines) == 1
+    assert "1 polls (1 held, 0 failed), learnt by long poll" in lines[0]
