@@ -1,0 +1,411 @@
+"""Settings: what is taken, what is refused, and in which words."""
+
+import pickle
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from translation_server import env_file
+from translation_server.settings import Settings, SettingsError, mask_url
+
+ROOT = Path(__file__).resolve().parents[2]
+CREDENTIALS = {"API_USERNAME": "admin", "API_PASSWORD": "pass"}
+SECONDS = "a number of seconds from 0 to 1000000000"
+COUNT = "a whole number from 1 to 1000000000"
+LONG = 70
+SAMPLE = """
+API_USERNAME=admin
+API_PASSWORD=secretpassword
+MIN_DELAY=3               # seconds before a job may end
+MAX_DELAY=7
+ERROR_PROBABILITY=0.3
+"""
+
+
+def load(**variables: str) -> Settings:
+    return Settings.load(CREDENTIALS | variables, None)
+
+
+def refusal(environ: dict[str, str], env: Path | None = None) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        Settings.load(environ, env)
+    return caught.value.problems
+
+
+@pytest.fixture
+def env(tmp_path):
+    """Return a function that writes a `.env` file and returns its path."""
+
+    def write(text: str | bytes) -> Path:
+        path = tmp_path / "server" / ".env"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def test_sample(env):
+    """The sample works as it stands, inline comment included; what it leaves out has its default."""
+    settings = Settings.load({}, env(SAMPLE))
+    assert (settings.api_username, settings.api_password.get_secret_value()) == ("admin", "secretpassword")
+    assert (settings.min_delay, settings.max_delay, settings.error_probability) == (3, 7, 0.3)
+    assert (settings.random_seed, settings.max_wait, settings.log_level) == (None, 60, "INFO")
+    assert (settings.max_pending_jobs, settings.max_waiters, settings.max_body_bytes) == (10_000, 10_000, 65_536)
+
+
+NUMBERS = ["abc", "3s", "3   # seconds", "nan", "inf", "-inf", "1e999", "1_000", "0x10", "1,5", "٣", "True", "9" * 5000]
+
+
+@pytest.mark.parametrize("value", [*NUMBERS, "-1", "-0.001", "1000000001"])
+@pytest.mark.parametrize("variable", ["MIN_DELAY", "MAX_DELAY"])
+def test_delays_refused(variable, value):
+    """A delay that is no number of seconds from 0 on is refused by name."""
+    shown = repr(value) if len(value) < LONG else repr(value)[:79] + "…"
+    assert refusal(CREDENTIALS | {variable: value}) == (f"{variable} is {shown}: allowed is {SECONDS}",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "values", "allowed"),
+    [
+        (
+            "API_USERNAME",
+            ["a:b", ":", "a\nb", "a\x00", "\x7f", "a\x85"],
+            "text without a colon and without control characters",
+        ),
+        ("ERROR_PROBABILITY", [*NUMBERS, "-0.1", "1.0001", "30%"], "a number from 0 to 1"),
+        (
+            "RANDOM_SEED",
+            ["1.0", "seed", "1_0", "0x1", "9" * 19, "9" * 5000, "٣"],
+            "a whole number of at most 18 digits",
+        ),
+        ("MAX_WAIT", [*NUMBERS, "0", "-1"], "a number of seconds above 0 and up to 1000000000"),
+        ("LOG_FILE", ["a\nb", "a\x00b"], "the path of a file"),
+        ("LOG_LEVEL", ["loud", "20", "INFO,DEBUG", "NOTSET"], "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
+        ("MAX_PENDING_JOBS", ["0", "-1", "1.5", "1e3", "many", "9" * 5000], COUNT),
+        ("MAX_WAITERS", ["0", "-1", "1.5", "1e3", "many", "1000000001"], COUNT),
+        ("MAX_BODY_BYTES", ["0", "-1", "64k"], COUNT),
+        (
+            "DATABASE_URL",
+            [
+                "jobs.db",
+                "sqlite:jobs.db",
+                "sqlite://jobs.db",
+                "sqlite:///",
+                "sqlite:///a?mode=ro",
+                "mysql://h/db",
+                "://",
+            ],
+            "sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://…",
+        ),
+    ],
+)
+def test_refused(variable, values, allowed):
+    """A value that is not allowed is refused with one line: variable, value, what is allowed."""
+    for value in values:
+        (line,) = refusal(CREDENTIALS | {variable: value})
+        shown = repr(value) if len(value) < LONG else repr(value)[:79] + "…"
+        assert line == f"{variable} is {shown}: allowed is {allowed}"
+
+
+@pytest.mark.parametrize("variable", sorted(name.upper() for name in Settings.model_fields))
+@pytest.mark.parametrize("value", ["", "  "])
+def test_empty(variable, value):
+    """An empty value is refused as empty, not taken for the default; spaces may be a password or a name."""
+    if value and variable.startswith("API_"):
+        assert Settings.load(CREDENTIALS | {variable: value}, None)
+    else:
+        assert refusal(CREDENTIALS | {variable: value})[0].startswith(f"{variable} is empty: allowed is ")
+
+
+@pytest.mark.parametrize("missing", ["API_USERNAME", "API_PASSWORD"])
+def test_missing_credentials(missing):
+    """Without credentials the server does not start."""
+    (line,) = refusal({name: value for name, value in CREDENTIALS.items() if name != missing})
+    assert line.startswith(f"{missing} is missing from the environment and the .env file: allowed is ")
+
+
+@pytest.mark.parametrize(
+    ("given", "numbers"),
+    [
+        ({"MIN_DELAY": "5", "MAX_DELAY": "4.5"}, ("5", "4.5")),
+        ({"MIN_DELAY": "8"}, ("8", "7")),
+        ({"MAX_DELAY": "2"}, ("3", "2")),
+    ],
+)
+def test_min_above_max(given, numbers):
+    """A shortest time above the longest names both variables, also where one of them is the default."""
+    line = f"MIN_DELAY is {numbers[0]} and MAX_DELAY is {numbers[1]}: allowed is a MIN_DELAY up to MAX_DELAY"
+    assert refusal(CREDENTIALS | given) == (line,)
+
+
+def test_everything_wrong_is_said_at_once(env):
+    """All that is wrong is said together, a line each: file, credentials, values and their relation."""
+    path = env("API_USERNAME=a:b\nMIN_DELY=1\nnonsense\nMIN_DELAY=9\nMAX_WAITERS=none\n")
+    assert [line.split(" is ")[0] for line in refusal({}, path)] == [
+        f"{path}, line 3,",
+        f"{path}, line 2: MIN_DELY",
+        "API_USERNAME",
+        "API_PASSWORD",
+        "MIN_DELAY",
+        "MAX_WAITERS",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "attribute", "expected"),
+    [
+        ("MIN_DELAY", "0", "min_delay", 0),
+        ("MIN_DELAY", " 2.5 ", "min_delay", 2.5),
+        ("MIN_DELAY", "+.5", "min_delay", 0.5),
+        ("MIN_DELAY", "25e-1", "min_delay", 2.5),
+        ("MAX_DELAY", "1000000000", "max_delay", 1e9),
+        ("ERROR_PROBABILITY", "1", "error_probability", 1),
+        ("RANDOM_SEED", "-12", "random_seed", -12),
+        ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("MAX_WAIT", "0.5", "max_wait", 0.5),
+        ("MAX_WAITERS", "1", "max_waiters", 1),
+        ("API_USERNAME", "Zoë 名", "api_username", "Zoë 名"),
+        ("DATABASE_URL", "postgresql://db/jobs", "database_url", "postgresql://db/jobs"),
+        ("DATABASE_URL", "sqlite:///:memory:", "database_url", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite:////data/a b.db", "database_url", "sqlite:////data/a b.db"),
+    ],
+)
+def test_taken(variable, value, attribute, expected):
+    """Every allowed form of a value is understood."""
+    assert getattr(load(**{variable: value}), attribute) == expected
+
+
+@pytest.mark.parametrize("value", [True, None, [], {}, float("nan"), float("inf"), 10**400, "x", b"1"])
+@pytest.mark.parametrize("name", ["min_delay", "error_probability", "max_wait", "max_waiters"])
+def test_built_directly(name, value):
+    """Settings built in a program refuse what is no such number, with the same error."""
+    with pytest.raises(SettingsError, match=f"^{name.upper()} is "):
+        Settings(**{"api_username": "admin", "api_password": "x", name: value})
+
+
+def test_built_directly_unknown():
+    """A misspelt name is refused when built directly as well."""
+    with pytest.raises(SettingsError, match=r"MAX_WAITER is not a variable .* did you mean MAX_WAITERS\?"):
+        Settings(api_username="admin", api_password="x", max_waiter=1)
+
+
+def test_minus_zero():
+    """A delay of -0 is 0, also in what is logged."""
+    assert load(MIN_DELAY="-0").effective()["MIN_DELAY"] == "0"
+
+
+def test_frozen():
+    """Settings do not change once made."""
+    with pytest.raises(ValueError, match="frozen"):
+        load().min_delay = 1
+
+
+# The file
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("MIN_DELY=1", "MIN_DELY is not a variable of this server: did you mean MIN_DELAY?"),
+        ("min_delay=1", "min_delay is not a variable of this server: did you mean MIN_DELAY?"),
+        ("APIPASSWORD=1", "APIPASSWORD is not a variable of this server: did you mean API_PASSWORD?"),
+        ("QX=1", "QX is not a variable of this server: known are API_USERNAME, API_PASSWORD, MIN_DELAY,"),
+        ("MIN\x1bDELAY=1", r"'MIN\x1bDELAY' is not a variable of this server: did you mean MIN_DELAY?"),
+    ],
+)
+def test_unknown_variable_in_the_file(env, line, hint):
+    """A variable of the file that the server does not know is refused, with its line and the nearest known one."""
+    path = env(f"# credentials\n\n{SAMPLE}{line}\n")
+    (found,) = refusal({}, path)
+    assert found.startswith(f"{path}, line 9: {hint}")
+
+
+def test_unknown_variable_in_the_environment():
+    """The environment holds other programs' variables: they are none of our business."""
+    assert load(MIN_DELY="1", PATH="/bin").min_delay == 3
+
+
+@pytest.mark.parametrize("line", ["canary", "export", "canary: 3", '"canary', "API_PASSWORD='canary", "API_PASSWORD"])
+def test_line_not_understood(env, line):
+    """A line that sets nothing is refused by its number, and never shown: it may be part of a password."""
+    path = env(f"\n\n{line}\nMIN_DELAY=3\n")
+    lines = refusal(CREDENTIALS, path)
+    assert f"{path}, line 3, is not of the form NAME=value" in lines
+    assert "canary" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("p$HOME${HOME}#x", "p$HOME${HOME}#x"),
+        ("'p #1 \"quoted\"'", 'p #1 "quoted"'),
+        ('"p #1 \\"quoted\\""', 'p #1 "quoted"'),
+        ("p   # the comment", "p"),
+        ("пароль密碼🔑", "пароль密碼🔑"),
+        ("'it\\'s'", "it's"),
+        ("a=b==", "a=b=="),
+    ],
+)
+def test_password_in_the_file(env, written, password):
+    """Any Unicode password survives the file; one with " #" in it is quoted."""
+    settings = Settings.load({"API_USERNAME": "admin"}, env(f"API_PASSWORD={written}\n"))
+    assert settings.api_password.get_secret_value() == password
+
+
+@pytest.mark.parametrize("text", [f"\ufeff{SAMPLE}", SAMPLE.replace("\n", "\r\n"), f"export {SAMPLE.strip()}"])
+def test_file_of_another_editor(env, text):
+    """A byte order mark, Windows line ends and `export` do no harm."""
+    assert Settings.load({}, env(text)).api_username == "admin"
+
+
+def test_file_is_not_utf8(env):
+    """A file in another encoding is refused with one line."""
+    path = env("API_PASSWORD=pässword\n".encode("latin-1"))
+    assert refusal(CREDENTIALS, path) == (f"{path} cannot be read: it is not UTF-8 text",)
+
+
+def test_file_is_a_folder(tmp_path):
+    """A file that cannot be read is refused with one line."""
+    assert refusal(CREDENTIALS, tmp_path) == (f"{tmp_path} cannot be read: Is a directory",)
+
+
+def test_file_is_missing(tmp_path):
+    """The environment alone is enough."""
+    assert Settings.load(CREDENTIALS, tmp_path / ".env").api_username == "admin"
+
+
+def test_environment_wins(env):
+    """A variable of the environment wins over the file; the last of two lines wins within it."""
+    settings = Settings.load({"MAX_DELAY": "9"}, env(f"{SAMPLE}MIN_DELAY=1\nMIN_DELAY=2\n"))
+    assert (settings.min_delay, settings.max_delay) == (2, 9)
+
+
+def test_current_folder_does_not_matter(env, tmp_path, monkeypatch):
+    """Relative files are found beside the `.env` file, from whatever folder the server is started."""
+    path = env(SAMPLE)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / ".env").write_text("API_USERNAME=wrong")
+    settings = Settings.load({"DATABASE_URL": "sqlite:///data/jobs.db"}, path)
+    assert settings.api_username == "admin"
+    assert settings.log_file == path.parent / "logs/server.log"
+    assert settings.database_url == f"sqlite:///{path.parent}/data/jobs.db"
+    assert Settings.load({}, path).database_url == f"sqlite:///{path.parent}/translation.db"
+
+
+def test_absolute_files_stay(env, tmp_path):
+    """Absolute paths are taken as they are."""
+    files = {"LOG_FILE": str(tmp_path / "x.log"), "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"}
+    settings = Settings.load(files, env(SAMPLE))
+    assert settings.log_file == tmp_path / "x.log"
+    assert settings.database_url == f"sqlite:///{tmp_path}/x.db"
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("password", ["canary\n", "canary\x00", "canary\udcff"])
+def test_refused_password_is_not_shown(password):
+    """A password that is refused is not shown, in the message or in the error."""
+    with pytest.raises(SettingsError) as caught:
+        load(API_PASSWORD=password)
+    assert str(caught.value) == (
+        "API_PASSWORD is refused (it is not shown): allowed is any text without control characters"
+    )
+    for text in (repr(caught.value), str(pickle.dumps(caught.value)), repr(caught.value.__cause__)):
+        assert "canary" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "masked"),
+    [
+        ("postgresql://me:canary@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:ca@na:ry/?#@host:5432/db", "postgresql://me:***@host:5432/db"),
+        ("postgresql://me@corp:canary@host/db", "postgresql://me@corp:***@host/db"),
+        ("postgresql://host/db?password=canary&x=1", "postgresql://host/db?password=***&x=1"),
+        ("postgresql://host/db?x=1&sslPassword=canary", "postgresql://host/db?x=1&sslPassword=***"),
+        ("postgres//me:canary@host", "postgres//me:***@host"),
+        ("mysql:me:canary@host", "mysql:***@host"),
+        ("me:canary\n@host", "me:***@host"),
+        ("postgresql://host:5432/db", "postgresql://host:5432/db"),
+        ("sqlite:////data/x.db", "sqlite:////data/x.db"),
+    ],
+)
+def test_database_password_is_masked(url, masked):
+    """The password in a database URL is hidden, wherever it stands and however malformed the URL is."""
+    assert mask_url(url) == masked
+    shown = repr(Settings.model_construct(**{**load().__dict__, "database_url": url}))
+    assert "canary" not in shown
+
+
+def test_secrets_are_nowhere(env):
+    """Neither the settings' text nor a refusal of something else holds a secret."""
+    secret = {"API_PASSWORD": "canary1", "DATABASE_URL": "postgresql://me:canary2@host/db"}
+    settings = Settings.load(CREDENTIALS | secret, env(""))
+    lines = refusal(CREDENTIALS | secret | {"DATABASE_URL": "mysql://me:canary2@host", "MIN_DELAY": "x"})
+    for text in (repr(settings), str(settings), str(settings.effective()), "".join(lines)):
+        assert "canary" not in text
+        assert "DELAY" in text.upper()
+
+
+NAMES = st.sampled_from(sorted(name.upper() for name in Settings.model_fields))
+ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too, as the environment may hold them
+
+
+@given(st.dictionaries(NAMES, ANY_TEXT))
+def test_any_text(variables):
+    """Whatever text the variables hold, it is taken or refused with printable lines; nothing else happens."""
+    lines: tuple[str, ...] = ()
+    try:
+        Settings.load(variables, None)
+    except SettingsError as error:
+        lines = error.problems
+    for line in lines:
+        assert re.match(r"[A-Z_]+ is ", line)
+        assert line.isprintable()
+
+
+@given(st.binary())
+def test_any_file(tmp_path_factory, octets):
+    """Whatever bytes the file holds, reading it ends in entries or in lines."""
+    path = tmp_path_factory.getbasetemp() / "any.env"
+    path.write_bytes(octets)
+    entries, problems = env_file.read(path)
+    assert all(entry.name and entry.line >= 1 for entry in entries)
+    assert all(str(path) in problem for problem in problems)
+
+
+# .env.example
+
+
+def examples() -> list[tuple[str, str]]:
+    """Return name and value of each variable in `.env.example`, those in comments as well."""
+    return re.findall(r"^(?:# )?([A-Z_]+)=(\S*)", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
+
+
+def test_example_names_every_variable():
+    """`.env.example` documents every variable, each once, and no other."""
+    assert sorted(name for name, _ in examples()) == sorted(name.upper() for name in Settings.model_fields)
+
+
+def test_example_shows_the_defaults():
+    """What `.env.example` shows is what the server does without it."""
+    defaults = Settings(api_username="admin", api_password="x").effective()
+    shown = dict(examples())
+    for name, default in defaults.items():
+        if not name.startswith("API_"):
+            assert shown[name] == default
+
+
+def test_example_works(tmp_path):
+    """A copy of `.env.example` starts the server, with all of its variables set as well."""
+    text = (ROOT / ".env.example").read_text("utf-8")
+    for number, content in enumerate([text, re.sub(r"^# (?=[A-Z_]+=)", "", text, flags=re.MULTILINE)]):
+        path = tmp_path / f"{number}.env"
+        path.write_text(content, "utf-8")
+        assert Settings.load({}, path).has_sample_password
