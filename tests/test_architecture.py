@@ -40,7 +40,7 @@ CLIENT = Part(
         ("_observed", "_flow", "_answers"),
         ("_protocol",),
         ("_polling", "_models"),
-        ("_errors",),
+        ("_errors", "_version"),
     ),
     pure=(
         *("_waiting", "_starting", "_many", "_events", "_calling", "_long_poll", "_observed", "_flow"),
@@ -62,7 +62,7 @@ SERVER = Part(
         ("jobs", "simulation", "clock"),
         ("auth", "access", "bodies", "logs"),
         ("problems", "settings", "env_file"),
-        ("__init__",),
+        ("__init__", "_version"),
     ),
     pure=("jobs", "simulation", "representation"),
 )
