@@ -1,0 +1,111 @@
+"""What is seen of a wait while it lasts: a bar on a terminal, plain lines in a pipe, nothing if so wished."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import time
+from typing import TYPE_CHECKING, Self
+
+from translation_client._cli_messages import duration, percent, printable, reason
+from translation_client._models import JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from translation_client._cli_arguments import Options
+    from translation_client._cli_output import Output
+    from translation_client._cli_progress import Board
+    from translation_client._models import Job
+
+_LINE_EVERY = 10.0  # seconds between two lines that say nothing new
+
+
+class Display:
+    """Shows nothing. Its methods may be called from any thread.
+
+    Args:
+        output: Where to show it.
+        board: What to show.
+        clock: Gives monotonic moments.
+    """
+
+    def __init__(self, output: Output, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
+        self.output = output
+        self.board = board
+        self.clock = clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+
+    def update(self, job: Job) -> None:
+        """Take in an answer about a job."""
+        self.board.update(job, self.clock())
+
+    def trouble(self, text: str) -> None:
+        """Take in a failure that is being ridden out."""
+        self.board.trouble = text
+
+
+class Lines(Display):
+    """One line for each new status, one for trouble, and one in ten seconds otherwise."""
+
+    def __init__(self, output: Output, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(output, board, clock)
+        self._spoke_at = -_LINE_EVERY
+        self._last_trouble = ""
+
+    def note(self, text: str) -> None:
+        """Say something worth knowing."""
+        self._spoke_at = self.clock()
+        self.output.note(text)
+
+    def update(self, job: Job) -> None:
+        """Say what is new, or the same again when it has been quiet for long."""
+        before = self.board.update(job, self.clock())
+        news = before is None or before.status is not job.status or self._quiet_for_long()
+        told_anyway = job.status.is_terminal and self.output.result_is_seen
+        if news and not told_anyway:
+            self.note(progress_line(job, self.board))
+        self._last_trouble = ""
+
+    def trouble(self, text: str) -> None:
+        """Say what is wrong, the same only every ten seconds."""
+        super().trouble(text)
+        if text != self._last_trouble or self._quiet_for_long():
+            self._last_trouble = text
+            self.note(text)
+
+    def _quiet_for_long(self) -> bool:
+        return self.clock() - self._spoke_at >= _LINE_EVERY
+
+
+def progress_line(job: Job, board: Board) -> str:
+    """``job 4f1c: pending for 2.0 s, 41 %``; of many also how many have ended."""
+    ended = sum(other.status.is_terminal for other in board.jobs)
+    count = f" ({ended} of {board.expected} ended)" if board.expected > 1 and job.status.is_terminal else ""
+    name, took = f"job {printable(job.job_id)}", duration(job.elapsed_time)
+    if job.status is JobStatus.PENDING:
+        return f"{name}: pending for {took}, {percent(job.progress)} %"
+    if job.status is JobStatus.ERROR:
+        return f"{name}: error after {took}: {reason(job)}{count}"
+    return f"{name}: completed in {took}{count}"
+
+
+def open_display(options: Options, output: Output, board: Board) -> Display:
+    """The display that suits the options and what standard error is."""
+    if options.quiet or options.verbose:  # the log on standard error says it all
+        return Display(output, board)
+    if options.command in {"run", "wait"} and output.on_terminal and os.environ.get("TERM") != "dumb":
+        try:
+            bar: type[Display] = importlib.import_module("translation_client._cli_bar").Bar
+        except ImportError:  # rich is an extra
+            return Lines(output, board)
+        return bar(output, board)
+    return Lines(output, board)

@@ -1,0 +1,103 @@
+"""Errors in words: what happened, what to do about it, and the exit status. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from translation_client._cli_arguments import DEFAULT_BASE_URL
+from translation_client._cli_messages import DEADLINE, REFUSED, UNREACHABLE, duration
+from translation_client._errors import (
+    ApiError,
+    AuthenticationError,
+    JobNotFound,
+    ProtocolError,
+    RateLimited,
+    StartError,
+    WaitTimeout,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from translation_client._cli_arguments import Options
+    from translation_client._errors import TranslationClientError
+
+_MOST_IDS = 50  # in one command to copy
+
+
+def explain(error: TranslationClientError, options: Options, prog: str) -> tuple[int, str]:
+    """The exit status, and one line for the user."""
+    url = options.base_url
+    status = UNREACHABLE
+    match error:
+        case AuthenticationError():
+            hint = "check --username and --password, or API_USERNAME and API_PASSWORD"
+            status, text = REFUSED, f"{url} refused the credentials ({error.status_code}): {hint}"
+        case JobNotFound(job_id=str()):
+            status, text = REFUSED, f"there is no job {error.job_id} of this user at {url}: see '{prog} list'"
+        case JobNotFound():
+            status, text = REFUSED, f"there is no job of this user at {url} yet: start one with '{prog} start'"
+        case ProtocolError():
+            text = f"{url} does not answer like a translation server: {error}; check --base-url"
+        case ApiError() if error.status_code < 500 and not isinstance(error, RateLimited):  # noqa: PLR2004 - RFC 9110, 15.6
+            status, text = REFUSED, str(error)
+        case WaitTimeout(job_id=str()):
+            status, text = DEADLINE, _still_pending(error, options, prog)
+        case _:
+            text = _no_answer(error, options, prog)
+    return status, text
+
+
+def explain_all(errors: Sequence[TranslationClientError], options: Options, prog: str) -> list[str]:
+    """The lines for many errors: each said once, and all that wait for their end in one."""
+    late = [error for error in errors if isinstance(error, WaitTimeout) and error.job_id]
+    others = [error for error in errors if len(late) < 2 or error not in late]  # noqa: PLR2004 - one is no crowd
+    lines = [explain(error, options, prog)[1] for error in others]
+    if len(late) > 1:
+        resume = resume_hint([str(error.job_id) for error in late], options, prog)
+        lines.append(f"{len(late)} jobs are still pending after {duration(options.timeout)}; {resume}")
+    return list(dict.fromkeys(lines))
+
+
+def interruption(job_ids: Sequence[str], options: Options, prog: str, *, starting: bool) -> str:
+    """What an interrupted user needs to know: which jobs go on, and how to wait for them again."""
+    unsure = f" while starting a job; it may go on, see '{prog} list'" if starting else ""
+    if not job_ids:
+        return f"interrupted{unsure}"
+    goes_on = "the job goes on" if len(job_ids) == 1 else f"{len(job_ids)} jobs go on"
+    return f"interrupted{unsure}; {goes_on}; {resume_hint(job_ids, options, prog)}"
+
+
+def resume_hint(job_ids: Sequence[str], options: Options, prog: str) -> str:
+    """What to type to wait on; without the password."""
+    if len(job_ids) > _MOST_IDS:
+        return f"see them with: {_command('list', ['--status', 'pending'], options, prog)}"
+    return f"resume with: {_command('wait', job_ids, options, prog)}"
+
+
+def _command(name: str, arguments: Sequence[str], options: Options, prog: str) -> str:
+    words = [name, *arguments]
+    if options.base_url != DEFAULT_BASE_URL:
+        words += ["--base-url", options.base_url]
+    if options.username is not None:
+        words += ["--username", options.username]
+    return f"{prog} {shlex.join(words)}"
+
+
+def _still_pending(error: WaitTimeout, options: Options, prog: str) -> str:
+    state = f"is still {error.last_job.status}" if error.last_job else "did not tell its status"
+    trouble = f" (last failure: {error.last_error})" if error.last_error else ""
+    resume = resume_hint([str(error.job_id)], options, prog)
+    return f"job {error.job_id} {state} after {duration(error.elapsed)}{trouble}; {resume}"
+
+
+def _no_answer(error: TranslationClientError, options: Options, prog: str) -> str:
+    url = options.base_url
+    failure = error if isinstance(error, ApiError) else error.__cause__
+    unsure = f"; a job may have been started, see '{prog} list'" if getattr(error, "maybe_created", False) else ""
+    if isinstance(failure, ApiError):
+        return f"{url} is there but fails: {failure}; try again later{unsure}"
+    if isinstance(error, StartError) or isinstance(failure, OSError):
+        return f"cannot reach {url}: {failure or error}. Is the server running? cd server && uvicorn main:app{unsure}"
+    return str(error)

@@ -1,0 +1,120 @@
+"""The command line's log file: rotating, readable by its owner only, one line an event."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import contextmanager
+from logging.handlers import RotatingFileHandler
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from io import TextIOWrapper
+    from pathlib import Path
+
+log = logging.getLogger("translation_client")
+
+_LARGEST = 1_000_000  # bytes
+_KEPT = 3
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+class _Formatter(logging.Formatter):
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def converter(self, timestamp: float | None) -> time.struct_time:
+        """Moments are UTC."""
+        return time.gmtime(timestamp)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the base's name
+        record.message = record.message.translate(_CONTROL)
+        return super().formatMessage(record)
+
+
+class _PrivateFile(RotatingFileHandler):
+    """Mode 0600 whatever the umask; a disk that fills up must not end a wait."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=_LARGEST, backupCount=_KEPT, encoding="utf-8", errors="backslashreplace")
+        self.setFormatter(_Formatter("%(asctime)s %(levelname)s [%(process)d] %(message)s"))
+
+    def _open(self) -> TextIOWrapper:
+        stream = open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_private)  # noqa: SIM115 - the handler closes it; Path.open takes no opener
+        if hasattr(os, "fchmod"):
+            os.fchmod(stream.fileno(), 0o600)
+        return stream
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base's name
+        """Say nothing: the default prints a traceback into the progress display."""
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+class _Failures(logging.Handler):
+    """Passes on the failures the client rides out: its records carry them among their arguments."""
+
+    def __init__(self, tell: Callable[[Exception], object]) -> None:
+        super().__init__(logging.INFO)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        # A failure stands last, after what failed; an error that stands alone is the one the user is told anyway.
+        match record.args:
+            case (_, *_, Exception() as failure) if record.levelno == logging.INFO:
+                self._tell(failure)
+
+
+class _Spoken(logging.Handler):
+    def __init__(self, say: Callable[[str], object]) -> None:
+        super().__init__()
+        self._say = say
+        self.setFormatter(_Formatter("%(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._say(self.format(record))
+
+
+@contextmanager
+def logging_to(
+    path: Path, *, verbose: bool, say: Callable[[str], object], on_failure: Callable[[Exception], object]
+) -> Iterator[None]:
+    """Log what the client does to a file, until the end of the block.
+
+    Args:
+        path: The file; its folder is made. If it cannot be opened there is a warning, and no log.
+        verbose: Log more, and say all of it too.
+        say: Shows one line to the user.
+        on_failure: Told of every failure the client rides out.
+    """
+    handlers: list[logging.Handler] = [_Failures(on_failure)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(_PrivateFile(path))
+    except OSError as error:
+        say(f"no log is kept: cannot open {path} ({(error.strerror or str(error)).lower()}); see --log-file")
+    if verbose:
+        handlers.append(_Spoken(say))
+    with _attached(handlers, logging.DEBUG if verbose else logging.INFO):
+        yield
+
+
+@contextmanager
+def _attached(handlers: list[logging.Handler], level: int) -> Iterator[None]:
+    before = log.level, log.propagate
+    log.setLevel(level)
+    log.propagate = False
+    for handler in handlers:
+        log.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+        log.setLevel(before[0])
+        log.propagate = before[1]
