@@ -46,13 +46,11 @@ class Access:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] == "http":
-            return self._exchange(scope, receive, send)
-        return self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
-
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
+            return
         begun = time.perf_counter()
         headers = dict(scope["headers"])
         answer = _Answer(scope, send, _request_id(headers))

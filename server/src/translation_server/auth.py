@@ -4,7 +4,7 @@ import binascii
 import hashlib
 import hmac
 import unicodedata
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -77,17 +77,15 @@ class BasicAuth:
         self._accounts = accounts
         self._is_open = is_open
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one connection. It is no coroutine itself: each waiter would keep its frame in memory."""
-        if scope["type"] not in {"http", "websocket"}:
-            return self._app(scope, receive, send)
-        user = self._accounts.verify(_authorization(scope))
-        if user is not None:
-            scope["user"] = user
-            return self._app(scope, receive, send)
-        if self._is_open(scope["path"].removeprefix(scope.get("root_path", ""))):
-            return self._app(scope, receive, send)
-        return _refuse(scope, receive, send)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] in {"http", "websocket"}:
+            user = self._accounts.verify(_authorization(scope))
+            if user is not None:
+                scope["user"] = user
+            elif not self._is_open(scope["path"].removeprefix(scope.get("root_path", ""))):
+                return await _refuse(scope, receive, send)
+        return await self._app(scope, receive, send)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -97,8 +97,10 @@ def _clean(value: object) -> object:
     match value:
         case None | bool():
             return value
-        case int() | float():
-            return value if math.isfinite(value) and abs(value) < 2**63 else None
+        case float():
+            return value if math.isfinite(value) else None
+        case int():
+            return value if abs(value) < 2**63 else None
         case Mapping():
             return {_text(key): _clean(item) for key, item in value.items()}
         case list() | tuple():

@@ -1,0 +1,56 @@
+"""A real uvicorn on a free loopback port, and raw bytes to and from it."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer as it came over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@contextlib.contextmanager
+def serving(app: ASGIApp) -> Iterator[int]:
+    """Serve the app while the block runs; gives the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, args=([listener],), name="uvicorn")
+    thread.start()
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not server.started and thread.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+        listener.close()
+
+
+def exchange(port: int, request: bytes) -> Reply:
+    """Send these bytes and no more; return the answer, which must come although the connection stays open."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        connection.sendall(request)
+        return read_reply(connection)
+
+
+def read_reply(connection: socket.socket) -> Reply:
+    """Read one answer that has a Content-Length."""
+    with connection.makefile("rb") as stream:
+        status = int(stream.readline().split()[1])
+        lines = iter(stream.readline, b"\r\n")
+        headers = dict(line.decode("latin-1").rstrip("\r\n").lower().split(": ", 1) for line in lines)
+        return Reply(status, headers, stream.read(int(headers.get("content-length", "0"))))
