@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from translation_client._errors import StartError, StatusUnavailable, TranslationClientError
 from translation_client._flow import Flow, Send, Sleep
 from translation_client._observed import log
-from translation_client._protocol import Transient
+from translation_client._protocol import ANSWER_TIMEOUT, Response, Transient, as_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from translation_client._polling import PollingConfig
-    from translation_client._protocol import Request, Response
+    from translation_client._protocol import Request
 
 T = TypeVar("T")
-
-ANSWER_TIMEOUT = 10.0
-"""Seconds one attempt may take before it is repeated."""
 
 
 class Call(Generic[T]):
@@ -57,8 +54,8 @@ class Call(Generic[T]):
         """Yield actions until there is an answer, and return what was read from it."""
         while True:
             reply = yield Send(self._request, min(self._now + ANSWER_TIMEOUT, self._deadline))
-            self._now, result = reply.now, reply.result or Transient(ConnectionError("no answer"))
-            seen = result if isinstance(result, Transient) else self._read(result)
+            self._now, result = reply.now, reply.result
+            seen = self._read(result) if isinstance(result, Response) else as_failure(result)
             if not isinstance(seen, Transient):
                 return seen
             self._failures.append(seen)

@@ -88,8 +88,10 @@ class WaitTimeout(WaitError, TimeoutError):  # noqa: N818 - named after the buil
     Attributes:
         timeout: The seconds the wait was given.
         last_error: The last transient failure, if the wait ended amid failures.
+        pending: The ids of the jobs that had not ended.
     """
 
+    pending: tuple[str, ...] = ()
     timeout: float | None = None
     last_error: BaseException | None = None
 

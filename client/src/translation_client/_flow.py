@@ -1,7 +1,7 @@
 """What a flow asks of its driver.
 
-A *flow* is a generator that decides: it yields an action and is sent a ``Reply`` with the time and, after a ``Send``,
-what came of it. A *driver* (``_client``, ``_async_client``, a test) carries the actions out and decides nothing. All
+A *flow* is a generator that decides: it yields an action and is sent a ``Reply`` with the time and what came of it.
+A *driver* (``_client``, ``_async_client``, a test) carries the actions out and decides nothing. All
 moments are on the driver's monotonic clock, so the wall clock may jump as it likes.
 """
 
@@ -13,6 +13,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from translation_client._events import ServerEvent
     from translation_client._models import Job
     from translation_client._protocol import Request, Response, Transient
 
@@ -51,12 +54,34 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True)
+class Open:
+    """Open an event stream, in place of the one before; its head is the result, with a body if it is no stream."""
+
+    request: Request
+    deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for events of the open stream until the moment; the result is None if there were none."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hand the job to the user: it has ended."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """The moment an action was over, and the result of a ``Send``."""
+    """The moment an action was over, and what came of a ``Send``, ``Open`` or ``Receive``."""
 
     now: float
-    result: Response | Transient | None = None
+    result: Response | Transient | Sequence[ServerEvent] | None = None
 
 
-Action: TypeAlias = Send | Sleep | Tell
+Action: TypeAlias = Send | Sleep | Tell | Open | Receive | Found
 Flow: TypeAlias = Generator[Action, Reply, T]

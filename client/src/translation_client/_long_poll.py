@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from translation_client._protocol import ANSWER_TIMEOUT
+
 LONGEST_HOLD = 30.0
 """Seconds. Longer ones save little (one request in 30 s is few) and meet more proxies that cut them."""
 
 _PROBE = 5.0  # what is asked of a server that did not hold the last one: it may have learnt to since
 _SHORTEST_USEFUL = 2.0
 _TOLERATED_CUTS = 4
-_ANSWER_TIMEOUT = 10.0
 _GRACE = 5.0
 _HELD = 0.5  # of the time asked for: a server that confirms and answers sooner was not holding
 
@@ -36,7 +37,7 @@ class LongPoll:
     @staticmethod
     def patience(asked: float) -> float:
         """Seconds after which a request that asked to be held this long is given up."""
-        return max(_ANSWER_TIMEOUT, asked + _GRACE)
+        return max(ANSWER_TIMEOUT, asked + _GRACE)
 
     def answered(self, asked: float, applied: float | None, took: float, *, ended: bool) -> bool:
         """Note an answer; True if the server really held the request, so that it may be asked again at once."""

@@ -17,6 +17,26 @@ log = logging.getLogger("translation_client")
 E = TypeVar("E", bound=TranslationClientError)
 
 
+class ServerClock:
+    """The server's clock as its answers show it, so that no wall clock of ours is needed."""
+
+    def __init__(self) -> None:
+        self._ahead: float | None = None
+
+    def note(self, job: Job, seen_at: float) -> None:
+        """Learn from an answer about a pending job: it was ``created_at + elapsed_time`` there when it was given."""
+        if job.created_at is not None and not job.status.is_terminal:
+            # An answer on its way makes the server's clock look slow, so the largest difference is the best.
+            ahead = job.created_at.timestamp() + job.elapsed_time - seen_at
+            self._ahead = ahead if self._ahead is None else max(ahead, self._ahead)
+
+    def since_end(self, job: Job, seen_at: float) -> float | None:
+        """Seconds from the job's end until ``seen_at``; None if the job has not ended or nothing was learnt."""
+        if job.ended_at is None or self._ahead is None:
+            return None
+        return max(seen_at + self._ahead - job.ended_at.timestamp(), 0.0)
+
+
 class Observed:
     """The record of one wait; ``job_id`` is None until the latest job is known by name."""
 
@@ -29,16 +49,13 @@ class Observed:
         self.last_error: Exception | None = None
         self._began = began
         self._job_seen_at = began
-        self._server_ahead: float | None = None
+        self._server_clock = ServerClock()
         self._warned = False
 
     def note(self, job: Job, seen_at: float) -> None:
         """Take in an answer about the job."""
         self.job_id, self.job, self._job_seen_at = job.job_id, job, seen_at
-        if job.created_at is not None and not job.status.is_terminal:
-            # The server's moment against ours: an answer on its way makes it look older, so the largest is the best.
-            ahead = job.created_at.timestamp() + job.elapsed_time - seen_at
-            self._server_ahead = ahead if self._server_ahead is None else max(ahead, self._server_ahead)
+        self._server_clock.note(job, seen_at)
         if job.raw and job.raw.get("status") != job.status and not self._warned:
             self._warned = True
             log.warning("job %s: unknown status %.40r; waiting on, as if pending", job.job_id, job.raw.get("status"))
@@ -85,9 +102,8 @@ class Observed:
             + (f"; last failure: {self.last_error}" if self.last_error else "")
         )
         error.timeout, error.last_error = timeout, self.last_error
+        error.pending = (self.job_id,) if self.job_id else ()
         return self.error(error, now)
 
     def _detection_delay(self) -> float | None:
-        if self.job is None or self.job.ended_at is None or self._server_ahead is None:
-            return None
-        return max(self._job_seen_at + self._server_ahead - self.job.ended_at.timestamp(), 0.0)
+        return None if self.job is None else self._server_clock.since_end(self.job, self._job_seen_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import uuid
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._answers import read_job, read_jobs
 from translation_client._calling import Call, call_given_up, get_given_up, start_given_up
+from translation_client._many import Many
 from translation_client._models import JobStatus
 from translation_client._polling import PollingConfig, check_timeout
 from translation_client._protocol import (
@@ -24,7 +26,7 @@ from translation_client._protocol import (
 from translation_client._waiting import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from translation_client._answers import Page
     from translation_client._errors import TranslationClientError
@@ -73,7 +75,9 @@ class Operations:
         request = start_request(idempotency_key=key, video_length=video_length, metadata=metadata, simulate=simulate)
         return self._remembering(self._call(request, read_job, start_given_up(key), self._config(timeout)))
 
-    def wait(self, job_id: str | None, timeout: float | Unset | None, *, look_first: bool) -> Flow[Job]:
+    def wait(
+        self, job_id: str | None, timeout: float | Unset | None, *, look_first: bool = False, may_hold: bool = True
+    ) -> Flow[Job]:
         """Wait for a job; without an id for the latest one."""
         if job_id is not None:
             check_job_id(job_id)
@@ -87,8 +91,25 @@ class Operations:
             known=known,
             fresh_until=known[1] + _READ_AFTER_WRITE if known else float("-inf"),
             look_first=look_first,
+            may_hold=may_hold,
         )
         return wait.run()
+
+    def wait_for_many(self, job_ids: Iterable[str], timeout: float | Unset | None) -> tuple[Flow[list[str]], float]:
+        """Wait for any number of jobs on one stream; the second value is the deadline of all of them."""
+        if isinstance(job_ids, str):
+            raise ValueError(f"job_ids must be several ids, not one string, {job_ids[:300]!r}")  # noqa: TRY004 - as all
+        ids = [check_job_id(job_id) for job_id in job_ids]
+        config, now = self._config(timeout), self._clock()
+        with self._lock:
+            fresh = {i: self._started[i][1] + _READ_AFTER_WRITE for i in ids if i in self._started}
+        many = Many(ids, config, now=now, randomness=self._random, fresh_until=fresh)
+        return many.run(), math.inf if config.timeout is None else now + config.timeout
+
+    def wait_each(self, job_ids: Sequence[str], deadline: float, *, may_hold: bool) -> list[Flow[Job]]:
+        """One wait for each job, all with the same deadline."""
+        timeout = None if deadline == math.inf else max(deadline - self._clock(), 0.0)
+        return [self.wait(job_id, timeout, may_hold=may_hold) for job_id in job_ids]
 
     def get(self, job_id: str | None) -> Flow[Job]:
         """One poll."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of an answer that are read at most; a longer one is a transient failure, not a full memory."""
 
+ANSWER_TIMEOUT = 10.0
+"""Seconds an answer may take to come, beyond what the server was asked to hold the request."""
+
 _FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\\ud800-\udfff]")
 _VISIBLE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _LONGEST_ID = 255
+_NARROWED = 20  # job ids that an address holds comfortably
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,7 @@ class Request:
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    hold: float = 0.0
-    """Seconds the server was asked to hold the request."""
+    hold: float = 0.0  # seconds the server was asked to hold the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,12 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether it is the head of a stream of events, with the body still to come."""
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.status == HTTPStatus.OK and kind == "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,11 @@ class Transient:
     error: Exception
     retry_after: float | None = None
     maybe_received: bool = True
+
+
+def as_failure(result: object) -> Transient:
+    """What a driver replied where a response was expected and none came."""
+    return result if isinstance(result, Transient) else Transient(ConnectionError("no answer"))
 
 
 def start_request(
@@ -126,3 +141,10 @@ def _to_json(content: Mapping[str, object]) -> bytes:
         return json.dumps(content, allow_nan=False, ensure_ascii=True).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{', '.join(content)} cannot be sent as JSON: {error}") from None
+
+
+def events_request(last_event_id: str, job_ids: Sequence[str]) -> Request:
+    """``GET /events``, from now on or from after the event; narrowed to the jobs where there are only a few."""
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+    narrow = urlencode([("job_id", job_id) for job_id in job_ids]) if len(job_ids) <= _NARROWED else ""
+    return Request("GET", f"/events?{narrow}" if narrow else "/events", headers)

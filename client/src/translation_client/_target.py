@@ -6,8 +6,9 @@ import base64
 import os
 import re
 import unicodedata
-from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
+
+from translation_client._version import __version__
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -41,7 +42,7 @@ class Target:
         return {
             "Authorization": self._authorization,
             "Accept": "application/json, application/problem+json",
-            "User-Agent": f"translation-client/{_version()}",
+            "User-Agent": f"translation-client/{__version__}",
         }
 
 
@@ -81,10 +82,3 @@ def _basic(username: str, password: str) -> bytes:
     except UnicodeEncodeError:
         raise ValueError("username and password must be valid Unicode text (no lone surrogates)") from None
     return b"Basic " + base64.b64encode(pair)
-
-
-def _version() -> str:
-    try:
-        return version("translation-client")
-    except PackageNotFoundError:  # used from a checkout
-        return "0"

@@ -21,14 +21,14 @@ from translation_client._errors import ApiError, JobNotFound, StatusUnavailable
 from translation_client._flow import Event, Flow, Send, Sleep, Tell
 from translation_client._long_poll import LongPoll
 from translation_client._observed import Observed, log
-from translation_client._protocol import Transient, status_request
+from translation_client._protocol import Response, Transient, as_failure, status_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from translation_client._flow import Reply
     from translation_client._models import Job
     from translation_client._polling import PollingConfig
-    from translation_client._protocol import Response
 
 LAST_LOOK = 0.06
 """Seconds after the deadline at which the last look is given up; the promise is 0.1."""
@@ -56,6 +56,7 @@ class Wait:
         known: The job as the answer to its start told it, and when, if this client started it.
         fresh_until: Until this moment a 404 may be a read that overtook the write, and is retried.
         look_first: Whether somebody wants to know the status now, not only at the end.
+        may_hold: Whether the driver can afford a request that the server holds.
     """
 
     def __init__(  # noqa: PLR0913 - the facts a wait depends on, all parameters so that it stays pure
@@ -68,6 +69,7 @@ class Wait:
         known: tuple[Job, float] | None = None,
         fresh_until: float = -math.inf,
         look_first: bool = False,
+        may_hold: bool = True,
     ) -> None:
         self._observed = Observed(job_id, now)
         self._config = config
@@ -78,6 +80,7 @@ class Wait:
         self._fresh_until = fresh_until
         self._look_first = look_first and known is None
         self._long_poll = LongPoll()
+        self._may_hold = may_hold
         self._round_trip = 0.0
         self._failures_in_a_row = 0
 
@@ -108,12 +111,12 @@ class Wait:
     # ── one poll ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _poll(self, *, last_look: bool) -> Flow[_Answer | Transient]:
-        sent, hold = self._now, 0.0 if last_look else self._hold()
+        sent, hold = self._now, self._hold() if self._may_hold and not last_look else 0.0
         give_up = self._deadline + LAST_LOOK if last_look else min(sent + LongPoll.patience(hold), self._look_at())
         reply = yield Send(status_request(self._observed.job_id, hold), give_up)
         self._now, took = reply.now, reply.now - sent
         self._observed.polls += 1
-        seen = self._read(reply.result, sent)
+        seen = self._read(reply, sent)
         if isinstance(seen, Transient):
             cut = self._long_poll.failed(hold, took)
             self._failures_in_a_row += not cut  # a cut is the price of our own wish, no outage
@@ -133,9 +136,10 @@ class Wait:
         room = self._look_at() - self._now - self._round_trip
         return self._long_poll.hold(room, look_first=self._look_first and self._observed.job is None)
 
-    def _read(self, result: Response | Transient | None, sent: float) -> tuple[Job, Response] | Transient:
-        if result is None or isinstance(result, Transient):
-            return result or Transient(ConnectionError("no answer"))
+    def _read(self, reply: Reply, sent: float) -> tuple[Job, Response] | Transient:
+        result = reply.result
+        if not isinstance(result, Response):
+            return as_failure(result)
         try:
             seen = read_job(result, self._observed.job_id)
         except ApiError as error:
