@@ -119,9 +119,9 @@ class LogFile(logging.Handler):
         old_files: int = _OLD_FILES,
         interval: float = _INTERVAL,
     ) -> None:
+        self._file = RotatingFile(path, most_bytes, old_files)  # first: if it fails, logging knows of no handler
         super().__init__()
         self.setFormatter(LineFormatter())
-        self._file = RotatingFile(path, most_bytes, old_files)
         self._interval = interval
         self._waiting: deque[str] = deque()
         self._lost = 0
