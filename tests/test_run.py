@@ -1,0 +1,161 @@
+"""run.py sets up, shows and checks; what it starts is gone when it ends, however it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import run
+from server_process import ROOT, clean_environment
+
+DEMO = "import sys, run; run.PYTHON = sys.executable; run.set_up = lambda lock: None; sys.exit(run.main())"
+
+
+@pytest.fixture
+def steps(monkeypatch, tmp_path):
+    """The steps that were taken, which do nothing here; `.venv` and the lock files are in a folder of the test."""
+    taken = []
+    monkeypatch.setattr(run, "step", lambda name, command, **_: taken.append((name, command)))
+    monkeypatch.setattr(run, "VENV", tmp_path)
+    monkeypatch.setattr(run, "PYTHON", sys.executable)
+    for name in ("RUN_LOCK", "TEST_LOCK"):
+        (tmp_path / name).write_text(f"the first {name}", "utf-8")
+        monkeypatch.setattr(run, name, tmp_path / name)
+    return taken
+
+
+def test_a_lock_file_is_installed_once(steps):
+    """The second run finds everything there."""
+    run.set_up(run.RUN_LOCK)
+    run.set_up(run.RUN_LOCK)
+    assert [name for name, _ in steps] == ["pip install"]
+    assert "--require-hashes" in steps[0][1]
+
+
+def test_a_changed_lock_file_is_installed_again(steps):
+    """What a newer checkout asks for is there before anything runs."""
+    run.set_up(run.RUN_LOCK)
+    run.RUN_LOCK.write_text("the second", "utf-8")
+    run.set_up(run.RUN_LOCK)
+    assert [name for name, _ in steps] == ["pip install", "pip install"]
+
+
+def test_the_tools_bring_along_what_runs(steps):
+    """After the tests, the demo has nothing left to install; after the demo, the tests do."""
+    run.set_up(run.TEST_LOCK)
+    run.set_up(run.RUN_LOCK)
+    assert len(steps) == 1
+    run.stamp(run.TEST_LOCK).unlink()
+    run.set_up(run.RUN_LOCK)
+    run.set_up(run.TEST_LOCK)
+    assert len(steps) == 3
+
+
+def test_a_broken_environment_is_made_anew(steps, monkeypatch):
+    """A `.venv` whose Python is gone does not stop anything."""
+    monkeypatch.setattr(run, "PYTHON", str(run.VENV / "bin/python"))
+    run.set_up(run.RUN_LOCK)
+    assert [name for name, _ in steps] == ["venv", "pip install"]
+
+
+def test_every_check_is_a_step(steps):
+    """The second command checks style, types, packages and behaviour, in this order."""
+    run.test([])
+    assert [name for name, _ in steps] == ["ruff check", "ruff format", "mypy --strict", "pip check", "pytest"]
+
+
+def test_arguments_go_to_pytest_alone(steps):
+    """With arguments, pytest gets them and nothing else is run."""
+    run.test(["-k", "deadline"])
+    assert steps == [("pytest", [sys.executable, "-m", "pytest", "-k", "deadline"])]
+
+
+def test_a_failing_step_is_named():
+    """The first step that fails ends the run with its name and its exit status."""
+    with pytest.raises(run.StepFailedError, match=r"ruff check \(exit status 7\)"):
+        run.step("ruff check", [sys.executable, "-c", "raise SystemExit(7)"])
+
+
+@pytest.mark.parametrize("arguments", [[], ["sing"], ["demo", "--", "-k", "x"]])
+def test_a_wrong_command_line_is_a_usage_error(arguments):
+    """What is not a command is refused with the usage, and nothing is set up."""
+    done = subprocess.run(
+        [sys.executable, "run.py", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, "usage:" in done.stderr) == (2, True)
+
+
+def test_an_old_python_is_told_what_is_needed():
+    """A Python before 3.11 gets one line, not a traceback."""
+    code = "import sys; sys.version_info = (3, 10); sys.argv = ['run.py', 'demo']; exec(open('run.py').read())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "This needs Python 3.11 or newer" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_demo_shows_a_job_to_its_end():
+    """The first command ends with an outcome on the screen, and with logs in their places."""
+    done = subprocess.run(
+        [sys.executable, "-c", DEMO, "demo"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The job ended" in done.stdout
+    logs = [line.strip() for line in done.stdout.splitlines() if line.endswith(".log")]
+    assert [Path(log).stat().st_size > 0 for log in logs] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("script", "number", "status"),
+    [
+        (["-c", DEMO, "demo"], signal.SIGINT, 130),
+        (["-c", DEMO, "demo"], signal.SIGTERM, 143),
+        (["test_integration.py"], signal.SIGINT, 130),
+        (["test_integration.py"], signal.SIGTERM, 143),
+    ],
+)
+def test_an_interrupted_script_leaves_nothing(script, number, status, tmp_path):
+    """Ctrl-C and SIGTERM end demo and integration test with the usual status, and no process stays."""
+    environment = clean_environment() | {"INTERRUPTED_BY": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, *script],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    await_a_server(environment["INTERRUPTED_BY"])
+    # The terminal's Ctrl-C goes to the whole foreground group; a SIGTERM goes to one process.
+    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    printed, _ = process.communicate(timeout=30)
+    assert process.returncode == status, printed
+    assert b"Traceback" not in printed
+    assert marked(str(tmp_path)) == []
+
+
+def await_a_server(mark):
+    """Returns when uvicorn runs among the processes with the mark."""
+    deadline = time.monotonic() + 30
+    while not any("uvicorn" in process.cmdline() for process in marked(mark)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def marked(mark):
+    """The processes that inherited the mark and still run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("INTERRUPTED_BY") == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
