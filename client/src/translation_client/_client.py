@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Self, TypeVar
+from time import monotonic
+from typing import TYPE_CHECKING, Self
 
-from translation_client._callbacks import Callback, Callbacks, log_failure
-from translation_client._flow import Reply, Send, Sleep, Tell
+from translation_client._callbacks import Callback, Callbacks
+from translation_client._driver import Driver
 from translation_client._operations import UNSET, Operations
 from translation_client._polling import configured
 from translation_client._protocol import check_job_id
+from translation_client._side_by_side import AT_ONCE, SideBySide
 from translation_client._target import Target
 from translation_client._transport import Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from translation_client._flow import Action, Flow
+    from translation_client._flow import Flow
     from translation_client._models import Job, JobStatus
     from translation_client._operations import Unset
     from translation_client._polling import PollingConfig
-
-T = TypeVar("T")
-
-_LONGEST_SLEEP = 3600.0  # seconds; time.sleep takes no infinity
 
 
 class TranslationStatusClient:
@@ -79,7 +76,7 @@ class TranslationStatusClient:
         )
         self._target = Target(base_url, username, password)
         self._callbacks = Callbacks(on_status_change=on_status_change, on_completion=on_completion)
-        self._operations = Operations(config, time.monotonic)
+        self._operations = Operations(config, monotonic)
         self._transport = Transport(self._target.base_url, self._target.headers())
 
     def __repr__(self) -> str:
@@ -108,7 +105,11 @@ class TranslationStatusClient:
             StartError: No answer before the timeout, or ``max_retries`` used up.
             ApiError: The server refused.
         """
-        return self._drive(self._operations.start(video_length, metadata, simulate, idempotency_key, timeout)).job_id
+        return (
+            self._driver()
+            .run(self._operations.start(video_length, metadata, simulate, idempotency_key, timeout))
+            .job_id
+        )
 
     def wait(
         self,
@@ -135,7 +136,7 @@ class TranslationStatusClient:
             ApiError: The server refused (unknown job, wrong credentials, …).
         """
         callbacks = Callbacks(on_poll, on_status_change, on_completion).otherwise(self._callbacks)
-        return self._drive(self._operations.wait(job_id, timeout, look_first=callbacks.look_first), callbacks)
+        return self._driver(callbacks).run(self._operations.wait(job_id, timeout, look_first=callbacks.look_first))
 
     def wait_for_completion(
         self,
@@ -147,14 +148,48 @@ class TranslationStatusClient:
         on_poll: Callback | None = None,
     ) -> JobStatus:
         """Like ``wait``, but return only the terminal status: ``completed`` or ``error``."""
-        job = self.wait(
-            job_id,
-            timeout=timeout,
-            on_status_change=on_status_change,
-            on_completion=on_completion,
-            on_poll=on_poll,
-        )
-        return job.status
+        callbacks = {"on_status_change": on_status_change, "on_completion": on_completion, "on_poll": on_poll}
+        return self.wait(job_id, timeout=timeout, **callbacks).status
+
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        *,
+        timeout: float | Unset | None = UNSET,
+        on_status_change: Callback | None = None,
+        on_completion: Callback | None = None,
+    ) -> Iterator[Job]:
+        """Wait for any number of jobs on one connection and give each as it ends, in the order of ending.
+
+        Args:
+            job_ids: The jobs, started by whatever client; one that is named twice is given once.
+            timeout: Seconds all of them together may take, from this call on; by default the client's.
+            on_status_change: Called with each ``Job`` that ends; by default the client's.
+            on_completion: Called likewise.
+
+        Raises:
+            ValueError: A bad argument; nothing was sent.
+            WaitTimeout: The deadline passed; ``pending`` names the jobs that had not ended.
+            StatusUnavailable: ``max_retries`` used up.
+            ApiError: The server refused, or does not know one of the jobs.
+        """
+        callbacks = Callbacks(None, on_status_change, on_completion).otherwise(self._callbacks)
+        flow, deadline = self._operations.wait_for_many(job_ids, timeout)
+        return self._as_completed(flow, deadline, callbacks)
+
+    def wait_all(
+        self,
+        job_ids: Iterable[str],
+        *,
+        timeout: float | Unset | None = UNSET,
+        on_status_change: Callback | None = None,
+        on_completion: Callback | None = None,
+    ) -> list[Job]:
+        """Like ``as_completed``, but return all jobs at the end, in the order given."""
+        ids = list(job_ids) if not isinstance(job_ids, str) else job_ids
+        ended = self.as_completed(ids, timeout=timeout, on_status_change=on_status_change, on_completion=on_completion)
+        jobs = {job.job_id: job for job in ended}
+        return [jobs[job_id] for job_id in ids]
 
     def get_job(self, job_id: str) -> Job:
         """The job as it is now: one poll, not repeated.
@@ -164,11 +199,11 @@ class TranslationStatusClient:
             StatusUnavailable: No answer.
             ApiError: The server refused or failed.
         """
-        return self._drive(self._operations.get(check_job_id(job_id)))
+        return self._driver().run(self._operations.get(check_job_id(job_id)))
 
     def get_status(self, job_id: str | None = None) -> JobStatus:
         """The status now: one poll, not repeated; without an id the latest job's. Raises as ``get_job``."""
-        return self._drive(self._operations.get(job_id)).status
+        return self._driver().run(self._operations.get(job_id)).status
 
     def cancel_job(self, job_id: str) -> Job:
         """Cancel a job, which ends it as ``error`` with the code ``cancelled``; repeating it changes nothing.
@@ -178,7 +213,7 @@ class TranslationStatusClient:
             StatusUnavailable: No answer before the timeout, or ``max_retries`` used up.
             ApiError: The server refused; with ``status_code`` 409 the job had ended otherwise.
         """
-        return self._drive(self._operations.cancel(job_id))
+        return self._driver().run(self._operations.cancel(job_id))
 
     def list_jobs(self, status: str | None = None, *, limit: int | None = None) -> list[Job]:
         """The user's jobs, newest first: those with the status, at most ``limit``; None: all.
@@ -188,7 +223,7 @@ class TranslationStatusClient:
             StatusUnavailable: No answer before the timeout, or ``max_retries`` used up.
             ApiError: The server refused.
         """
-        return self._drive(self._operations.page_through(status, limit))
+        return self._driver().run(self._operations.page_through(status, limit))
 
     def close(self) -> None:
         """Close the connections; the client can be used again, and makes new ones."""
@@ -200,32 +235,12 @@ class TranslationStatusClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _drive(self, flow: Flow[T], callbacks: Callbacks = Callbacks()) -> T:  # noqa: B008 - frozen
-        try:
-            action = next(flow)
-            while True:
-                action = flow.send(self._perform(action, callbacks))
-        except StopIteration as stop:
-            result: T = stop.value
-            return result
+    def _driver(self, callbacks: Callbacks | None = None) -> Driver:
+        return Driver(self._transport, callbacks or self._callbacks)
 
-    def _perform(self, action: Action, callbacks: Callbacks) -> Reply:
-        result = None
-        match action:
-            case Send(request, deadline):
-                result = self._transport.exchange(request, deadline)
-            case Sleep(until):
-                _sleep(until)
-            case Tell(event, job):
-                callback = callbacks.for_event(event)
-                try:
-                    if callback is not None:
-                        callback(job)
-                except Exception as error:  # noqa: BLE001 - the user's own; logged with its traceback
-                    log_failure(event, job, error)
-        return Reply(time.monotonic(), result)
-
-
-def _sleep(until: float) -> None:
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, _LONGEST_SLEEP))
+    def _as_completed(self, flow: Flow[list[str]], deadline: float, callbacks: Callbacks) -> Iterator[Job]:
+        driver = self._driver(callbacks)
+        left = yield from driver.run_finding(flow)
+        if left:
+            waits = self._operations.wait_each(left, deadline, may_hold=len(left) <= AT_ONCE)
+            yield from SideBySide(waits, driver, self._transport).run()

@@ -1,0 +1,70 @@
+"""One request and its answer, on a thread that can be left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from translation_client._cutting import Cutter
+from translation_client._protocol import Response, Transient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ENDING = 0.02  # seconds an abandoned exchange is given to leave
+_LONGEST = 1e6  # seconds; what a lock can wait for is bounded
+
+
+class Exchange:
+    """A request under way; it is begun by making it.
+
+    Args:
+        send: Sends the request and reads the answer, however long that takes; never raises.
+        deadline: The moment (on ``time.monotonic()``) at which nobody waits for it any more.
+    """
+
+    def __init__(self, send: Callable[[], Response | Transient], deadline: float) -> None:
+        self.deadline = deadline
+        self._send = send
+        self._began = time.monotonic()
+        self._cutter = Cutter()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._outcome: Response | Transient | None = None
+        self._when_over: Callable[[Response | Transient], None] | None = None
+        self._thread = threading.Thread(target=self._run, name="translation-client-exchange", daemon=True)
+        self._thread.start()
+
+    def result(self) -> Response | Transient:
+        """Wait for the outcome, until the deadline; whoever leaves earlier (Ctrl-C) takes the request along."""
+        try:
+            self._over.wait(min(max(self.deadline - self._began, 0.0), _LONGEST))
+        except BaseException:
+            self.cut()
+            raise
+        return self._outcome or self.cut()
+
+    def cut(self) -> Response | Transient:
+        """End it, whatever it is doing; the outcome is a failure, unless the answer came first."""
+        self._cutter.cut()
+        self._thread.join(_ENDING)
+        return self._outcome or Transient(TimeoutError(f"no answer within {time.monotonic() - self._began:.3g} s"))
+
+    def when_over(self, call: Callable[[Response | Transient], None]) -> None:
+        """Call back with the outcome, from its thread, or at once if it is over."""
+        with self._lock:
+            self._when_over = call
+            outcome = self._outcome
+        if outcome is not None:
+            call(outcome)
+
+    def _run(self) -> None:
+        with self._cutter:
+            outcome = self._send()
+        with self._lock:
+            self._outcome = outcome
+            call = self._when_over
+        self._over.set()
+        if call is not None:
+            call(outcome)

@@ -1,0 +1,114 @@
+"""Many waits on few threads, for a server without an event stream: a wait that sleeps is but a place in a heap."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from translation_client._flow import Reply, Send, Sleep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from translation_client._driver import Driver
+    from translation_client._exchange import Exchange
+    from translation_client._flow import Flow
+    from translation_client._models import Job
+    from translation_client._protocol import Response, Transient
+    from translation_client._transport import Transport
+
+AT_ONCE = 32
+"""Requests under way at the same time. With no more waits than these, each can afford to be held by the server."""
+
+
+class SideBySide:
+    """Drives waits for single jobs next to each other and gives the jobs as they end."""
+
+    def __init__(self, flows: Sequence[Flow[Job]], driver: Driver, transport: Transport) -> None:
+        self._driver = driver
+        self._transport = transport
+        self._running = len(flows)
+        self._sleeping: list[tuple[float, int, Flow[Job]]] = []
+        self._waiting: deque[tuple[Send, Flow[Job]]] = deque()
+        self._under_way: dict[Flow[Job], Exchange] = {}
+        self._over: queue.Queue[tuple[Flow[Job], Response | Transient]] = queue.Queue()
+        self._order = itertools.count()
+        self._ended: deque[Job] = deque()
+        for flow in flows:
+            self._advance(flow, None)
+
+    def run(self) -> Iterator[Job]:
+        """The jobs as they end.
+
+        Raises:
+            TranslationClientError: What the first wait to fail raises; the others end with it.
+        """
+        try:
+            while self._running or self._ended:
+                while self._ended:
+                    yield self._ended.popleft()
+                self._send_what_waits()
+                self._wake_who_is_due()
+                self._take_what_is_over()
+        finally:
+            for exchange in self._under_way.values():
+                exchange.cut()
+
+    def _advance(self, flow: Flow[Job], reply: Reply | None) -> None:
+        """Let the flow decide, and carry out what takes no time."""
+        try:
+            action = next(flow) if reply is None else flow.send(reply)
+            while not isinstance(action, Send | Sleep):
+                action = flow.send(self._driver.perform(action))
+        except StopIteration as stop:
+            self._running -= 1
+            self._ended.append(stop.value)
+            return
+        if isinstance(action, Send):
+            self._waiting.append((action, flow))
+        else:
+            heapq.heappush(self._sleeping, (action.until, next(self._order), flow))
+
+    def _send_what_waits(self) -> None:
+        while self._waiting and len(self._under_way) < AT_ONCE:
+            action, flow = self._waiting.popleft()
+            exchange = self._transport.begin(action.request, action.deadline)
+            self._under_way[flow] = exchange
+            exchange.when_over(partial(self._note_over, flow))
+
+    def _note_over(self, flow: Flow[Job], outcome: Response | Transient) -> None:
+        self._over.put((flow, outcome))
+
+    def _wake_who_is_due(self) -> None:
+        now = time.monotonic()
+        while self._sleeping and self._sleeping[0][0] <= now:
+            _, _, flow = heapq.heappop(self._sleeping)
+            self._advance(flow, Reply(now))
+
+    def _take_what_is_over(self) -> None:
+        """Wait for the next thing to happen: an answer, a deadline of a request, a wait to wake."""
+        if self._waiting and len(self._under_way) < AT_ONCE:
+            return
+        moments = [exchange.deadline for exchange in self._under_way.values()]
+        moments += [self._sleeping[0][0]] if self._sleeping else []
+        if not moments or self._ended:
+            return
+        try:
+            flow, outcome = self._over.get(timeout=min(max(min(moments) - time.monotonic(), 0.0), 1e6))
+        except queue.Empty:
+            self._cut_what_is_late()
+            return
+        if self._under_way.pop(flow, None) is not None:
+            self._advance(flow, Reply(time.monotonic(), outcome))
+
+    def _cut_what_is_late(self) -> None:
+        now = time.monotonic()
+        for flow, exchange in list(self._under_way.items()):
+            if exchange.deadline <= now:
+                del self._under_way[flow]
+                self._advance(flow, Reply(now, exchange.cut()))
