@@ -71,6 +71,8 @@ def parse(argv: Sequence[str], *, prog: str, version: str) -> Options:
     options = Options(job_ids=tuple(dict.fromkeys([ids] if isinstance(ids, str) else ids)), **values)
     if options.command not in {"run", "start"} and (options.jobs != 1 or options.video_length is not None):
         parser.error(f"--jobs and --video-length are for starting jobs, not for '{options.command}'")
+    if options.command == "start" and options.jobs != 1:
+        parser.error("'start' starts one job; without a command, --jobs N starts N and waits for them")
     if options.quiet and options.verbose:
         parser.error("--quiet and --verbose contradict each other")
     return options

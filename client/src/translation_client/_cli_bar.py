@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from translation_client._cli_display import Display
+from translation_client._cli_messages import printable
 from translation_client._cli_progress import fit
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from translation_client._cli_output import Output
     from translation_client._cli_progress import Board
+    from translation_client._models import Job
 
 _FRAMES_A_SECOND = 10
 
@@ -47,13 +49,18 @@ class Bar(Display):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
+    def update(self, job: Job) -> None:
+        """Take in an answer; the bar has no room for a whole id, so it stands above, to be copied."""
+        if self.board.update(job, self.clock()) is None and self.board.expected == 1:
+            self.note(f"job {printable(job.job_id)}")
+
     def note(self, text: str) -> None:
         """Print a line above the bar."""
         self._console.print(Text(self.output.encodable(text)), soft_wrap=True)
 
     def _row(self) -> RenderableType:
         snapshot = self.board.snapshot(self.clock())
-        row = fit(snapshot, self._console.width, self.output.marks)
+        row = fit(snapshot, self._console.width)
         grid = Table.grid(padding=(0, 2, 0, 0))
         cells: list[RenderableType] = [Text(row.label, style="bold")] if row.label else []
         if row.bar:

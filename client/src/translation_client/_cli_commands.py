@@ -122,7 +122,7 @@ class Run:
 
     def _list(self, client: TranslationStatusClient) -> int:
         jobs = client.list_jobs(self.options.status, limit=self.options.limit)
-        for line in map(json_line, jobs) if self.options.json else job_table(jobs):
+        for line in map(json_line, jobs) if self.options.json else job_table(jobs, self.output.width):
             self.output.result(line)
         if not jobs:
             self._display.note("no jobs")
@@ -213,7 +213,7 @@ class Run:
         if len(job_ids) == 1 and isinstance(results[0], Job):
             self.output.result(outcome_line(results[0], self.output.marks), results[0].status)
         elif len(job_ids) > 1 and jobs:
-            head, *lines = job_table(jobs)
+            head, *lines = job_table(jobs, self.output.width)
             self.output.result(head)
             for job, line in zip(jobs, lines, strict=True):
                 self.output.result(line, job.status)

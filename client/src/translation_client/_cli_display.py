@@ -54,10 +54,20 @@ class Display:
 
 
 class Lines(Display):
-    """One line for each new status, one for trouble, and one in ten seconds otherwise."""
+    """One line for each new status, one for trouble, and one in ten seconds otherwise.
 
-    def __init__(self, output: Output, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
+    Args:
+        output: Where to show it.
+        board: What to show.
+        clock: Gives monotonic moments.
+        server: Whose trouble it is.
+    """
+
+    def __init__(
+        self, output: Output, board: Board, clock: Callable[[], float] = time.monotonic, *, server: str = "the server"
+    ) -> None:
         super().__init__(output, board, clock)
+        self._server = server
         self._spoke_at = -_LINE_EVERY
         self._last_trouble = ""
 
@@ -80,7 +90,7 @@ class Lines(Display):
         super().trouble(text)
         if text != self._last_trouble or self._quiet_for_long():
             self._last_trouble = text
-            self.note(text)
+            self.note(f"{self._server}: {text}")
 
     def _quiet_for_long(self) -> bool:
         return self.clock() - self._spoke_at >= _LINE_EVERY
@@ -106,6 +116,7 @@ def open_display(options: Options, output: Output, board: Board) -> Display:
         try:
             bar: type[Display] = importlib.import_module("translation_client._cli_bar").Bar
         except ImportError:  # rich is an extra
-            return Lines(output, board)
-        return bar(output, board)
-    return Lines(output, board)
+            pass
+        else:
+            return bar(output, board)
+    return Lines(output, board, server=options.base_url)

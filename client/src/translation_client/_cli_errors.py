@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from translation_client._cli_arguments import Options
     from translation_client._errors import TranslationClientError
 
-_MOST_IDS = 50  # in one command to copy
+_MOST_IDS = 20  # in one command to copy
 
 
 def explain(error: TranslationClientError, options: Options, prog: str) -> tuple[int, str]:
@@ -97,7 +97,9 @@ def _no_answer(error: TranslationClientError, options: Options, prog: str) -> st
     failure = error if isinstance(error, ApiError) else error.__cause__
     unsure = f"; a job may have been started, see '{prog} list'" if getattr(error, "maybe_created", False) else ""
     if isinstance(failure, ApiError):
-        return f"{url} is there but fails: {failure}; try again later{unsure}"
+        pause = getattr(failure, "retry_after", None)
+        moment = "later" if pause is None else f"in {duration(pause)}"
+        return f"{url} is there but fails: {failure}; try again {moment}{unsure}"
     if isinstance(error, StartError) or isinstance(failure, OSError):
         return f"cannot reach {url}: {failure or error}. Is the server running? cd server && uvicorn main:app{unsure}"
     return str(error)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 COMPLETED, FAILED, DEADLINE, REFUSED, UNREACHABLE = 0, 1, 3, 4, 5
+_SHORT_ID = 8
 _BEST_TO_WORST = (COMPLETED, FAILED, DEADLINE, UNREACHABLE, REFUSED)
 
 
@@ -101,19 +102,39 @@ def json_line(job: Job) -> str:
     return json.dumps({"job_id": job.job_id, "status": job.status, **job.raw})
 
 
-def job_table(jobs: Sequence[Job]) -> list[str]:
-    """A table of jobs; its columns stand in line, and nothing in it is cut. Nothing at all of no jobs."""
-    if not jobs:
-        return []
-    rows = [("JOB_ID", "STATUS", "TIME", "DETAILS")]
-    for job in jobs:
-        details = reason(job) or (f"{percent(job.progress)} %" if job.status is JobStatus.PENDING else "")
-        rows.append((printable(job.job_id), str(job.status), duration(job.elapsed_time), details))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return [
-        f"{job_id:<{widths[0]}}  {status:<{widths[1]}}  {took:>{widths[2]}}  {details}".rstrip()
-        for job_id, status, took, details in rows
-    ]
+def short_id(job_id: str) -> str:
+    """Enough of an id to tell it from others, where there is no room for all of it."""
+    name = printable(job_id)
+    return name if len(name) <= _SHORT_ID + 2 else f"{name[:_SHORT_ID]}.."
+
+
+def job_table(jobs: Sequence[Job], width: int | None = None) -> list[str]:
+    """A table of jobs, nothing at all of no jobs.
+
+    Args:
+        jobs: The jobs.
+        width: The columns there are; the details are cut to fit, and the ids where that is not enough.
+            None: nothing is cut.
+    """
+    rows = [("JOB_ID", "STATUS", "TIME", "DETAILS"), *map(_table_row, jobs)]
+    lines = _aligned(rows)
+    if width is not None and max(len(line) for line in _aligned([(*row[:3], "") for row in rows])) >= width:
+        lines = _aligned([(short_id(row[0]), *row[1:]) for row in rows])
+    return [_cut(line, width) for line in lines] if jobs else []
+
+
+def _table_row(job: Job) -> tuple[str, str, str, str]:
+    details = reason(job) or (f"{percent(job.progress)} %" if job.status is JobStatus.PENDING else "")
+    return printable(job.job_id), str(job.status), duration(job.elapsed_time), details
+
+
+def _aligned(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
+    ids, statuses, times = (max(len(row[column]) for row in rows) for column in range(3))
+    return [f"{row[0]:<{ids}}  {row[1]:<{statuses}}  {row[2]:>{times}}  {row[3]}".rstrip() for row in rows]
+
+
+def _cut(line: str, width: int | None) -> str:
+    return line if width is None or len(line) < width else f"{line[: max(width - 3, 0)]}.."
 
 
 def totals_line(jobs: Sequence[Job], asked: int, took: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -39,6 +40,11 @@ class Output:
     def result_is_seen(self) -> bool:
         """Whether standard output is a terminal, so that progress need not repeat the result."""
         return _is_terminal(self.stdout)
+
+    @property
+    def width(self) -> int | None:
+        """The columns of the terminal that standard output is; None if it is none, so that nothing need be cut."""
+        return shutil.get_terminal_size().columns if self.result_is_seen else None
 
     def result(self, text: str, status: JobStatus | None = None) -> None:
         """Print one line of result, at once.

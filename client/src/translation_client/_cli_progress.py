@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from translation_client._cli_messages import Marks, duration, percent, printable, totals
+from translation_client._cli_messages import duration, percent, short_id, totals
 from translation_client._models import JobStatus
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _DEFAULT_HORIZON = 10.0  # seconds a job is thought to take on where the server does not say
 _SHORTEST_HORIZON = 0.5
 _UNFINISHED = 0.99
+_SPARE = 3  # columns left free: a terminal writes ^C behind the line, and breaks it at its last column
 _SHORTEST_BAR, _LONGEST_BAR = 10, 40
-_SHORT_ID = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Board:
     def _of_one(self, seen: dict[str, tuple[Job, float]], now: float) -> Snapshot:
         for job_id, (job, seen_at) in seen.items():
             elapsed = job.elapsed_time + (0.0 if job.status.is_terminal else now - seen_at)
-            return Snapshot(printable(job_id), self._fraction(job, now), elapsed, self.trouble or str(job.status))
+            return Snapshot(short_id(job_id), self._fraction(job, now), elapsed, self.trouble or str(job.status))
         return Snapshot("", 0.0, now - self._began, self.trouble or str(JobStatus.PENDING))
 
     def _fraction(self, job: Job, now: float) -> float:
@@ -113,14 +113,13 @@ class Row:
     text: str
 
 
-def fit(snapshot: Snapshot, width: int, marks: Marks) -> Row:
-    """The line that says the most in so many columns: first the label is shortened and left out, then the words."""
+def fit(snapshot: Snapshot, width: int) -> Row:
+    """The line that says the most in so many columns: what does not fit is left out, the label first."""
     figures = f"{percent(snapshot.fraction):>2} %  {duration(snapshot.elapsed)}"
-    full, words = snapshot.label, snapshot.text
-    short = full if len(full) <= _SHORT_ID + 1 else full[:_SHORT_ID] + marks.pending
-    for label, text in ((full, words), (short, words), ("", words), (short, ""), ("", "")):
+    name, words = snapshot.label, snapshot.text
+    for label, text in ((name, words), ("", words), (name, ""), ("", "")):
         line = f"{figures}  {text}".rstrip()
-        room = width - 1 - len(line) - 2 - (len(label) + 2 if label else 0)
+        room = width - _SPARE - len(line) - 2 - (len(label) + 2 if label else 0)
         if room >= _SHORTEST_BAR:
             return Row(label, min(room, _LONGEST_BAR), line)
-    return Row("", 0, figures[: max(width - 1, 0)])
+    return Row("", 0, figures[: max(width - _SPARE, 0)])
