@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 CANCELLED = "cancelled"
 CANCELLED_MESSAGE = "The job was cancelled."
@@ -48,9 +49,8 @@ class Draft:
     fingerprint: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job's record.
+class Job(NamedTuple):
+    """A job's record; a tuple, because every status read makes one from a row, and a dataclass takes ten times as long.
 
     Attributes:
         seq: Its place in the order of acceptance, over all users.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _COST_OF_A_POLL = 0.2  # seconds of delay that one request is worth
 _SHORTEST_INTERVAL = 0.05
 _MOST_PROGRESS = 0.99
+_UNSEEDED = random.SystemRandom()
 
 
 class DelayModel(Protocol):
@@ -105,7 +106,7 @@ class Simulation:
 
     def accept(self, draft: Draft, ordinal: int) -> Job:
         """The record of the ``ordinal``-th job."""
-        rng = random.SystemRandom() if self.seed is None else _seeded(f"{self.seed}:{ordinal}")
+        rng = _UNSEEDED if self.seed is None else random.Random(f"{self.seed}:{ordinal}")  # noqa: S311 - repeatable
         drawn_duration = self.model.draw(rng)
         drawn_outcome = Status.ERROR if rng.random() < self.error_probability else Status.COMPLETED
         duration = drawn_duration if draft.duration is None else draft.duration
@@ -138,7 +139,3 @@ def poll_after_at(job: Job, now: float) -> float | None:
     if job.status_at(now) is not Status.PENDING:
         return None
     return parse_model(job.delay_model).poll_after(job.elapsed_at(now))
-
-
-def _seeded(text: str) -> random.Random:
-    return random.Random(text)  # noqa: S311 - repeatable on purpose; ids never come from it

@@ -133,6 +133,7 @@ def transact(connection: sqlite3.Connection, writes: Sequence[Callable[[Transact
     try:
         transaction = Transaction(connection)
         results = [write(transaction) for write in writes]
+        transaction.finish()
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

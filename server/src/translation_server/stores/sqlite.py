@@ -20,7 +20,9 @@ from translation_server.stores.sqlite_writes import COLUMNS, Transaction, to_job
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-_MEMORY = ":memory:"
+MEMORY = ":memory:"
+"""The path of a store that is in memory only."""
+
 _LOOK_INTERVAL = 0.25  # seconds between two looks for what other processes wrote
 _LAST = 2**63 - 1
 _JOBS = f"SELECT {COLUMNS} FROM jobs"  # noqa: S608 - a constant
@@ -59,19 +61,15 @@ class SqliteStore:
     """A ``JobStore`` in one SQLite file, which any number of processes on one machine may share.
 
     Args:
-        path: The file; ``:memory:`` keeps the jobs as long as the store is open, for this process alone.
-
-    Raises:
-        StoreError: The file cannot be used.
+        path: The file, which was prepared; with ``:memory:`` the jobs last as long as the store is open.
     """
 
     identity: str
 
     def __init__(self, path: str) -> None:
-        self._shared = path != _MEMORY
+        self._shared = path != MEMORY
         self._commits: Commits
         if self._shared:
-            sqlite_file.prepare(path)
             self._reading, self._writing = sqlite_file.connect(path), sqlite_file.connect(path)
             self._reading.execute("PRAGMA query_only = ON")
             self._commits = GroupCommit(self._writing)

@@ -19,10 +19,18 @@ _CHECK_TIME = 0.5  # seconds the search for damage may take at the start, howeve
 _HEADER_LENGTH = 100
 _MAGIC = b"SQLite format 3\x00"
 _SCHEMA = f"""
-CREATE TABLE store (identity TEXT NOT NULL, pings INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE owners (owner TEXT PRIMARY KEY, endings INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE store (
+    identity TEXT NOT NULL,
+    accepted INTEGER NOT NULL DEFAULT 0,  -- the last seq given to a job; none is given twice, whatever is deleted
+    pings    INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE owners (
+    owner     TEXT PRIMARY KEY,
+    endings   INTEGER NOT NULL,  -- the last place given in the order of ending
+    unsettled INTEGER NOT NULL   -- jobs without such a place: the pending ones, and those that have ended unnoticed
+) WITHOUT ROWID;
 CREATE TABLE jobs (
-    seq             INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq             INTEGER PRIMARY KEY,
     job_id          TEXT NOT NULL UNIQUE,
     owner           TEXT NOT NULL,
     created_at      REAL NOT NULL,
@@ -80,7 +88,7 @@ def create_schema(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN EXCLUSIVE")
     try:
         if not connection.execute("PRAGMA user_version").fetchone()[0]:
-            for statement in _SCHEMA.split(";")[:-1]:
+            for statement in _SCHEMA.split(";\n")[:-1]:
                 connection.execute(statement)
             connection.execute("INSERT INTO store (identity) VALUES (?)", (secrets.token_hex(4),))
     except BaseException:

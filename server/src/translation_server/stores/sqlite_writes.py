@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from translation_server.jobs import CANCELLED, CANCELLED_MESSAGE, Draft, Job, Status
@@ -16,18 +17,17 @@ COLUMNS = (
     "delay_model, ending"
 )
 
-_LAST_ORDINAL = "SELECT seq FROM sqlite_sequence WHERE name = 'jobs'"
+_ACCEPTED = "SELECT accepted FROM store"
+_SET_ACCEPTED = "UPDATE store SET accepted = ?"
+_PING = "UPDATE store SET pings = pings + 1"
+_OWNER = "SELECT endings, unsettled FROM owners WHERE owner = ?"
+_SET_OWNER = "REPLACE INTO owners (owner, endings, unsettled) VALUES (?, ?, ?)"
 _BY_KEY = f"SELECT {COLUMNS}, fingerprint FROM jobs WHERE owner = ? AND idempotency_key = ?"  # noqa: S608 - a constant
 _BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE job_id = ? AND owner = ?"  # noqa: S608 - a constant
 _INSERT = f"INSERT INTO jobs ({COLUMNS}, idempotency_key, fingerprint) VALUES ({', '.join('?' * 14)})"  # noqa: S608 - a constant
-_COUNT_PENDING = "SELECT count(*) FROM jobs WHERE owner = ? AND ending IS NULL AND ends_at > ?"
 _DUE = "SELECT seq, job_id FROM jobs WHERE owner = ? AND ending IS NULL AND ends_at <= ? ORDER BY ends_at, seq"
 _CANCEL = "UPDATE jobs SET outcome = ?, error_code = ?, error_message = ?, ends_at = ? WHERE seq = ?"
 _END = "UPDATE jobs SET ending = ? WHERE seq = ?"
-_ENDINGS = "SELECT endings FROM owners WHERE owner = ?"
-_SET_ENDINGS = (
-    "INSERT INTO owners (owner, endings) VALUES (?, ?) ON CONFLICT (owner) DO UPDATE SET endings = excluded.endings"
-)
 
 
 def to_job(row: tuple[Any, ...]) -> Job:
@@ -36,38 +36,46 @@ def to_job(row: tuple[Any, ...]) -> Job:
     return Job(seq, job_id, owner, created_at, ends_at, Status(outcome), *rest)
 
 
+@dataclass(slots=True)
+class _Owner:
+    endings: int
+    unsettled: int
+    settled_until: float = 0.0
+    changed: bool = False
+
+
 class Transaction:
-    """The writes of one transaction, by any number of requests, one after the other."""
+    """The writes of one transaction, by any number of requests, one after the other; then ``finish``."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._owners: dict[str, _Owner] = {}
         self._ordinal: int | None = None
-        self._pending: dict[str, int] = {}
-        self._settled: dict[str, float] = {}
 
     def insert(self, draft: Draft, make: Callable[[Draft, int], Job], limit: int) -> Accepted | KeyTaken | TooMany:
         """Accept a job, see ``JobStore.insert``."""
         if draft.key is not None and (known := self._known(draft)) is not None:
             return known
-        if self._count_pending(draft) >= limit:
-            return TooMany()
+        owner = self._owner(draft.owner)
+        if owner.unsettled >= limit:  # perhaps some have ended, which is worth finding out only now
+            self.settle(draft.owner, draft.created_at)
+            if owner.unsettled >= limit:
+                return TooMany()
         job = make(draft, self._next_ordinal())
-        values = (
-            *(job.seq, job.job_id, job.owner, job.created_at, job.ends_at, job.outcome.value),
-            *(job.error_code, job.error_message, job.video_length, job.metadata, job.delay_model, job.ending),
-            *(draft.key, draft.fingerprint),
-        )
+        values = (*job[:5], job.outcome.value, *job[6:], draft.key, draft.fingerprint)
         self._connection.execute(_INSERT, values)
-        self._pending[job.owner] += 1
+        owner.unsettled += 1
+        owner.changed = True
         return Accepted(job)
 
     def settle(self, owner: str, now: float) -> Sequence[str]:
         """Write down what has ended, see ``JobStore.settle``."""
-        if self._settled.get(owner, 0.0) >= now:
+        record = self._owner(owner)
+        if record.settled_until >= now:
             return ()
-        self._settled[owner] = now
+        record.settled_until = now
         due = self._connection.execute(_DUE, (owner, now)).fetchall()
-        self._end(owner, [seq for seq, _ in due])
+        self._end(record, [seq for seq, _ in due])
         return [job_id for _, job_id in due]
 
     def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
@@ -78,12 +86,26 @@ class Transaction:
             return Cancelled(job, ended)
         moment = max(now, job.created_at)
         self._connection.execute(_CANCEL, (Status.ERROR.value, CANCELLED, CANCELLED_MESSAGE, moment, job.seq))
-        self._end(owner, [job.seq])
+        self._end(self._owner(owner), [job.seq])
         return Cancelled(self._find(owner, job_id), [*ended, job_id])
 
     def ping(self) -> None:
         """Write something."""
-        self._connection.execute("UPDATE store SET pings = pings + 1")
+        self._connection.execute(_PING)
+
+    def finish(self) -> None:
+        """Write down what the whole transaction added up to."""
+        if self._ordinal is not None:
+            self._connection.execute(_SET_ACCEPTED, (self._ordinal,))
+        changed = [(name, o.endings, o.unsettled) for name, o in self._owners.items() if o.changed]
+        self._connection.executemany(_SET_OWNER, changed)
+
+    def _owner(self, owner: str) -> _Owner:
+        record = self._owners.get(owner)
+        if record is None:
+            rows = self._connection.execute(_OWNER, (owner,)).fetchall()
+            record = self._owners[owner] = _Owner(*rows[0]) if rows else _Owner(0, 0)
+        return record
 
     def _find(self, owner: str, job_id: str) -> Job | None:
         rows = self._connection.execute(_BY_ID, (job_id, owner)).fetchall()
@@ -97,24 +119,17 @@ class Transaction:
         job = to_job(tuple(row))
         return Accepted(job, replayed=True) if fingerprint == draft.fingerprint else KeyTaken(job.job_id)
 
-    def _count_pending(self, draft: Draft) -> int:
-        if draft.owner not in self._pending:
-            row = self._connection.execute(_COUNT_PENDING, (draft.owner, draft.created_at)).fetchone()
-            self._pending[draft.owner] = row[0]
-        return self._pending[draft.owner]
-
     def _next_ordinal(self) -> int:
         if self._ordinal is None:
-            row = self._connection.execute(_LAST_ORDINAL).fetchone()
-            self._ordinal = row[0] if row else 0
+            self._ordinal = self._connection.execute(_ACCEPTED).fetchone()[0]
         self._ordinal += 1
         return self._ordinal
 
-    def _end(self, owner: str, seqs: Sequence[int]) -> None:
+    def _end(self, owner: _Owner, seqs: Sequence[int]) -> None:
         """Give each job its place in the order of ending."""
         if not seqs:
             return
-        row = self._connection.execute(_ENDINGS, (owner,)).fetchone()
-        first = (row[0] if row else 0) + 1
-        self._connection.executemany(_END, enumerate(seqs, start=first))
-        self._connection.execute(_SET_ENDINGS, (owner, first + len(seqs) - 1))
+        self._connection.executemany(_END, enumerate(seqs, start=owner.endings + 1))
+        owner.endings += len(seqs)
+        owner.unsettled -= len(seqs)
+        owner.changed = True

@@ -1,0 +1,144 @@
+"""Wiring: settings in, application out."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from fastapi_offline import FastAPIOffline
+
+from translation_server import documentation, problems, routes
+from translation_server._version import __version__
+from translation_server.access import Access
+from translation_server.auth import Accounts, BasicAuth
+from translation_server.clock import Clock, SystemClock
+from translation_server.errors import (
+    AlreadyEndedError,
+    KeyReusedError,
+    TooManyPendingError,
+    TooManyWaitersError,
+    UnknownJobError,
+)
+from translation_server.service import Service
+from translation_server.settings import Settings, SettingsError
+from translation_server.shutdown import on_stop_signal
+from translation_server.simulation import Simulation, Uniform
+from translation_server.stores import StoreError, StoreUnavailableError, check_store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+_LONGEST_ECHO = 64
+
+
+def create_app(settings: Settings, *, accounts: Accounts | None = None, clock: Clock | None = None) -> FastAPI:
+    """The server as an ASGI application.
+
+    While it runs, ``app.state.service`` is the ``Service`` behind it.
+
+    Args:
+        settings: The configuration.
+        accounts: The users; by default the one of the settings.
+        clock: What time it is; by default the machine's.
+
+    Raises:
+        SettingsError: The database the settings name cannot be used.
+    """
+    try:
+        check_store(settings.database_url)
+    except StoreError as error:
+        raise SettingsError((str(error),)) from error
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with _running(settings, clock or SystemClock()) as service:
+            app.state.service = service
+            yield
+
+    app = FastAPIOffline(
+        title="Video translation jobs",
+        version=__version__,
+        description=documentation.DESCRIPTION,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    # Not include_router: an included router is matched by a second, slower search.
+    app.router.routes.extend([*routes.health.routes, *routes.jobs.routes])
+    documentation.complete(app)
+    problems.install(app)
+    for kind in _PROBLEMS:
+        app.add_exception_handler(kind, _tell)
+    users = accounts or Accounts({settings.api_username: settings.api_password.get_secret_value()})
+    app.add_middleware(BasicAuth, accounts=users)
+    app.add_middleware(Access)
+    return app
+
+
+@asynccontextmanager
+async def _running(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
+    store = await open_store(settings.database_url)
+    model = Uniform(settings.min_delay, settings.max_delay)
+    service = Service(
+        store,
+        clock,
+        Simulation(model, settings.error_probability, settings.random_seed),
+        max_pending_jobs=settings.max_pending_jobs,
+        max_waiters=settings.max_waiters,
+    )
+    following = asyncio.create_task(service.follow_changes())
+    try:
+        with on_stop_signal(service.waiters.stop):
+            yield service
+    finally:
+        service.waiters.stop()
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await store.close()
+
+
+async def _tell(_: Request, error: Exception) -> Response:
+    """Say in HTTP what the service refused."""
+    status, detail, retry_after, more = _problem(error)
+    headers = None if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    return problems.respond(status, detail, headers=headers, **more)
+
+
+def _problem(error: Exception) -> tuple[int, str, float | None, dict[str, object]]:
+    """Status, detail, seconds after which to come again, further members."""
+    told: tuple[int, str, float | None, dict[str, object]] = (503, _UNAVAILABLE, 1.0, {})
+    match error:
+        case UnknownJobError(job_id=None):
+            told = 404, "There is no job yet.", None, {}
+        case UnknownJobError(job_id=job_id):
+            told = 404, "There is no such job.", None, {"job_id": str(job_id)[:_LONGEST_ECHO]}
+        case AlreadyEndedError(job=job):
+            told = 409, f"The job has ended as {job.outcome}; it cannot be cancelled.", None, {"job_id": job.job_id}
+        case KeyReusedError(job_id=job_id):
+            errors = [{"field": "Idempotency-Key", "message": _KEY_REUSED}]
+            told = 422, f"Idempotency-Key: {_KEY_REUSED}", None, {"job_id": job_id, "errors": errors}
+        case TooManyPendingError(retry_after=seconds):
+            told = 429, "You have as many pending jobs as allowed.", seconds, {}
+        case TooManyWaitersError():
+            told = 429, "You hold as many requests and streams as allowed.", 1.0, {}
+    return told
+
+
+_KEY_REUSED = "was used for a job with another body; a new job needs a new key"
+_UNAVAILABLE = "The jobs cannot be read or written at the moment. Nothing was changed; try again."
+_PROBLEMS = (
+    UnknownJobError,
+    AlreadyEndedError,
+    KeyReusedError,
+    TooManyPendingError,
+    TooManyWaitersError,
+    StoreUnavailableError,
+)

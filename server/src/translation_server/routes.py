@@ -1,0 +1,177 @@
+"""HTTP in, HTTP out; nothing else. What is documented about each route is in ``documentation``."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import APIRouter, Path
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from translation_server import documentation, parameters, representation
+from translation_server.bodies import read_json
+from translation_server.direct import DirectRoute
+from translation_server.events import EventStream, leaving
+from translation_server.jobs import Status
+from translation_server.problems import ProblemError
+from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from translation_server.service import Service, Snapshot
+    from translation_server.settings import Settings
+
+_LARGEST_QUERY = MOST_JOB_IDS * 64  # bytes; an id in JSON takes 39
+
+_JobId = Annotated[str, Path(description="The id the start answered with.")]
+
+jobs = APIRouter(route_class=DirectRoute, tags=["jobs"])
+health = APIRouter(route_class=DirectRoute, tags=["health"])
+
+
+@jobs.post("/start", **documentation.START)
+@jobs.post("/jobs", **documentation.START)
+async def start(request: Request) -> Response:
+    """Start a job."""
+    service = _service(request)
+    parameters.read_query(request.scope["query_string"])
+    key = parameters.idempotency_key(request.headers.getlist("idempotency-key"))
+    body = await read_json(request, _settings(request).max_body_bytes)
+    draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key)
+    snapshot, replayed = await service.start(draft)
+    headers = {"Location": f"/status/{snapshot.job.job_id}", "Retry-After": "0", **_retry_after(snapshot)}
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return _json(representation.job_json(snapshot.job, snapshot.now), headers, status=202)
+
+
+@jobs.get("/status/{job_id}", **documentation.STATUS)
+@jobs.get("/jobs/{job_id}", **documentation.STATUS)
+async def show(request: Request, job_id: _JobId) -> Response:
+    """Tell a job's status, now or once it has ended."""
+    seconds = _wait(request)
+    return await _answer(request, await _service(request).find(_user(request), job_id), seconds)
+
+
+@jobs.get("/status", **documentation.LATEST)
+async def show_latest(request: Request) -> Response:
+    """Tell the status of the job that was started last."""
+    seconds = _wait(request)
+    return await _answer(request, await _service(request).latest(_user(request)), seconds)
+
+
+@jobs.get("/jobs", **documentation.LIST)
+async def list_jobs(request: Request) -> Response:
+    """List jobs, newest first."""
+    query = parameters.read_query(request.scope["query_string"], once=("status", "limit", "cursor"))
+    status = parameters.status(parameters.one(query, "status"))
+    limit = parameters.limit(parameters.one(query, "limit"))
+    before = parameters.cursor(parameters.one(query, "cursor"))
+    found = await _service(request).page(_user(request), status, before, limit + 1)
+    more = len(found.jobs) > limit
+    page = found.jobs[:limit]
+    told = [representation.job_json(job, found.now) for job in page]
+    return _json(representation.jobs_json(told, parameters.to_cursor(page[-1].seq) if more else None))
+
+
+@jobs.post("/jobs/query", **documentation.QUERY)
+async def query_jobs(request: Request) -> Response:
+    """Tell the status of many jobs, in the order asked; unknown ones are left out."""
+    parameters.read_query(request.scope["query_string"])
+    asked = validate(JobQuery, await read_json(request, max(_LARGEST_QUERY, _settings(request).max_body_bytes)))
+    found = await _service(request).query(_user(request), asked.job_ids)
+    return _json(representation.jobs_json((representation.job_json(job, found.now) for job in found.jobs), None))
+
+
+@jobs.delete("/jobs/{job_id}", **documentation.CANCEL)
+async def cancel(request: Request, job_id: _JobId) -> Response:
+    """Cancel a job; repeating it changes nothing."""
+    parameters.read_query(request.scope["query_string"])
+    snapshot = await _service(request).cancel(_user(request), job_id)
+    return _json(representation.job_json(snapshot.job, snapshot.now))
+
+
+class _EventStreamResponse(Response):
+    media_type = "text/event-stream"
+
+
+@jobs.get("/events", response_class=_EventStreamResponse, **documentation.EVENTS)
+async def events(request: Request) -> EventStream:
+    """Tell of each job that ends, in the order of ending."""
+    service, user = _service(request), _user(request)
+    query = parameters.read_query(request.scope["query_string"], once=("since",), repeated=("job_id",))
+    since = parameters.since(parameters.one(query, "since"))
+    seen = parameters.last_event_id(request.headers.getlist("last-event-id"), service.store.identity)
+    position = await service.position(user, since) if seen is None else seen
+    return EventStream(service, user, position, query.get("job_id", ()))
+
+
+@health.get("/health/live", **documentation.LIVE)
+async def live(_: Request) -> Response:
+    """Say that the server runs."""
+    return _json(b'{"status":"live"}')
+
+
+@health.get("/health/ready", **documentation.READY)
+async def ready(request: Request) -> Response:
+    """Say whether the server can do its work."""
+    if not await _service(request).is_usable():
+        raise ProblemError(503, "The server cannot do its work at the moment.", headers={"Retry-After": "1"})
+    return _json(b'{"status":"ready"}')
+
+
+def _service(request: Request) -> Service:
+    return cast("Service", request.app.state.service)
+
+
+def _settings(request: Request) -> Settings:
+    return cast("Settings", request.app.state.settings)
+
+
+def _user(request: Request) -> str:
+    return cast("str", request.scope["user"])
+
+
+def _json(body: bytes, headers: Mapping[str, str] | None = None, *, status: int = 200) -> Response:
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _wait(request: Request) -> float | None:
+    """Seconds to hold the request, as far as allowed; None if nobody asked."""
+    query = parameters.read_query(request.scope["query_string"], once=("wait",))
+    seconds = parameters.wait(parameters.one(query, "wait"), request.headers.getlist("prefer"))
+    return None if seconds is None else min(seconds, _settings(request).max_wait)
+
+
+async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Response:
+    """The answer about one job, after holding the request if that was asked for."""
+    hint = None
+    if seconds and snapshot.status is Status.PENDING:
+        snapshot = await _held(request, snapshot.job.job_id, seconds)
+        hint = None if _service(request).waiters.stopping else 0.0
+    headers = {"ETag": representation.etag(snapshot.job, snapshot.now), **_retry_after(snapshot, hint)}
+    if seconds is not None:
+        headers["Preference-Applied"] = parameters.applied(seconds)
+    if parameters.matches(request.headers.getlist("if-none-match"), headers["ETag"]):
+        return Response(None, 304, headers)
+    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), headers)
+
+
+async def _held(request: Request, job_id: str, seconds: float) -> Snapshot:
+    service, user = _service(request), _user(request)
+    with service.waiters.enter(user, job_id) as waiter:
+        async with leaving(request.receive, waiter):
+            snapshot = await service.hold(waiter, user, job_id, seconds)
+        if waiter.gone:
+            raise ClientDisconnect
+        return snapshot
+
+
+def _retry_after(snapshot: Snapshot, hint: float | None = None) -> dict[str, str]:
+    """The header for a pending job; ``hint`` replaces the model's."""
+    seconds = representation.hint(snapshot.job, snapshot.now) if hint is None else hint
+    if seconds is None or snapshot.status is not Status.PENDING:
+        return {}
+    return {"Retry-After": str(math.ceil(seconds))}

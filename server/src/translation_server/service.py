@@ -1,0 +1,219 @@
+"""What users can do with jobs: joins the record, the store, the clock and those who wait. Knows nothing of HTTP.
+
+No terminal status leaves here before the store has written it down, so none is ever taken back: neither by a clock
+that is set back nor by a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, NamedTuple
+
+from translation_server.errors import AlreadyEndedError, KeyReusedError, TooManyPendingError, UnknownJobError
+from translation_server.jobs import Status
+from translation_server.stores import Accepted, KeyTaken, StoreUnavailableError, TooMany
+from translation_server.waiting import Waiter, Waiters
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from translation_server.clock import Clock
+    from translation_server.jobs import Draft, Job
+    from translation_server.simulation import Simulation
+    from translation_server.stores import JobStore
+
+_CHUNK = 500  # jobs read or told in one go; other requests get their turn in between
+_PATIENCE = 2.0  # seconds within which a usable store answers a probe
+_READINESS_KEPT = 1.0  # seconds; a probe writes to the disk, and anybody may ask
+
+
+class Snapshot(NamedTuple):
+    """Jobs as they were at one moment: what may be told."""
+
+    jobs: Sequence[Job]
+    now: float
+
+    @property
+    def job(self) -> Job:
+        """The only one."""
+        return self.jobs[0]
+
+    @property
+    def status(self) -> Status:
+        """That of the only one."""
+        return self.job.status_at(self.now)
+
+
+class Service:
+    """The translation job service.
+
+    Args:
+        store: Where the jobs are.
+        clock: What time it is.
+        simulation: What is drawn for each job.
+        max_pending_jobs: Per user.
+        max_waiters: Per user.
+    """
+
+    def __init__(
+        self, store: JobStore, clock: Clock, simulation: Simulation, *, max_pending_jobs: int, max_waiters: int
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self.waiters = Waiters(clock, max_waiters)
+        self._simulation = simulation
+        self._max_pending_jobs = max_pending_jobs
+        self._usable = (False, -_READINESS_KEPT)
+
+    async def start(self, draft: Draft) -> tuple[Snapshot, bool]:
+        """Accept a job, or find the one its idempotency key stands for; also whether it was there already.
+
+        Raises:
+            KeyReusedError: The key stands for a job with another fingerprint.
+            TooManyPendingError: The owner has too many pending jobs.
+        """
+        match await self.store.insert(draft, self._simulation.accept, self._max_pending_jobs):
+            case KeyTaken(job_id):
+                raise KeyReusedError(job_id)
+            case TooMany():
+                raise TooManyPendingError(self._simulation.model.poll_after(0.0))
+            case Accepted(job, replayed):
+                self.waiters.planned(job.owner, job.ends_at)
+                snapshot = Snapshot([job], self.clock.now())
+                if job.must_be_settled(snapshot.now):
+                    snapshot = await self.find(job.owner, job.job_id)
+                return snapshot, replayed
+
+    async def find(self, owner: str, job_id: str) -> Snapshot:
+        """One job; raises ``UnknownJobError``."""
+        if len(job_id) > 64 or not job_id.isascii():  # noqa: PLR2004 - no id is that long, and not all text can be stored
+            raise UnknownJobError(job_id)
+
+        async def read(_: float) -> list[Job]:
+            return list((await self.store.get_many(owner, [job_id])).values())
+
+        snapshot = await self._settled(owner, read)
+        if not snapshot.jobs:
+            raise UnknownJobError(job_id)
+        return snapshot
+
+    async def latest(self, owner: str) -> Snapshot:
+        """The job accepted last; raises ``UnknownJobError`` while there is none."""
+
+        async def read(_: float) -> list[Job]:
+            job = await self.store.latest(owner)
+            return [job] if job else []
+
+        snapshot = await self._settled(owner, read)
+        if not snapshot.jobs:
+            raise UnknownJobError(None)
+        return snapshot
+
+    async def page(self, owner: str, status: Status | None, before: int | None, limit: int) -> Snapshot:
+        """Jobs, newest first, accepted before the one with ``seq`` ``before``."""
+
+        async def read(now: float) -> list[Job]:
+            return await self.store.page(owner, status, now, before, limit)
+
+        return await self._settled(owner, read)
+
+    async def query(self, owner: str, job_ids: Sequence[str]) -> Snapshot:
+        """The owner's jobs among these, in the order asked."""
+        known = [job_id for job_id in job_ids if job_id.isascii()]
+
+        async def read(_: float) -> list[Job]:
+            found: dict[str, Job] = {}
+            for start in range(0, len(known), _CHUNK):
+                found |= await self.store.get_many(owner, known[start : start + _CHUNK])
+                await asyncio.sleep(0)
+            return [found[job_id] for job_id in known if job_id in found]
+
+        return await self._settled(owner, read)
+
+    async def cancel(self, owner: str, job_id: str) -> Snapshot:
+        """End a pending job; one that was cancelled stays as it is.
+
+        Raises:
+            UnknownJobError: There is no such job.
+            AlreadyEndedError: It ended otherwise.
+        """
+        if not job_id.isascii():
+            raise UnknownJobError(job_id)
+        now = self.clock.now()
+        cancelled = await self.store.cancel(owner, job_id, now)
+        self._wake(owner, cancelled.ended)
+        if cancelled.job is None:
+            raise UnknownJobError(job_id)
+        if not cancelled.job.was_cancelled:
+            raise AlreadyEndedError(cancelled.job)
+        return Snapshot([cancelled.job], now)
+
+    async def hold(self, waiter: Waiter, owner: str, job_id: str, seconds: float) -> Snapshot:
+        """The job once it has ended, or after so many seconds, or when waiting has become pointless."""
+        deadline = self.clock.now() + seconds
+        while True:
+            snapshot = await self.find(owner, job_id)
+            pointless = waiter.gone or self.waiters.stopping
+            if snapshot.status is not Status.PENDING or snapshot.now >= deadline or pointless:
+                return snapshot
+            await waiter.until(min(snapshot.job.ends_at, deadline))
+
+    async def position(self, owner: str, since: float | None = None) -> int:
+        """Where a stream begins: now, or before the first job that ended at ``since`` or later."""
+        await self._settle_due(owner)
+        return await self.store.position(owner, since)
+
+    async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
+        """The next jobs in the order of ending, after a position; if there is none, also when one will have ended."""
+        due = await self._settle_due(owner)
+        jobs = await self.store.ended_after(owner, position, _CHUNK)
+        return jobs, due
+
+    async def is_usable(self) -> bool:
+        """Whether the store can be read and written, and the server is not about to stop."""
+        usable, checked_at = self._usable
+        now = asyncio.get_running_loop().time()
+        if now - checked_at >= _READINESS_KEPT:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self.store.ping()
+                usable = True
+            except (StoreUnavailableError, TimeoutError):
+                usable = False
+            self._usable = (usable, now)
+        return usable and not self.waiters.stopping
+
+    async def follow_changes(self) -> None:
+        """Wake those who wait for what another process wrote; runs until it is cancelled."""
+        async with aclosing(self.store.changes()) as changes:
+            async for change in changes:
+                if change.job_id is None:
+                    self.waiters.planned(change.owner)
+                else:
+                    self.waiters.ended(change.owner, change.job_id)
+
+    async def _settled(self, owner: str, read: Callable[[float], Awaitable[list[Job]]]) -> Snapshot:
+        """What ``read`` finds, once every end it shows is written down."""
+        now = self.clock.now()
+        jobs = await read(now)
+        if any(job.must_be_settled(now) for job in jobs):
+            await self._settle(owner, now)
+            jobs = await read(now)
+        return Snapshot(jobs, now)
+
+    async def _settle_due(self, owner: str) -> float | None:
+        """Write down what has ended; when the next job will."""
+        now = self.clock.now()
+        due = await self.store.next_end(owner)
+        if due is not None and due <= now:
+            await self._settle(owner, now)
+            due = await self.store.next_end(owner)
+        return due
+
+    async def _settle(self, owner: str, now: float) -> None:
+        self._wake(owner, await self.store.settle(owner, now))
+
+    def _wake(self, owner: str, job_ids: Sequence[str]) -> None:
+        for job_id in job_ids:
+            self.waiters.ended(owner, job_id)
