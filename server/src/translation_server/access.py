@@ -137,7 +137,7 @@ def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
     given = headers.get(b"x-request-id")
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return b"%024x" % random.getrandbits(96)  # noqa: S311 - a name to look for in the log, no secret
+    return b"%024x" % random.getrandbits(96)  # a name to look for in the log, no secret
 
 
 def _added(path: str, given: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
