@@ -42,8 +42,8 @@ class Server:
         return {
             "job_id": "j1",
             "status": self.outcome if ended else "pending",
-            "created_at": _iso(0),
-            "ended_at": _iso(self.ends) if ended else None,
+            "created_at": iso(0),
+            "ended_at": iso(self.ends) if ended else None,
             "elapsed_time": min(t, self.ends),
             "progress": 1.0 if ended else 0.1,
             **({"poll_after": self.hint} if self.hint is not None and not ended else {}),
@@ -65,7 +65,7 @@ class Server:
         return ok(self.job(t + self.round_trip / 2)), self.round_trip
 
 
-def _iso(t):
+def iso(t):
     return datetime.fromtimestamp(EPOCH + t, UTC).isoformat()
 
 

@@ -1,0 +1,264 @@
+"""The wait for many jobs, in virtual time: one stream, one query, and what happens when either fails."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client.tests.virtual import BEGIN, LATE, ROUNDING, iso, ok, status
+from translation_client import JobNotFound, PollingConfig, StatusUnavailable, WaitTimeout
+from translation_client._events import ServerEvent
+from translation_client._flow import Found, Open, Receive, Reply, Send, Sleep
+from translation_client._many import Many
+from translation_client._protocol import Response, Transient
+
+HEAD = Response(200, {"content-type": "text/event-stream; charset=utf-8"}, b"")
+ROUND_TRIP = 0.001
+
+
+@dataclass
+class Server:
+    """Jobs that end at given moments, a stream of their ends, and windows of time in which things fail."""
+
+    ends: dict
+    breaks: list = field(default_factory=list)  # moments at which an open stream breaks
+    down: list = field(default_factory=list)  # (from, to, failure): no answer but this
+    no_stream: Response | None = None
+    forgetful: bool = False  # knows no Last-Event-ID
+    requests: list = field(default_factory=list)
+    known_from: dict = field(default_factory=dict)
+
+    def failure(self, t):
+        return next((make(None, t)[0] for begin, end, make in self.down if begin <= t < end), None)
+
+    def open(self, request, t):
+        self.requests.append((t, "open", request))
+        if self.no_stream is not None:
+            return self.no_stream
+        if self.forgetful and "Last-Event-ID" in request.headers:
+            return Response(422, {}, b"{}")
+        return self.failure(t) or HEAD
+
+    def query(self, request, t):
+        self.requests.append((t, "query", request))
+        ids = json.loads(request.body)["job_ids"]
+        jobs = [self.job(i, t) for i in ids if i in self.ends and t >= self.known_from.get(i, 0)]
+        return self.failure(t) or ok({"jobs": jobs})
+
+    def job(self, job_id, t):
+        end = self.ends[job_id]
+        return {
+            "job_id": job_id,
+            "status": "completed" if t >= end else "pending",
+            "created_at": iso(0),
+            "ended_at": iso(end) if t >= end else None,
+            "elapsed_time": min(t, end),
+        }
+
+    def events(self, after, until):
+        """What the stream tells of ends after one moment and up to another, and when the first of it comes."""
+        found = sorted((end, i) for i, end in self.ends.items() if after < end <= until)
+        if not found:
+            return None
+        first = found[0][0]
+        return first, [ServerEvent("job", json.dumps(self.job(i, end)), repr(end)) for end, i in found if end == first]
+
+
+@dataclass
+class Run:
+    found: list = field(default_factory=list)  # (moment, job)
+    left: list | None = None
+    error: Exception | None = None
+    over: float = 0.0
+
+
+def wait(server, job_ids=None, *, seed=0, fresh_until=None, **polling):
+    now, told, run = BEGIN, math.inf, Run()
+    chance = random.Random(seed).random  # noqa: S311 - to be repeated, not to be secret
+    config, fresh = PollingConfig(**polling), {i: BEGIN + t for i, t in (fresh_until or {}).items()}
+    many = Many(server.ends if job_ids is None else job_ids, config, now=now, randomness=chance, fresh_until=fresh)
+    flow = many.run()
+    try:
+        action = next(flow)
+        for _ in range(20_000):
+            result = None
+            match action:
+                case Open(request, deadline):
+                    result = server.open(request, now - BEGIN)
+                    told = float(request.headers.get("Last-Event-ID") or now - BEGIN)
+                    now = min(now + ROUND_TRIP, max(deadline, now))
+                case Send(request, deadline):
+                    result = server.query(request, now - BEGIN + ROUND_TRIP / 2)
+                    now = min(now + ROUND_TRIP, max(deadline, now))
+                case Receive(until):
+                    now, told, result = receive(server, now, told, until)
+                case Sleep(until):
+                    now = max(until, now)
+                case Found(job):
+                    run.found.append((now - BEGIN, job))
+            action = flow.send(Reply(now, result))
+        pytest.fail("the wait did not come to an end")
+    except StopIteration as stop:
+        run.left = stop.value
+    except Exception as error:  # noqa: BLE001 - whatever ended it is what the test looks at
+        run.error = error
+    run.over = now - BEGIN
+    return run
+
+
+def receive(server, now, told, until):
+    """What an open stream gives next: events, a heartbeat every 15 s, a break, or nothing."""
+    t, limit = now - BEGIN, min(until - BEGIN, now - BEGIN + 15.0)
+    breaks = min((b for b in server.breaks if b > t), default=math.inf)
+    next_events = server.events(told, min(limit, breaks))
+    if next_events is not None:
+        moment, events = next_events
+        return max(now, BEGIN + moment), moment, events
+    if breaks <= limit:
+        return BEGIN + breaks, told, Transient(ConnectionError("the event stream ended"))
+    if limit < until - BEGIN:
+        return BEGIN + limit, told, ()
+    return BEGIN + limit, told, None
+
+
+def test_thousand_jobs_take_two_requests_and_no_delay():
+    """A thousand jobs are one stream and one query, each told at its end, in the order of ending."""
+    chance = random.Random(1)  # noqa: S311 - to be repeated
+    server = Server({f"j{n}": chance.uniform(0, 60) for n in range(1000)})
+    run = wait(server)
+    assert [kind for _, kind, _ in server.requests] == ["open", "query"]
+    assert [job.job_id for _, job in run.found] == sorted(server.ends, key=server.ends.get)
+    assert all(moment - server.ends[job.job_id] <= 0.01 for moment, job in run.found)
+    assert run.left == []
+
+
+def test_jobs_that_had_ended_before_are_told_by_the_query_in_order():
+    """Jobs that ended before the wait began come first, in the order of their ending."""
+    server = Server({"b": -1.0, "a": -2.0, "c": 5.0})
+    run = wait(server, ["c", "b", "a"])
+    assert [job.job_id for _, job in run.found] == ["a", "b", "c"]
+    assert [job.wait_stats.learnt_by for _, job in run.found] == ["query", "query", "stream"]
+
+
+def test_a_broken_stream_is_resumed_after_the_last_event():
+    """After a break the stream goes on from the last event, without a new query, and nothing is missed."""
+    server = Server({"a": 1.0, "b": 5.0, "c": 30.0}, breaks=[4.9], down=[(4.9, 8.0, status(502))])
+    run = wait(server)
+    assert [job.job_id for _, job in run.found] == ["a", "b", "c"]
+    assert sum(kind == "query" for _, kind, _ in server.requests) == 1
+    assert server.requests[-1][2].headers["Last-Event-ID"] == "1.0"
+
+
+def test_a_stream_that_breaks_before_its_first_event_is_asked_anew():
+    """Without an event to resume from, a new query tells what was missed."""
+    server = Server({"a": 5.0, "b": 30.0}, breaks=[4.0], down=[(4.0, 9.0, status(503))])
+    run = wait(server)
+    assert [job.job_id for _, job in run.found] == ["a", "b"]
+
+
+def test_a_server_that_forgot_the_last_event_is_asked_anew():
+    """A refused Last-Event-ID leads to a fresh stream and a query, not to an error."""
+    server = Server({"a": 1.0, "b": 5.0, "c": 30.0}, breaks=[4.9], down=[(4.9, 8.0, status(502))], forgetful=True)
+    assert [job.job_id for _, job in wait(server).found] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "answer", [Response(404, {}, b""), Response(405, {}, b""), Response(501, {}, b""), ok({"hello": 1})]
+)
+def test_without_a_stream_the_jobs_are_left_to_single_waits(answer):
+    """A server that offers no stream leaves all jobs to be waited for one by one."""
+    assert wait(Server({"a": 1.0, "b": 2.0}, no_stream=answer)).left == ["a", "b"]
+
+
+def test_a_proxy_that_ends_every_stream_at_once_is_given_up():
+    """Where streams end as soon as they open, time and again, the jobs are waited for one by one."""
+    server = Server({"a": 60.0}, breaks=[t / 100 for t in range(1, 10_000)])
+    assert wait(server).left == ["a"]
+    assert len(server.requests) <= 10
+
+
+def test_an_unknown_job_is_named():
+    """A job the server does not know ends the wait with its name, at once."""
+    run = wait(Server({"a": 60.0}), ["a", "nobody"])
+    assert type(run.error) is JobNotFound
+    assert run.error.job_id == "nobody"
+    assert run.over < 0.1
+
+
+def test_a_job_started_moments_ago_may_be_unknown_at_first():
+    """A job this client has just started is asked for again for a few seconds."""
+    server = Server({"a": 20.0, "b": 0.5}, known_from={"b": 1.0})
+    run = wait(server, ["a", "b"], fresh_until={"b": 5.0})
+    assert [job.job_id for _, job in run.found] == ["b", "a"]
+
+
+def test_a_started_job_that_stays_unknown_is_an_error():
+    """After those seconds it is unknown."""
+    run = wait(Server({"a": 60.0}), ["a", "b"], fresh_until={"b": 5.0})
+    assert type(run.error) is JobNotFound
+    assert 5.0 <= run.over <= 6.0
+
+
+def test_the_deadline_names_what_is_left():
+    """At the deadline, after a last look, the ids that have not ended are in the error."""
+    server = Server({"a": 1.0, "b": 100.0, "c": 100.0})
+    run = wait(server, timeout=10.0)
+    assert isinstance(run.error, WaitTimeout)
+    assert run.error.pending == ("b", "c")
+    assert 10.0 - ROUNDING <= run.over <= 10.0 + LATE
+    assert server.requests[-1][1] == "query"
+    assert [job.job_id for _, job in run.found] == ["a"]
+
+
+def test_max_retries_ends_it():
+    """More consecutive failures than max_retries end the wait with their cause."""
+    run = wait(Server({"a": 1.0}, down=[(0, math.inf, status(500))]), max_retries=2)
+    assert isinstance(run.error, StatusUnavailable)
+    assert run.error.polls == 3
+    assert run.error.__cause__.status_code == 500
+
+
+def test_retry_after_beyond_the_deadline_raises_at_once():
+    """A pause beyond the deadline ends the wait at once, and is quoted."""
+    run = wait(Server({"a": 1.0}, down=[(0, math.inf, status(503, retry_after="900"))]), timeout=60.0)
+    assert isinstance(run.error, WaitTimeout)
+    assert "900 s (Retry-After)" in str(run.error)
+    assert run.over < 0.1
+
+
+def test_no_jobs_take_no_request():
+    """Waiting for nothing is over at once."""
+    server = Server({})
+    assert wait(server).left == []
+    assert not server.requests
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    ends=st.lists(st.floats(-5, 60), min_size=1, max_size=20),
+    breaks=st.lists(st.floats(1, 60), max_size=4),
+    down=st.lists(st.tuples(st.floats(0, 50), st.floats(0.1, 10)), max_size=3),
+    timeout=st.floats(0, 90),
+    seed=st.integers(0, 999),
+)
+def test_nothing_is_missed_and_nothing_told_twice(ends, breaks, down, timeout, seed):
+    """Whatever breaks, every job is told once, after its end, or is named as pending at the deadline."""
+    windows = [(begin, begin + length, status(502)) for begin, length in down]
+    server = Server({f"j{n}": end for n, end in enumerate(ends)}, breaks=breaks, down=windows)
+    run = wait(server, timeout=timeout, seed=seed)
+    told = [job.job_id for _, job in run.found]
+    assert len(told) == len(set(told))
+    assert all(moment >= server.ends[job.job_id] - ROUNDING for moment, job in run.found)
+    assert run.over <= timeout + LATE
+    if run.error is None:
+        assert set(told) | set(run.left) == set(server.ends)
+    else:
+        assert isinstance(run.error, WaitTimeout)
+        assert set(told) | set(run.error.pending) == set(server.ends)
+        assert run.over >= timeout - ROUNDING
