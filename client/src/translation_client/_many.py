@@ -52,6 +52,7 @@ class Many:
         now: The moment the wait begins.
         randomness: Gives numbers from 0 to 1.
         fresh_until: For jobs started here: until when the server may not know them yet.
+        known: Jobs as the answers to their starts told them, and when.
     """
 
     def __init__(
@@ -62,8 +63,11 @@ class Many:
         now: float,
         randomness: Callable[[], float],
         fresh_until: Mapping[str, float],
+        known: Iterable[tuple[Job, float]] = (),
     ) -> None:
         self._observed = ObservedMany(job_ids, now)
+        for job, seen_at in known:
+            self._observed.clock.note(job, seen_at)
         self._config = config
         self._randomness = randomness
         self._fresh_until = fresh_until

@@ -102,8 +102,9 @@ class Operations:
         ids = [check_job_id(job_id) for job_id in job_ids]
         config, now = self._config(timeout), self._clock()
         with self._lock:
-            fresh = {i: self._started[i][1] + _READ_AFTER_WRITE for i in ids if i in self._started}
-        many = Many(ids, config, now=now, randomness=self._random, fresh_until=fresh)
+            known = {i: self._started[i] for i in ids if i in self._started}
+        fresh = {i: started + _READ_AFTER_WRITE for i, (_, started) in known.items()}
+        many = Many(ids, config, now=now, randomness=self._random, fresh_until=fresh, known=known.values())
         return many.run(), math.inf if config.timeout is None else now + config.timeout
 
     def wait_each(self, job_ids: Sequence[str], deadline: float, *, may_hold: bool) -> list[Flow[Job]]:
