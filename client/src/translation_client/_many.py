@@ -55,7 +55,7 @@ class Many:
         known: Jobs as the answers to their starts told them, and when.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the facts a wait depends on, all parameters so that it stays pure
         self,
         job_ids: Iterable[str],
         config: PollingConfig,
