@@ -113,7 +113,8 @@ async def test_own_cache_control_stays():
 
 
 @pytest.mark.parametrize(
-    ("path", "stored"), [("/docs", False), ("/redoc", False), ("/static-offline-docs/swagger-ui.css", True)]
+    ("path", "stored"),
+    [("/docs", False), ("/docs/oauth2-redirect", False), ("/static-offline-docs/swagger-ui.css", True)],
 )
 async def test_headers_of_pages(path, stored):
     """The documentation may run its own scripts, nothing from elsewhere; its assets may be kept."""

@@ -26,10 +26,10 @@ _OWN_SITES: Final = frozenset({b"same-origin", b"none"})  # "none": a person typ
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 _FOR_DATA: Final = (*_ALWAYS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
-# The documentation pages start with an inline script, draw with inline styles and (Redoc) search in a worker.
+# The documentation page starts with an inline script and draws with inline styles.
 _PAGE_POLICY: Final = (
     b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _FOR_PAGES: Final = (*_ALWAYS, (b"content-security-policy", _PAGE_POLICY))
@@ -144,7 +144,7 @@ def _added(path: str, given: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes
     """Return the headers an answer gets in addition; only the assets of the documentation may be kept by caches."""
     if path.startswith("/static-offline-docs/"):
         return _FOR_PAGES
-    added = _FOR_PAGES if path.startswith(("/docs", "/redoc")) else _FOR_DATA
+    added = _FOR_PAGES if path.startswith("/docs") else _FOR_DATA
     for name, _ in given:
         if name == b"cache-control":
             return added

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from translation_server.problems import respond
 
 _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="translation", charset="UTF-8"'}
-_OPEN: Final = ("/health", "/docs", "/redoc", "/openapi.json", "/static-offline-docs")
+_OPEN: Final = ("/health", "/docs", "/openapi.json", "/static-offline-docs")
 _LONGEST_HEADER: Final = 8192  # bytes; no credentials anyone types are longer, and longer ones are not worth hashing
 _MOST_REMEMBERED: Final = 1024
 _MALFORMED: Final = (":", "")  # no user name holds a colon
