@@ -107,12 +107,12 @@ def test_the_changelog_keeps_its_form(read):
     assert headings <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-def test_nothing_of_one_machine_is_committed(committed_files):
+def test_nothing_of_one_machine_is_committed(fresh_clone, committed_files):
     """No file holds a path of somebody's machine or the name of a package index."""
     found = [
         f"{path}: {match.group()}"
         for path in committed_files
         for pattern in TRACES
-        for match in pattern.finditer((ROOT / path).read_text("utf-8", "ignore"))
+        for match in pattern.finditer((fresh_clone / path).read_text("utf-8", "ignore"))
     ]
     assert found == []

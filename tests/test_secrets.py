@@ -68,6 +68,7 @@ def shown(base_url, password):
             yield repr(client.wait(client.start_job()))
         except TranslationClientError as error:
             yield f"{error!r} {error} {vars(error)} {pickle.dumps(error)!r}"
+            error.with_traceback(error.__traceback__.tb_next)  # without the variables of this function
             yield "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
