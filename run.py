@@ -77,13 +77,15 @@ def run(command: str, pytest_arguments: Sequence[str]) -> None:
 def set_up(lock_file: Path) -> None:
     """Brings `.venv` in step with the lock file, unless it is already."""
     if not venv_works():
-        say("Making .venv")
-        step("venv", [sys.executable, "-m", "venv", "--clear", str(VENV)], advice="On Debian: apt install python3-venv")
+        step(
+            "making .venv",
+            [sys.executable, "-m", "venv", "--clear", str(VENV)],
+            advice="On Debian: apt install python3-venv",
+        )
     # The lock file for the tests holds all that the other one holds.
     if not (is_stamped(lock_file) or is_stamped(TEST_LOCK)):
-        say(f"Installing {lock_file.name} into .venv (the first time; some 20 seconds and 20 MB)")
-        quiet_pip = ["-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        step("pip install", [PYTHON, *quiet_pip, "--require-hashes", "-r", str(lock_file)])
+        pip = [PYTHON, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes"]
+        step(f"installing {lock_file.name} into .venv, which takes half a minute", [*pip, "-r", str(lock_file)])
         stamp(lock_file).write_text(digest(lock_file), "utf-8")
 
 

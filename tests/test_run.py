@@ -1,6 +1,7 @@
 """run.py sets up, shows and checks; what it starts is gone when it ends, however it ends."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def test_a_lock_file_is_installed_once(steps):
     """The second run finds everything there."""
     run.set_up(run.RUN_LOCK)
     run.set_up(run.RUN_LOCK)
-    assert [name for name, _ in steps] == ["pip install"]
+    assert [name.split()[0] for name, _ in steps] == ["installing"]
     assert "--require-hashes" in steps[0][1]
 
 
@@ -42,7 +43,7 @@ def test_a_changed_lock_file_is_installed_again(steps):
     run.set_up(run.RUN_LOCK)
     run.RUN_LOCK.write_text("the second", "utf-8")
     run.set_up(run.RUN_LOCK)
-    assert [name for name, _ in steps] == ["pip install", "pip install"]
+    assert [name.split()[0] for name, _ in steps] == ["installing", "installing"]
 
 
 def test_the_tools_bring_along_what_runs(steps):
@@ -60,7 +61,7 @@ def test_a_broken_environment_is_made_anew(steps, monkeypatch):
     """A `.venv` whose Python is gone does not stop anything."""
     monkeypatch.setattr(run, "PYTHON", str(run.VENV / "bin/python"))
     run.set_up(run.RUN_LOCK)
-    assert [name for name, _ in steps] == ["venv", "pip install"]
+    assert [name.split()[0] for name, _ in steps] == ["making", "installing"]
 
 
 def test_every_check_is_a_step(steps):
@@ -101,15 +102,38 @@ def test_an_old_python_is_told_what_is_needed():
     assert "Traceback" not in done.stderr
 
 
-def test_the_demo_shows_a_job_to_its_end():
-    """The first command ends with an outcome on the screen, and with logs in their places."""
+@pytest.fixture(scope="module")
+def demo():
+    """What the demo prints, without the set-up."""
     done = subprocess.run(
         [sys.executable, "-c", DEMO, "demo"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "The job ended" in done.stdout
-    logs = [line.strip() for line in done.stdout.splitlines() if line.endswith(".log")]
+    return done.stdout
+
+
+def test_the_demo_shows_a_job_to_its_end(demo):
+    """The first command ends with an outcome on the screen, and with logs in their places."""
+    assert any(outcome in demo for outcome in run.OUTCOMES.values())
+    logs = [line.strip() for line in demo.splitlines() if line.endswith(".log")]
     assert [Path(log).stat().st_size > 0 for log in logs] == [True, True]
+
+
+def test_the_picture_in_the_readme_is_of_the_demo(demo, read, steps, monkeypatch):
+    """Every line of run.py in the picture is one that it prints, up to numbers, names of folders and the outcome."""
+    monkeypatch.setattr(run, "PYTHON", "no such python")
+    run.set_up(run.RUN_LOCK)
+    set_up = [f"=> {name.replace('RUN_LOCK', 'requirements.lock')}" for name, _ in steps]
+    picture = read("README.md").split("```text\n")[1].split("```")[0]
+    assert essence(picture.splitlines()) == essence([*set_up, *demo.splitlines()])
+
+
+def essence(lines):
+    """The lines of run.py, without what is different each time."""
+    own = "\n".join(line for line in lines if line.startswith(("=> ", "    /")))
+    for outcome in run.OUTCOMES.values():
+        own = own.replace(outcome, "OUTCOME")
+    return re.sub(r"/\S+/", "FOLDER/", re.sub(r":\d+", ":PORT", own))
 
 
 @pytest.mark.parametrize(
