@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi_offline import FastAPIOffline
 
-from translation_server import documentation, problems, routes
+from translation_server import openapi, problems, routes
 from translation_server._version import __version__
 from translation_server.access import Access
 from translation_server.auth import Accounts, BasicAuth
@@ -64,7 +64,7 @@ def create_app(settings: Settings, *, accounts: Accounts | None = None, clock: C
     app = FastAPIOffline(
         title="Video translation jobs",
         version=__version__,
-        description=documentation.DESCRIPTION,
+        description=openapi.DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
         redirect_slashes=False,
@@ -72,7 +72,7 @@ def create_app(settings: Settings, *, accounts: Accounts | None = None, clock: C
     app.state.settings = settings
     # Not include_router: an included router is matched by a second, slower search.
     app.router.routes.extend([*routes.health.routes, *routes.jobs.routes])
-    documentation.complete(app)
+    openapi.complete(app)
     problems.install(app)
     for kind in _PROBLEMS:
         app.add_exception_handler(kind, _tell)

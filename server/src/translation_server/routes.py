@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out; nothing else. What is documented about each route is in ``documentation``."""
+"""HTTP in, HTTP out; nothing else. What is documented about each route is in ``openapi``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from translation_server import documentation, parameters, representation
+from translation_server import openapi, parameters, representation
 from translation_server.bodies import read_json
 from translation_server.direct import DirectRoute
 from translation_server.events import EventStream, leaving
@@ -31,8 +31,8 @@ jobs = APIRouter(route_class=DirectRoute, tags=["jobs"])
 health = APIRouter(route_class=DirectRoute, tags=["health"])
 
 
-@jobs.post("/start", **documentation.START)
-@jobs.post("/jobs", **documentation.START)
+@jobs.post("/start", **openapi.START)
+@jobs.post("/jobs", **openapi.START)
 async def start(request: Request) -> Response:
     """Start a job."""
     service = _service(request)
@@ -47,22 +47,22 @@ async def start(request: Request) -> Response:
     return _json(representation.job_json(snapshot.job, snapshot.now), headers, status=202)
 
 
-@jobs.get("/status/{job_id}", **documentation.STATUS)
-@jobs.get("/jobs/{job_id}", **documentation.STATUS)
+@jobs.get("/status/{job_id}", **openapi.STATUS)
+@jobs.get("/jobs/{job_id}", **openapi.STATUS)
 async def show(request: Request, job_id: _JobId) -> Response:
     """Tell a job's status, now or once it has ended."""
     seconds = _wait(request)
     return await _answer(request, await _service(request).find(_user(request), job_id), seconds)
 
 
-@jobs.get("/status", **documentation.LATEST)
+@jobs.get("/status", **openapi.LATEST)
 async def show_latest(request: Request) -> Response:
     """Tell the status of the job that was started last."""
     seconds = _wait(request)
     return await _answer(request, await _service(request).latest(_user(request)), seconds)
 
 
-@jobs.get("/jobs", **documentation.LIST)
+@jobs.get("/jobs", **openapi.LIST)
 async def list_jobs(request: Request) -> Response:
     """List jobs, newest first."""
     query = parameters.read_query(request.scope["query_string"], once=("status", "limit", "cursor"))
@@ -76,7 +76,7 @@ async def list_jobs(request: Request) -> Response:
     return _json(representation.jobs_json(told, parameters.to_cursor(page[-1].seq) if more else None))
 
 
-@jobs.post("/jobs/query", **documentation.QUERY)
+@jobs.post("/jobs/query", **openapi.QUERY)
 async def query_jobs(request: Request) -> Response:
     """Tell the status of many jobs, in the order asked; unknown ones are left out."""
     parameters.read_query(request.scope["query_string"])
@@ -85,7 +85,7 @@ async def query_jobs(request: Request) -> Response:
     return _json(representation.jobs_json((representation.job_json(job, found.now) for job in found.jobs), None))
 
 
-@jobs.delete("/jobs/{job_id}", **documentation.CANCEL)
+@jobs.delete("/jobs/{job_id}", **openapi.CANCEL)
 async def cancel(request: Request, job_id: _JobId) -> Response:
     """Cancel a job; repeating it changes nothing."""
     parameters.read_query(request.scope["query_string"])
@@ -97,7 +97,7 @@ class _EventStreamResponse(Response):
     media_type = "text/event-stream"
 
 
-@jobs.get("/events", response_class=_EventStreamResponse, **documentation.EVENTS)
+@jobs.get("/events", response_class=_EventStreamResponse, **openapi.EVENTS)
 async def events(request: Request) -> EventStream:
     """Tell of each job that ends, in the order of ending."""
     service, user = _service(request), _user(request)
@@ -108,13 +108,13 @@ async def events(request: Request) -> EventStream:
     return EventStream(service, user, position, query.get("job_id", ()))
 
 
-@health.get("/health/live", **documentation.LIVE)
+@health.get("/health/live", **openapi.LIVE)
 async def live(_: Request) -> Response:
     """Say that the server runs."""
     return _json(b'{"status":"live"}')
 
 
-@health.get("/health/ready", **documentation.READY)
+@health.get("/health/ready", **openapi.READY)
 async def ready(request: Request) -> Response:
     """Say whether the server can do its work."""
     if not await _service(request).is_usable():

@@ -1,0 +1,165 @@
+"""What any store promises; here, SQLite in a file and in memory."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from translation_server.jobs import Status
+from translation_server.stores import Accepted, KeyTaken, TooMany
+
+START = 1_800_000_000.0
+PENDING, COMPLETED, ERROR = Status
+
+
+@pytest.fixture(params=["jobs.db", ":memory:"])
+async def store(request, open_a_store):
+    return await open_a_store(request.param)
+
+
+async def test_a_job_is_found_as_it_was_accepted(store, accept):
+    """What is read is what was accepted, for its owner and nobody else."""
+    accepted = await accept(store, video_length=1.5, metadata='{"a":[1]}')
+    job = accepted.job
+    assert await store.get_many("admin", [job.job_id, "other"]) == {job.job_id: job}
+    assert await store.get_many("eve", [job.job_id]) == {}
+    assert (job.ends_at, job.video_length, job.metadata) == (START + 5, 1.5, '{"a":[1]}')
+
+
+async def test_jobs_are_numbered_in_the_order_of_acceptance(store, accept):
+    """Ordinals have no gap, also among racing starts; what is refused takes none."""
+    await asyncio.gather(*(accept(store, owner=owner) for owner in ["admin", "eve"] * 20))
+    await accept(store, limit=1)
+    last = (await accept(store)).job
+    assert last.seq == 41
+    assert await store.latest("admin") == last
+    assert await store.latest("nobody") is None
+
+
+async def test_one_key_is_one_job(store, accept):
+    """The same key and fingerprint gives the same job, another fingerprint none, another user's key another job."""
+    first = await accept(store, key="k", fingerprint=b"1")
+    assert await accept(store, key="k", fingerprint=b"1") == replace(first, replayed=True)
+    assert await accept(store, key="k", fingerprint=b"2") == KeyTaken(first.job.job_id)
+    assert isinstance(await accept(store, key="k", fingerprint=b"1", owner="eve"), Accepted)
+
+
+async def test_racing_starts_with_one_key_are_one_job(store, accept):
+    """A hundred starts at once with ten keys are ten jobs, and everyone learns which."""
+    answers = await asyncio.gather(*(accept(store, key=str(n % 10), fingerprint=b"") for n in range(100)))
+    assert len({answer.job.job_id for answer in answers}) == 10
+    assert sum(not answer.replayed for answer in answers) == 10
+
+
+async def test_pending_jobs_are_limited_per_owner(store, accept):
+    """Beyond the limit a start is refused until a job has ended; another owner and a known key are not concerned."""
+    await accept(store, 5, limit=2)
+    await accept(store, 50, limit=2, key="k", fingerprint=b"")
+    assert await accept(store, limit=2) == TooMany()
+    assert (await accept(store, limit=2, key="k", fingerprint=b"")).replayed
+    assert isinstance(await accept(store, limit=2, owner="eve"), Accepted)
+    assert isinstance(await accept(store, limit=2, created_at=START + 5), Accepted)
+
+
+async def test_racing_starts_do_not_slip_past_the_limit(store, accept):
+    """Of fifty starts at once, as many are accepted as the limit says."""
+    answers = await asyncio.gather(*(accept(store, limit=7) for _ in range(50)))
+    assert sum(isinstance(answer, Accepted) for answer in answers) == 7
+
+
+async def test_ends_are_written_down_in_the_order_of_ending(store, accept):
+    """Settling numbers what has ended by its end, then by acceptance, and leaves the rest."""
+    jobs = [(await accept(store, duration)).job for duration in (7, 3, 5, 3, 20)]
+    in_order = [jobs[n].job_id for n in (1, 3, 2, 0)]
+    assert list(await store.settle("admin", START + 10)) == in_order
+    assert list(await store.settle("admin", START + 10)) == []
+    ended = await store.ended_after("admin", 0, 10)
+    assert [(job.job_id, job.ending) for job in ended] == list(zip(in_order, (1, 2, 3, 4), strict=True))
+    assert await store.next_end("admin") == START + 20
+
+
+async def test_places_in_the_order_of_ending_are_per_owner(store, accept):
+    """Nobody can tell from the numbers how many jobs others have."""
+    for owner in ("eve", "eve", "admin"):
+        await accept(store, owner=owner)
+    await store.settle("eve", START + 9)
+    await store.settle("admin", START + 9)
+    assert (await store.position("eve"), await store.position("admin"), await store.position("x")) == (2, 1, 0)
+
+
+async def test_a_stream_resumes_after_any_job(store, accept):
+    """Reading in pieces from any position tells everything once."""
+    for duration in (1, 2, 3, 4, 5):
+        await accept(store, duration)
+    await store.settle("admin", START + 9)
+    told = [job.ending for start in (0, 2, 4) for job in await store.ended_after("admin", start, 2)]
+    assert told == [1, 2, 3, 4, 5]
+    assert await store.ended_after("admin", 5, 2) == []
+
+
+@pytest.mark.parametrize(("since", "position"), [(0, 0), (START + 1, 0), (START + 1.5, 1), (START + 5, 2), (3e9, 3)])
+async def test_a_moment_has_its_place_in_the_order_of_ending(store, accept, since, position):
+    """A replay since a moment begins with the first job that ended then or later."""
+    for duration in (1, 2, 5, 50):
+        await accept(store, duration)
+    await store.settle("admin", START + 9)
+    assert await store.position("admin", since) == position
+
+
+async def test_cancelling_ends_a_pending_job(store, accept):
+    """A cancelled job has ended as an error, now; what had ended before comes before it."""
+    before = (await accept(store, 1)).job
+    job = (await accept(store, 5)).job
+    cancelled = await store.cancel("admin", job.job_id, START + 2)
+    assert list(cancelled.ended) == [before.job_id, job.job_id]
+    assert (cancelled.job.ends_at, cancelled.job.outcome, cancelled.job.error_code) == (START + 2, ERROR, "cancelled")
+    assert cancelled.job.ending == 2
+    assert await store.get_many("admin", [job.job_id]) == {job.job_id: cancelled.job}
+
+
+async def test_cancelling_again_changes_nothing(store, accept):
+    """The first cancellation stands."""
+    job_id = (await accept(store)).job.job_id
+    first = await store.cancel("admin", job_id, START + 2)
+    again = await store.cancel("admin", job_id, START + 3)
+    assert (again.job, list(again.ended)) == (first.job, [])
+
+
+async def test_what_has_ended_cannot_be_cancelled(store, accept):
+    """A job whose end has come stays as it ended, though nobody had written that down; nor is an unknown one found."""
+    job = (await accept(store, 5, outcome=COMPLETED)).job
+    cancelled = await store.cancel("admin", job.job_id, START + 5)
+    assert cancelled.job.outcome is COMPLETED
+    assert (await store.cancel("eve", job.job_id, START)).job is None
+
+
+async def test_an_end_stays_though_the_clock_goes_back(store, accept):
+    """Once written down, an end outlives any clock: nothing can be cancelled that was told to have ended."""
+    job = (await accept(store, 5, outcome=COMPLETED)).job
+    await store.settle("admin", START + 5)
+    again = await store.cancel("admin", job.job_id, START - 3600)
+    assert again.job.status_at(START - 3600) is COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(None, [4, 3, 2, 1, 0]), (PENDING, [4, 3]), (COMPLETED, [2, 0]), (ERROR, [1])]
+)
+@pytest.mark.parametrize("settled", [False, True])
+async def test_pages_are_newest_first(store, accept, status, expected, settled):
+    """Each status is listed as it is at the moment, whether or not ends were written down, page by page."""
+    outcomes = (COMPLETED, ERROR, COMPLETED, COMPLETED, ERROR)
+    jobs = [(await accept(store, d, outcome=o)).job for d, o in zip((1, 2, 3, 40, 50), outcomes, strict=True)]
+    await accept(store, owner="eve")
+    if settled:
+        await store.settle("admin", START + 10)
+    found, before = [], None
+    while page := await store.page("admin", status, START + 10, before, 2):
+        assert len(page) <= 2
+        found += page
+        before = page[-1].seq
+    assert [job.job_id for job in found] == [jobs[n].job_id for n in expected]
+
+
+async def test_a_probe_writes(store):
+    """A store that works answers."""
+    await store.ping()
