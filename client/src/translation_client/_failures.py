@@ -1,43 +1,83 @@
-"""What went wrong on the way to the server, in plain words instead of the libraries' own."""
+"""What went wrong on the way to the server, in plain words instead of the libraries' own; the same on both clients."""
 
 from __future__ import annotations
 
 import os
 import socket
+import ssl
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 
 import requests
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3 import exceptions as urllib3
 
-from translation_client._protocol import Transient
+from translation_client._protocol import MAX_BODY, Transient
+
+UNRESOLVED = "the server's name could not be resolved"
+TIMED_OUT = "no answer in time"
+CLOSED = "the server closed the connection without an answer"
+BROKEN_OFF = "the answer broke off"
+NO_HTTP = "the answer was no HTTP"
+
+
+def failed(cause: BaseException, words: str = "", *, sent: bool = True) -> Transient:
+    """The failure whose innermost reason is ``cause``.
+
+    Args:
+        cause: Stays reachable as the cause of the error, but alone: the frames of its traceback, and the errors a
+            library wraps around it, hold the headers that were sent, and those the credentials.
+        words: What to say; empty: what the system or the error itself says.
+        sent: False if the request certainly never left.
+    """
+    kind = TimeoutError if words == TIMED_OUT else ConnectionError
+    plain = kind(words or _own_words(cause))
+    cause.__cause__ = cause.__context__ = None
+    plain.__cause__ = cause.with_traceback(None)
+    return Transient(plain, maybe_received=sent)
+
+
+def out_of_time(seconds: float) -> Transient:
+    """The failure of a request that was given up after so many seconds."""
+    return Transient(TimeoutError(f"no answer within {seconds:.3g} s"))
+
+
+def too_long() -> Transient:
+    """The failure of an answer that would fill the memory."""
+    return Transient(ConnectionError(f"the answer is longer than {MAX_BODY} bytes"))
 
 
 def as_transient(error: Exception) -> Transient:
-    """The failure, worth retrying; the libraries' error stays reachable as its cause."""
+    """The failure of a request made with requests, worth retrying."""
     root = _root(error)
-    never_sent = isinstance(root, NewConnectionError) or isinstance(error, requests.ConnectTimeout)
-    plain: Exception
-    if isinstance(root, NameResolutionError):
-        plain, never_sent = ConnectionError("the server's name could not be resolved"), True
-    elif isinstance(error, requests.Timeout) or isinstance(root, TimeoutError):
-        plain = TimeoutError("no answer in time")
-    else:
-        plain = ConnectionError(_words(root))
-    plain.__cause__ = error
-    return Transient(plain, maybe_received=not never_sent)
+    sent = not isinstance(root, urllib3.NewConnectionError) and not isinstance(error, requests.ConnectTimeout)
+    cause = root.__cause__ if not sent and root.__cause__ is not None else root
+    if isinstance(cause, socket.gaierror):
+        return failed(cause, UNRESOLVED, sent=False)
+    if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
+        return failed(cause, TIMED_OUT, sent=sent)
+    for kinds, words in _WORDS.items():
+        if isinstance(cause, kinds):
+            return failed(cause, words)
+    return failed(cause, sent=sent and not isinstance(cause, ssl.SSLCertVerificationError))
+
+
+_WORDS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
+    RemoteDisconnected: CLOSED,
+    IncompleteRead: BROKEN_OFF,  # urllib3's is one, too
+    (HTTPException, urllib3.DecodeError): NO_HTTP,
+}
 
 
 def _root(error: BaseException) -> BaseException:
     """The innermost of the errors that requests and urllib3 wrap around each other."""
     for inner in (getattr(error, "reason", None), *error.args):
         if isinstance(inner, BaseException):
-            return error if isinstance(error, NewConnectionError) else _root(inner)
+            return error if isinstance(error, urllib3.NewConnectionError) else _root(inner)
     return error
 
 
-def _words(error: BaseException) -> str:
-    cause = error.__cause__ if isinstance(error, NewConnectionError) else error
-    if isinstance(cause, socket.gaierror):
-        return "the server's name could not be resolved"
-    if isinstance(cause, OSError) and cause.errno:
-        return (cause.strerror or os.strerror(cause.errno)).lower()
-    return str(error) or type(error).__name__
+def _own_words(cause: BaseException) -> str:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"the server's certificate was not accepted: {cause.verify_message}"
+    if isinstance(cause, OSError) and cause.errno and not isinstance(cause, ssl.SSLError):
+        return os.strerror(cause.errno).lower()
+    return str(cause) or type(cause).__name__
