@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from translation_client._client import TranslationStatusClient
 from translation_client._errors import (
     ApiError,
@@ -25,8 +27,12 @@ from translation_client._errors import (
 from translation_client._models import Job, JobError, JobStatus, WaitStats
 from translation_client._polling import PollingConfig
 
+if TYPE_CHECKING:
+    from translation_client._async_client import AsyncTranslationStatusClient
+
 __all__ = [
     "ApiError",
+    "AsyncTranslationStatusClient",
     "AuthenticationError",
     "InvalidRequest",
     "Job",
@@ -45,3 +51,21 @@ __all__ = [
     "WaitStats",
     "WaitTimeout",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The asynchronous client, imported when first used: aiohttp is an extra, and slow to import."""
+    if name != "AsyncTranslationStatusClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from translation_client._async_client import AsyncTranslationStatusClient  # noqa: PLC0415 - the point of it
+    except ModuleNotFoundError as error:
+        if error.name not in {"aiohttp", "yarl"}:
+            raise
+        raise ImportError(f'{name} needs aiohttp: pip install "translation-client[async]"') from None
+    globals()[name] = AsyncTranslationStatusClient
+    return AsyncTranslationStatusClient
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
