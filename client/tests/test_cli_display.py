@@ -81,7 +81,7 @@ def test_one_job_is_shown_with_its_own_time():
     board.update(PENDING, 101.0)
     assert board.snapshot(101.5).elapsed == pytest.approx(2.5)
     board.update(COMPLETED, 103.2)
-    assert board.snapshot(110.0) == Snapshot("0192f0c3..", 1.0, 4.2, "completed")
+    assert board.snapshot(110.0) == Snapshot("..c3d4e5f6", 1.0, 4.2, "completed")
 
 
 def test_many_jobs_are_shown_as_one():
@@ -237,6 +237,6 @@ def test_the_bar_is_one_line_that_tells_id_percent_time_and_status(monkeypatch):
     plain.print(bar._row())
     stderr.seek(0)
     text = stderr.read()
-    assert text.startswith("0192f0c3..  ---")
+    assert text.startswith("..c3d4e5f6  ---")
     assert text.rstrip().endswith("57 %  3.0 s  pending")
     assert text.count("\n") == 1

@@ -18,7 +18,7 @@ from translation_client import (
     WaitTimeout,
 )
 from translation_client._cli_arguments import Options
-from translation_client._cli_errors import explain, explain_all, interruption
+from translation_client._cli_errors import explain, interruption
 from translation_client._cli_messages import (
     Marks,
     duration,
@@ -146,6 +146,12 @@ def late(job_id, last_job=PENDING):
     return error
 
 
+def late_ones(*job_ids):
+    error = WaitTimeout("late", elapsed=60.0)
+    error.pending = job_ids
+    return error
+
+
 def limited(pause):
     error = RateLimited("the server answered 429", status_code=429)
     error.retry_after = pause
@@ -170,6 +176,8 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
         (limited(None), 5, ["429", "try again later"]),
         (late("a"), 3, ["job a is still pending after 1 min 00 s", "connection refused", RESUME]),
         (late("a", None), 3, ["did not tell its status", RESUME]),
+        (late_ones("a"), 3, ["job a is still pending after 1 min 00 s", RESUME]),
+        (late_ones("b", "c"), 3, ["2 jobs have not ended after 1 min 00 s", "python3 client.py wait b c"]),
         (caused(StartError("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused", "uvicorn main:app"]),
         (caused(StartError("x", maybe_created=True), REFUSED), 5, ["a job may have been started"]),
         (caused(StartError("x"), ApiError("answered 502", status_code=502)), 5, ["is there but fails: answered 502"]),
@@ -183,14 +191,6 @@ def test_an_error_says_what_happened_and_what_to_do(error, status, words):
     code, line = explain(error, OPTIONS, PROG)
     assert (code, "\n" in line, "canary" in line) == (status, False, False)
     assert [word for word in words if word not in line] == []
-
-
-def test_the_same_error_of_many_jobs_is_said_once():
-    """Twenty jobs that met the same refusal make one line, and those still pending another."""
-    refusals = [AuthenticationError("x", status_code=401, job_id=name) for name in "xyz"]
-    lines = explain_all([late("a"), *refusals, late("b")], OPTIONS, PROG)
-    assert len(lines) == 2
-    assert "2 jobs are still pending after 1 min 00 s; resume with: python3 client.py wait a b" in lines[1]
 
 
 @pytest.mark.parametrize(

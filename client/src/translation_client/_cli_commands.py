@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from translation_client._cli_display import open_display
-from translation_client._cli_errors import explain, explain_all, interruption
+from translation_client._cli_errors import explain, interruption
 from translation_client._cli_log import log
 from translation_client._cli_many import as_ended
 from translation_client._cli_messages import (
@@ -60,7 +60,8 @@ class Run:
         self._patience = min(options.timeout, _PATIENCE)
         self._display = open_display(options, output, Board(max(len(options.job_ids), options.jobs), self._began))
         self._starting = False
-        self._unended: list[str] = []
+        # What an interrupted user needs to know: the jobs that go on, in order.
+        self._unended = dict.fromkeys(options.job_ids if options.command == "wait" else ())
 
     def run(self) -> int:
         """Do what was asked for, and return the exit status.
@@ -94,20 +95,20 @@ class Run:
 
     def interrupted(self) -> str:
         """What to say when the user interrupts."""
-        return interruption(self._unended, self.options, self.prog, starting=self._starting)
+        return interruption(list(self._unended), self.options, self.prog, starting=self._starting)
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _run(self, client: TranslationStatusClient) -> int:
         with self._display:
-            job_ids, refusal = self._start_all(client)
-            results = self._results(client, job_ids)
-        return self._tell(job_ids, results, refusal)
+            job_ids, errors = self._start_all(client)
+            errors += self._results(client, job_ids)
+        return self._tell(job_ids, errors)
 
     def _wait(self, client: TranslationStatusClient) -> int:
         with self._display:
-            results = self._results(client, self.options.job_ids)
-        return self._tell(self.options.job_ids, results)
+            errors = self._results(client, self.options.job_ids)
+        return self._tell(self.options.job_ids, errors)
 
     def _start(self, client: TranslationStatusClient) -> int:
         (job_id,), _ = self._start_all(client)
@@ -156,77 +157,69 @@ class Run:
         except EOFError:
             raise UsageError("no password was given") from None
 
-    def _start_all(self, client: TranslationStatusClient) -> tuple[list[str], TranslationClientError | None]:
+    def _start_all(self, client: TranslationStatusClient) -> tuple[list[str], list[TranslationClientError]]:
         """The jobs started, and what kept the rest from it; raises that if there is none at all."""
         job_ids: list[str] = []
         for _ in range(self.options.jobs):
             self._starting = True
             left = min(self._patience, max(self._deadline - time.monotonic(), 0.0))
             try:
-                job_ids.append(client.start_job(video_length=self.options.video_length, timeout=left))
+                job_id = client.start_job(video_length=self.options.video_length, timeout=left)
             except TranslationClientError as error:
                 if not job_ids:
                     raise
-                return job_ids, error
-            finally:
-                self._unended = job_ids.copy()
+                self._starting = False
+                return job_ids, [error]
+            job_ids.append(job_id)
+            self._unended[job_id] = None
             self._starting = False
-        return job_ids, None
+        return job_ids, []
 
-    def _results(self, client: TranslationStatusClient, job_ids: Sequence[str]) -> list[Job | TranslationClientError]:
-        """What became of each job; as JSON it is printed as it becomes known, where that does not cross the bar."""
-        self._starting, self._unended = False, list(job_ids)
-        results = []
+    def _results(self, client: TranslationStatusClient, job_ids: Sequence[str]) -> list[TranslationClientError]:
+        """Wait for the jobs and return what went wrong; jobs as JSON are printed as they end."""
+        errors = []
         for result in as_ended(client, job_ids, self._deadline, self._display.update):
-            results.append(result)
-            if isinstance(result, Job):
-                self._unended.remove(result.job_id)
-            if self.options.json and not self.output.result_is_seen:
-                self._print_json([result])
-        return results
+            if not isinstance(result, Job):
+                errors.append(result)
+                continue
+            self._display.update(result)
+            self._unended.pop(result.job_id, None)
+            if self.options.json and not self.output.result_is_seen:  # on a terminal it would cross the bar
+                self.output.result(json_line(result))
+        return errors
 
-    def _tell(
-        self,
-        job_ids: Sequence[str],
-        results: Sequence[Job | TranslationClientError],
-        refusal: TranslationClientError | None = None,
-    ) -> int:
-        if not self.options.json:
-            self._print_outcomes(job_ids, results)
-        elif self.output.result_is_seen:
-            self._print_json(results)
-        errors = [result for result in (*results, refusal) if isinstance(result, TranslationClientError)]
-        for line in explain_all(errors, self.options, self.prog):
+    def _tell(self, job_ids: Sequence[str], errors: Sequence[TranslationClientError]) -> int:
+        last = {job.job_id: job for job in self._display.board.jobs}
+        jobs = [last[job_id] for job_id in job_ids if job_id in last]
+        if self.options.json:
+            for job in jobs:
+                if self.output.result_is_seen or job.job_id in self._unended:
+                    self.output.result(json_line(job))
+        else:
+            self._print_outcomes(jobs, len(job_ids))
+        explained = [explain(error, self.options, self.prog) for error in errors]
+        for line in dict.fromkeys(line for _, line in explained):
             self.say(line)
-        statuses = [exit_status(result) for result in results if isinstance(result, Job)]
-        return worst([*statuses, *(explain(error, self.options, self.prog)[0] for error in errors)])
+        return worst([*(status for status, _ in explained), *map(exit_status, jobs)])
 
-    def _print_json(self, results: Sequence[Job | TranslationClientError]) -> None:
-        for result in results:
-            job = _job_of(result)
-            if job is not None:
-                self.output.result(json_line(job))
-
-    def _print_outcomes(self, job_ids: Sequence[str], results: Sequence[Job | TranslationClientError]) -> None:
-        known = {job.job_id: job for job in map(_job_of, results) if job}
-        jobs = [known[job_id] for job_id in job_ids if job_id in known]
-        if len(job_ids) == 1 and isinstance(results[0], Job):
-            self.output.result(outcome_line(results[0], self.output.marks), results[0].status)
-        elif len(job_ids) > 1 and jobs:
+    def _print_outcomes(self, jobs: Sequence[Job], asked: int) -> None:
+        if asked == 1:
+            for job in jobs:
+                if job.status.is_terminal:
+                    self.output.result(outcome_line(job, self.output.marks), job.status)
+        elif jobs:
             head, *lines = job_table(jobs, self.output.width)
             self.output.result(head)
             for job, line in zip(jobs, lines, strict=True):
                 self.output.result(line, job.status)
-            self.output.result(totals_line(jobs, len(job_ids), time.monotonic() - self._began))
+            self.output.result(totals_line(jobs, asked, time.monotonic() - self._began))
 
     def _tell_one(self, job: Job) -> int:
-        self.output.result(json_line(job) if self.options.json else status_line(job), job.status)
+        if self.options.json:
+            self.output.result(json_line(job))
+        else:
+            self.output.result(status_line(job), job.status)
         return COMPLETED
-
-
-def _job_of(result: Job | TranslationClientError) -> Job | None:
-    """The last that is known of a job."""
-    return result if isinstance(result, Job) else result.last_job
 
 
 def _as_told(client: TranslationStatusClient, job_id: str) -> Job:

@@ -98,8 +98,7 @@ class Lines(Display):
 
 def progress_line(job: Job, board: Board) -> str:
     """``job 4f1c: pending for 2.0 s, 41 %``; of many also how many have ended."""
-    ended = sum(other.status.is_terminal for other in board.jobs)
-    count = f" ({ended} of {board.expected} ended)" if board.expected > 1 and job.status.is_terminal else ""
+    count = f" ({board.ended} of {board.expected} ended)" if board.expected > 1 and job.status.is_terminal else ""
     name, took = f"job {printable(job.job_id)}", duration(job.elapsed_time)
     if job.status is JobStatus.PENDING:
         return f"{name}: pending for {took}, {percent(job.progress)} %"

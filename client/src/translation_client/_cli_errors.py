@@ -42,22 +42,11 @@ def explain(error: TranslationClientError, options: Options, prog: str) -> tuple
             text = f"{url} does not answer like a translation server: {error}; check --base-url"
         case ApiError() if error.status_code < 500 and not isinstance(error, RateLimited):  # noqa: PLR2004 - RFC 9110, 15.6
             status, text = REFUSED, str(error)
-        case WaitTimeout(job_id=str()):
+        case WaitTimeout():
             status, text = DEADLINE, _still_pending(error, options, prog)
         case _:
             text = _no_answer(error, options, prog)
     return status, text
-
-
-def explain_all(errors: Sequence[TranslationClientError], options: Options, prog: str) -> list[str]:
-    """The lines for many errors: each said once, and all that wait for their end in one."""
-    late = [error for error in errors if isinstance(error, WaitTimeout) and error.job_id]
-    others = [error for error in errors if len(late) < 2 or error not in late]  # noqa: PLR2004 - one is no crowd
-    lines = [explain(error, options, prog)[1] for error in others]
-    if len(late) > 1:
-        resume = resume_hint([str(error.job_id) for error in late], options, prog)
-        lines.append(f"{len(late)} jobs are still pending after {duration(options.timeout)}; {resume}")
-    return list(dict.fromkeys(lines))
 
 
 def interruption(job_ids: Sequence[str], options: Options, prog: str, *, starting: bool) -> str:
@@ -86,10 +75,15 @@ def _command(name: str, arguments: Sequence[str], options: Options, prog: str) -
 
 
 def _still_pending(error: WaitTimeout, options: Options, prog: str) -> str:
-    state = f"is still {error.last_job.status}" if error.last_job else "did not tell its status"
+    job_ids = error.pending or (str(error.job_id),)
+    if len(job_ids) > 1:
+        state = f"{len(job_ids)} jobs have not ended"
+    elif error.last_job or error.job_id is None:
+        state = f"job {job_ids[0]} is still pending"
+    else:
+        state = f"job {job_ids[0]} did not tell its status"
     trouble = f" (last failure: {error.last_error})" if error.last_error else ""
-    resume = resume_hint([str(error.job_id)], options, prog)
-    return f"job {error.job_id} {state} after {duration(error.elapsed)}{trouble}; {resume}"
+    return f"{state} after {duration(error.elapsed)}{trouble}; {resume_hint(job_ids, options, prog)}"
 
 
 def _no_answer(error: TranslationClientError, options: Options, prog: str) -> str:

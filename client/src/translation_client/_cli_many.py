@@ -1,66 +1,48 @@
-"""Waits for any number of jobs at once. The one place to change when the client itself can."""
+"""Waits for one job or many, and carries on where one of many fails."""
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from typing import TYPE_CHECKING
 
-from translation_client._errors import TranslationClientError
-from translation_client._models import Job
+from translation_client._errors import JobNotFound, TranslationClientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from translation_client._client import TranslationStatusClient
-
-_MOST_THREADS = 64
+    from translation_client._models import Job
 
 
 def as_ended(
     client: TranslationStatusClient, job_ids: Sequence[str], deadline: float, on_update: Callable[[Job], object]
 ) -> Iterator[Job | TranslationClientError]:
-    """What became of each job, in order of ending: the job, or the error that ended the wait for it.
+    """Each job as it ends, and each error that ends the wait for one of them, or for all that are left.
 
     Args:
         client: The client to wait with.
         job_ids: The jobs; no two alike.
-        deadline: When the waits must be over, on ``time.monotonic()``.
-        on_update: Called with every answer, from any thread.
+        deadline: When the wait must be over, on ``time.monotonic()``.
+        on_update: Called with what is learnt of a job, from any thread.
     """
-    if len(job_ids) == 1:  # on this thread, so that Ctrl-C reaches the client itself
-        yield _wait(client, job_ids[0], deadline, on_update)
-        return
-    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
-    ended: queue.SimpleQueue[Job | TranslationClientError | Exception] = queue.SimpleQueue()
-    for job_id in job_ids:
-        waiting.put(job_id)
-
-    def work() -> None:
-        while True:
-            try:
-                ended.put(_wait(client, waiting.get_nowait(), deadline, on_update))
-            except queue.Empty:
+    left = dict.fromkeys(job_ids)
+    while left:
+        try:
+            for job in _waited_for(client, list(left), deadline, on_update):
+                del left[job.job_id]
+                yield job
+        except TranslationClientError as error:
+            yield error
+            if not isinstance(error, JobNotFound) or error.job_id not in left:
                 return
-            except Exception as error:  # noqa: BLE001 - raised again where it is seen
-                ended.put(error)
-
-    for _ in range(min(len(job_ids), _MOST_THREADS)):
-        threading.Thread(target=work, daemon=True).start()  # daemons: Ctrl-C leaves them behind
-    for _ in job_ids:
-        result = ended.get()
-        if isinstance(result, Job | TranslationClientError):
-            yield result
-        else:
-            raise result
+            del left[error.job_id]  # the others are waited for nonetheless
 
 
-def _wait(
-    client: TranslationStatusClient, job_id: str, deadline: float, on_update: Callable[[Job], object]
-) -> Job | TranslationClientError:
-    left = max(deadline - time.monotonic(), 0.0)
-    try:
-        return client.wait(job_id, timeout=left, on_status_change=on_update, on_poll=on_update)
-    except TranslationClientError as error:
-        return error
+def _waited_for(
+    client: TranslationStatusClient, job_ids: Sequence[str], deadline: float, on_update: Callable[[Job], object]
+) -> Iterator[Job]:
+    timeout = max(deadline - time.monotonic(), 0.0)
+    if len(job_ids) == 1:  # a wait for one tells its progress, too
+        yield client.wait(job_ids[0], timeout=timeout, on_status_change=on_update, on_poll=on_update)
+    else:
+        yield from client.as_completed(job_ids, timeout=timeout, on_status_change=on_update)

@@ -103,9 +103,9 @@ def json_line(job: Job) -> str:
 
 
 def short_id(job_id: str) -> str:
-    """Enough of an id to tell it from others, where there is no room for all of it."""
+    """Enough of an id to tell it from others: its end, for ids in the order of time begin alike."""
     name = printable(job_id)
-    return name if len(name) <= _SHORT_ID + 2 else f"{name[:_SHORT_ID]}.."
+    return name if len(name) <= _SHORT_ID + 2 else f"..{name[-_SHORT_ID:]}"
 
 
 def job_table(jobs: Sequence[Job], width: int | None = None) -> list[str]:

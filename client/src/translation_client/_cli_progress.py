@@ -66,6 +66,7 @@ class Board:
 
     def __init__(self, expected: int, began: float) -> None:
         self.expected = expected
+        self.ended = 0
         self.trouble = ""
         self._began = began
         self._seen: dict[str, tuple[Job, float]] = {}
@@ -79,6 +80,7 @@ class Board:
     def update(self, job: Job, now: float) -> Job | None:
         """Take in an answer; returns the one before."""
         before = self._seen.get(job.job_id)
+        self.ended += job.status.is_terminal and not (before and before[0].status.is_terminal)
         last = self._estimates.get(job.job_id, Estimate(job.progress, now))
         self._estimates[job.job_id] = last.corrected(job, now)
         self._seen[job.job_id] = job, now

@@ -1,0 +1,245 @@
+import json
+
+import pytest
+
+from server_process import ServerProcess, free_port
+from translation_client import ApiError, TranslationClientError, TranslationStatusClient
+from translation_client import _cli_commands as commands
+from translation_client._cli import main
+
+USERNAME, PASSWORD = "admin", "canary-pässword"
+FIELDS = {
+    *("job_id", "status", "created_at", "ended_at", "elapsed_time", "progress", "poll_after", "video_length"),
+    *("metadata", "error"),
+}
+FOREVER = {"duration": 600.0, "outcome": "completed"}
+FAILING = {"duration": 0.1, "outcome": "error"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    settings = {"API_USERNAME": USERNAME, "API_PASSWORD": PASSWORD, "ERROR_PROBABILITY": "0"}
+    with ServerProcess(folder, MIN_DELAY="0.1", MAX_DELAY="0.3", **settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    with TranslationStatusClient(server.base_url, USERNAME, PASSWORD) as connected:
+        yield connected
+
+
+@pytest.fixture
+def run(server, tmp_path, monkeypatch, capsys):
+    """Runs the command line in this process; returns its exit status and what it printed."""
+    for name, value in {"API_USERNAME": USERNAME, "API_PASSWORD": PASSWORD}.items():
+        monkeypatch.setenv(name, value)
+
+    def runs(*argv, base_url=server.base_url):
+        status = main(["--base-url", base_url, *argv], prog="client", folder=tmp_path)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return runs
+
+
+def test_a_job_is_started_awaited_and_its_outcome_printed(run):
+    """Without a command: the outcome on standard output, the progress on standard error, exit status 0."""
+    status, out, err = run()
+    assert status == 0
+    assert out.startswith("✓ completed in 0.")
+    assert out.count("\n") == 1
+    first, *_, last = err.splitlines()
+    assert first.startswith("job ")
+    assert ": pending for 0.0 s, 0 %" in first
+    assert ": completed in 0." in last
+
+
+def test_a_job_that_ended_in_error_says_why(run, client):
+    """Exit status 1, and the server's words."""
+    status, out, _ = run("wait", client.start_job(simulate=FAILING))
+    assert status == 1
+    assert out.startswith("✗ error after 0.1 s: translation_failed: ")
+
+
+def test_quiet_prints_the_result_only(run):
+    """Nothing on standard error."""
+    status, out, err = run("--quiet")
+    assert (status, out.count("\n"), err) == (0, 1, "")
+
+
+def test_verbose_says_what_is_done(run):
+    """The client's own log, on standard error as well."""
+    status, _, err = run("--verbose")
+    assert status == 0
+    assert "Initial status: pending" in err
+
+
+def test_json_is_one_line_a_job(run):
+    """A program reads the job of the API, and nothing else is on standard output."""
+    status, out, _ = run("--json", "--video-length", "10")
+    (line,) = out.splitlines()
+    job = json.loads(line)
+    assert (status, set(job), job["status"], job["video_length"]) == (0, FIELDS, "completed", 10)
+
+
+def test_many_jobs_end_in_a_table(run, client):
+    """One line a job in the order asked for, and the sum; the exit status is the worst of theirs."""
+    good, bad = client.start_job(), client.start_job(simulate=FAILING)
+    status, out, err = run("wait", good, bad)
+    head, *rows, total = out.splitlines()
+    assert status == 1
+    assert head.split() == ["JOB_ID", "STATUS", "TIME", "DETAILS"]
+    assert [row.split()[:2] for row in rows] == [[good, "completed"], [bad, "error"]]
+    assert total.startswith("2 jobs in ")
+    assert total.endswith(": 1 completed, 1 error")
+    assert "(2 of 2 ended)" in err
+
+
+def test_many_jobs_as_json_come_in_the_order_of_ending(run):
+    """Each line is printed as its job ends."""
+    status, out, _ = run("--jobs", "5", "--json")
+    ended = [json.loads(line)["ended_at"] for line in out.splitlines()]
+    assert (status, len(ended)) == (0, 5)
+    assert ended == sorted(ended)
+
+
+def test_an_unknown_job_among_many_does_not_stop_the_others(run, client):
+    """It is named, and the exit status tells; the others' outcomes are there."""
+    known = client.start_job()
+    status, out, err = run("wait", known, "no-such-job")
+    assert status == 4
+    assert f"{known}  completed" in out
+    assert "there is no job no-such-job" in err
+
+
+def test_start_prints_the_id_and_nothing_else(run, client):
+    """So that a script can keep it."""
+    status, out, err = run("start", "--video-length", "3")
+    assert (status, err) == (0, "")
+    assert client.get_job(out.strip()).video_length == 3
+
+
+def test_start_as_json_prints_the_job(run):
+    """The job as it is right after its start."""
+    status, out, _ = run("start", "--json")
+    assert (status, set(json.loads(out))) == (0, FIELDS)
+
+
+def test_start_as_json_prints_the_id_even_if_the_job_cannot_be_read(run, monkeypatch):
+    """A failure to look must not look like a failure to start, which a script would repeat."""
+
+    def unreadable(*_):
+        raise TranslationClientError("unreadable")
+
+    monkeypatch.setattr(TranslationStatusClient, "get_job", unreadable)
+    status, out, _ = run("start", "--json")
+    assert (status, json.loads(out)["status"]) == (0, "pending")
+
+
+def test_status_tells_of_one_job_or_of_the_latest(run, client):
+    """One look; exit status 0 whatever the status is."""
+    job_id = client.start_job(simulate=FOREVER)
+    for argv in ([job_id], []):
+        status, out, err = run("status", *argv)
+        assert (status, err) == (0, "")
+        assert out.startswith(f"{job_id}  pending for ")
+    client.cancel_job(job_id)
+    status, out, _ = run("status", job_id, "--json")
+    assert (status, json.loads(out)["error"]["code"]) == (0, "cancelled")
+
+
+def test_list_shows_the_newest_first(run, client):
+    """A table, or JSON lines; as many as asked for, of the status asked for."""
+    job_id = client.start_job(simulate=FOREVER)
+    status, out, _ = run("list", "--status", "pending", "--limit", "1")
+    assert (status, out.splitlines()[1].split()[:2]) == (0, [job_id, "pending"])
+    status, out, _ = run("list", "--json", "--limit", "1")
+    assert (status, json.loads(out)["job_id"]) == (0, job_id)
+    client.cancel_job(job_id)
+    client.wait_all([job.job_id for job in client.list_jobs("pending")])
+    status, out, err = run("list", "--status", "pending")
+    assert (status, out, err) == (0, "", "no jobs\n")
+
+
+def test_cancel_ends_a_job_once(run, client):
+    """It ends in error; a job that had ended otherwise is refused."""
+    job_id = client.start_job(simulate=FOREVER)
+    status, out, _ = run("cancel", job_id)
+    assert status == 0
+    assert "error after" in out
+    assert "cancelled" in out
+    ended = client.start_job(simulate={"duration": 0.0})
+    status, out, err = run("cancel", ended)
+    assert (status, out) == (4, "")
+    assert "409" in err
+
+
+def test_a_deadline_says_how_to_resume(run, client):
+    """Exit status 3, and a command that waits on."""
+    job_id = client.start_job(simulate=FOREVER)
+    status, out, err = run("wait", job_id, "--timeout", "0.1")
+    assert (status, out) == (3, "")
+    assert f"job {job_id} is still pending after 0.1 s; resume with: client wait {job_id} --base-url" in err
+    status, out, _ = run("wait", job_id, "--timeout", "0.1", "--json")
+    assert (status, json.loads(out)["status"]) == (3, "pending")
+    other = client.start_job()
+    status, out, err = run("wait", other, job_id, "--timeout", "0.6")
+    assert (status, f"{other}  completed" in out, "1 pending" in out) == (3, True, True)
+    client.cancel_job(job_id)
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["start"], ["status"], ["list"], ["wait", "a"], ["wait", "a", "b"]], ids=" ".join
+)
+def test_wrong_credentials_are_refused(run, command):
+    """Exit status 4 at once, and what to check."""
+    status, out, err = run(*command, "--password", "wrong")
+    assert (status, out, err.count("\n")) == (4, "", 1)
+    assert "refused the credentials (401): check --username and --password" in err
+
+
+def test_an_unknown_job_is_refused(run):
+    """Exit status 4, and where to look."""
+    status, out, err = run("wait", "no-such-job")
+    assert (status, out) == (4, "")
+    assert "there is no job no-such-job of this user" in err
+    assert "client list" in err
+
+
+def test_a_user_without_jobs_is_told_so(run, monkeypatch):
+    """`status` has no latest job to show."""
+    monkeypatch.setattr(TranslationStatusClient, "list_jobs", lambda *_, **__: [])
+    status, _, err = run("status")
+    assert status == 4
+    assert "there is no job of this user" in err
+
+
+@pytest.mark.parametrize("command", [[], ["start"], ["list"]], ids=" ".join)
+def test_a_server_that_is_down_is_tried_for_a_while(run, command, monkeypatch):
+    """A note at once that it is trying, then exit status 5 and what to do."""
+    monkeypatch.setattr(commands, "_PATIENCE", 0.5)
+    status, out, err = run(*command, base_url=f"http://127.0.0.1:{free_port()}")
+    assert (status, out) == (5, "")
+    first, *_, last = err.splitlines()
+    assert first.endswith("connection refused; trying again for up to 0.5 s")
+    assert "cannot reach http://127.0.0.1:" in last
+    assert "uvicorn main:app" in last
+
+
+def test_jobs_that_were_started_are_awaited_when_the_next_is_refused(run, monkeypatch):
+    """Nothing that is paid for is forgotten; the exit status tells of the refusal."""
+    start, started = TranslationStatusClient.start_job, []
+
+    def start_twice(client, **arguments):
+        if len(started) == 2:
+            raise ApiError("no more", status_code=409)
+        started.append(start(client, **arguments))
+        return started[-1]
+
+    monkeypatch.setattr(TranslationStatusClient, "start_job", start_twice)
+    status, out, err = run("--jobs", "3")
+    assert status == 4
+    assert all(f"{job_id}  completed" in out for job_id in started)
+    assert "no more" in err
