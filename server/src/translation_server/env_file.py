@@ -22,7 +22,7 @@ def read(path: Path) -> tuple[list[Entry], list[str]]:
     The parser is python-dotenv's, driven directly: its `dotenv_values` only warns about a line it cannot read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return [], []
     except UnicodeDecodeError:
