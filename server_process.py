@@ -32,7 +32,7 @@ class ServerProcess:
     """A server on a free loopback port, in a process group of its own, with throw-away credentials.
 
     Its database, its log (`server.log`) and what it prints (`uvicorn.log`) are in `folder`. After `stop` or `kill`
-    it can be started again, on the same data, and `exit_status` says how it ended.
+    it can be started again, on the same data and port, and `exit_status` says how it ended.
 
     Args:
         folder: an existing folder for its files.
@@ -47,6 +47,7 @@ class ServerProcess:
         self.username = "traveller"
         self.password = secrets.token_urlsafe(12)
         self.base_url = ""
+        self._port: int | None = None
         self.exit_status: int | None = None
         self.log_file = folder / "server.log"
         self.output_file = folder / "uvicorn.log"
@@ -76,7 +77,7 @@ class ServerProcess:
         """Starts the server and returns when it is ready."""
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
-                self._launch(free_port())
+                self._launch(self._port if self._port and attempt == 1 else free_port())
                 self._await_readiness()
             except ServerStartError as failure:
                 self.kill()
@@ -109,6 +110,7 @@ class ServerProcess:
         self._process = None
 
     def _launch(self, port: int) -> None:
+        self._port = port
         self.base_url = f"http://127.0.0.1:{port}"
         command = [self._python, "-m", "uvicorn", "main:app", "--host", "127.0.0.1", "--port", str(port)]
         with self.output_file.open("ab") as output:

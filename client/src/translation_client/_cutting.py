@@ -98,6 +98,13 @@ class CuttableAdapter(HTTPAdapter):
         super().init_poolmanager(*args, **kwargs)
         _watch(self.poolmanager)
 
+    def close(self) -> None:
+        """Close all connections, also those a request under way brings back later."""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - no dictionary: it forbids iteration
+                manager.pools[key].close()
+        super().close()
+
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:  # noqa: ANN401 - handed on as they come
         """Make the pools of the connections that go through a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs)

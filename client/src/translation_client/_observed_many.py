@@ -10,7 +10,7 @@ from translation_client._models import WaitStats
 from translation_client._observed import ServerClock, log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from translation_client._models import Job
 
@@ -76,5 +76,20 @@ class ObservedMany:
         return self.error(error, now)
 
     def _names(self) -> str:
-        ids = list(self.left)
-        return f"{len(ids)} jobs ({', '.join(ids[:_NAMED])}{', …' if len(ids) > _NAMED else ''})"
+        return _names(list(self.left))
+
+
+def timed_out_together(errors: Sequence[WaitTimeout]) -> WaitTimeout:
+    """One error for several waits that began and timed out together."""
+    first, pending = errors[0], tuple(job_id for error in errors for job_id in error.pending)
+    if len(errors) == 1:
+        return first
+    together = WaitTimeout(f"{_names(pending)}: not ended after {first.elapsed:.1f} s; wait again with their ids")
+    together.timeout, together.last_error, together.pending = first.timeout, first.last_error, pending
+    together.elapsed, together.polls = first.elapsed, sum(error.polls for error in errors)
+    return together
+
+
+def _names(job_ids: Sequence[str]) -> str:
+    more = ", …" if len(job_ids) > _NAMED else ""
+    return f"{len(job_ids)} jobs ({', '.join(job_ids[:_NAMED])}{more})"

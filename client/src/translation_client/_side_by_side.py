@@ -10,7 +10,10 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from translation_client._errors import WaitTimeout
 from translation_client._flow import Reply, Send, Sleep
+from translation_client._observed_many import timed_out_together
+from translation_client._protocol import Transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from translation_client._exchange import Exchange
     from translation_client._flow import Flow
     from translation_client._models import Job
-    from translation_client._protocol import Response, Transient
+    from translation_client._protocol import Response
     from translation_client._transport import Transport
 
 AT_ONCE = 32
@@ -39,6 +42,7 @@ class SideBySide:
         self._over: queue.Queue[tuple[Flow[Job], Response | Transient]] = queue.Queue()
         self._order = itertools.count()
         self._ended: deque[Job] = deque()
+        self._timed_out: list[WaitTimeout] = []
         for flow in flows:
             self._advance(flow, None)
 
@@ -46,7 +50,8 @@ class SideBySide:
         """The jobs as they end.
 
         Raises:
-            TranslationClientError: What the first wait to fail raises; the others end with it.
+            WaitTimeout: At the deadline, for all that are left.
+            TranslationClientError: What the first wait to fail otherwise raises; the others end with it.
         """
         try:
             while self._running or self._ended:
@@ -55,6 +60,8 @@ class SideBySide:
                 self._send_what_waits()
                 self._wake_who_is_due()
                 self._take_what_is_over()
+            if self._timed_out:
+                raise timed_out_together(self._timed_out)
         finally:
             for exchange in self._under_way.values():
                 exchange.cut()
@@ -69,6 +76,10 @@ class SideBySide:
             self._running -= 1
             self._ended.append(stop.value)
             return
+        except WaitTimeout as error:  # the others get their last look as well
+            self._running -= 1
+            self._timed_out.append(error)
+            return
         if isinstance(action, Send):
             self._waiting.append((action, flow))
         else:
@@ -77,6 +88,9 @@ class SideBySide:
     def _send_what_waits(self) -> None:
         while self._waiting and len(self._under_way) < AT_ONCE:
             action, flow = self._waiting.popleft()
+            if action.deadline <= time.monotonic():
+                self._advance(flow, Reply(time.monotonic(), Transient(TimeoutError("no time was left to ask"))))
+                continue
             exchange = self._transport.begin(action.request, action.deadline)
             self._under_way[flow] = exchange
             exchange.when_over(partial(self._note_over, flow))
