@@ -1,0 +1,90 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from translation_client import _cli
+
+CLIENT = Path(__file__).resolve().parents[1]
+ROOT = CLIENT.parent
+
+
+def python(code, folder):
+    """Runs the code in a new interpreter that knows nothing but the folder it stands in."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own code
+    return done.returncode, done.stdout + done.stderr
+
+
+IMPORTS = "import client, pickle, translation_client as t; "
+
+
+@pytest.mark.parametrize("folder", [ROOT, CLIENT], ids=["root", "client"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from client import TranslationStatusClient; assert TranslationStatusClient is t.TranslationStatusClient",
+        "from client import *; assert JobStatus is t.JobStatus",
+        "assert {*t.__all__} <= {*client.__all__}",
+        "assert [name for name in t.__all__ if getattr(client, name) is not getattr(t, name)] == []",
+        "assert type(pickle.loads(pickle.dumps(client.JobNotFound('x')))) is t.JobNotFound",
+    ],
+)
+def test_every_way_to_a_class_leads_to_the_same_one(code, folder):
+    """At the root and inside client/: what `client` hands out is `translation_client`'s, not a second copy."""
+    assert python(IMPORTS + code, folder) == (0, "")
+
+
+def test_the_script_as_a_module_of_the_package_is_no_second_identity():
+    """`client.client` at the root hands out the same classes as `client`."""
+    code = (
+        "import client, sys; assert 'client.client' not in sys.modules; import client.client as script; "
+        "import translation_client as t; "
+        "assert script.TranslationStatusClient is client.TranslationStatusClient is t.TranslationStatusClient"
+    )
+    assert python(code, ROOT) == (0, "")
+
+
+def test_the_checkout_folder_itself_is_put_on_no_path():
+    """Only `client/src` is added: with `client/` on the path every module would exist twice."""
+    code = "import sys, client, pathlib; print([p for p in sys.path if pathlib.Path(p).resolve().name == 'client'])"
+    assert python(code, ROOT) == (0, "[]\n")
+
+
+def test_an_unknown_name_is_an_import_error():
+    """The facade invents nothing."""
+    assert "cannot import name 'Nonsense'" in python("from client import Nonsense", ROOT)[1]
+    assert "cannot import name 'Nonsense'" in python("from client import Nonsense", CLIENT)[1]
+
+
+@pytest.mark.parametrize(
+    ("folder", "path"), [(CLIENT, "client.py"), (ROOT, "client/client.py")], ids=["client", "root"]
+)
+def test_the_script_is_told_by_the_name_it_was_called(folder, path):
+    """What it prints to be copied works where it is printed."""
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, path, "dance"], cwd=folder, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"python3 {path}: ")
+    assert f"Try 'python3 {path} --help'." in done.stderr
+
+
+def test_importing_the_names_does_not_load_the_command_line():
+    """Whoever writes against the client pays for no parser and no progress bar."""
+    code = "import sys, client; client.TranslationStatusClient; print({'argparse', 'rich'} & set(sys.modules))"
+    assert python(code, ROOT) == (0, "set()\n")
+
+
+def test_the_log_file_lies_in_the_folder_it_is_called_from(monkeypatch, tmp_path, capsys):
+    """Once installed there is no checkout: `logs/client.log` where the user is."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("API_USERNAME", "ada")
+    monkeypatch.setenv("API_PASSWORD", "pw")
+    monkeypatch.setattr("sys.argv", ["translation-client", "list", "--base-url", "http://"])
+    assert _cli.main() == 2
+    assert (tmp_path / "logs" / "client.log").exists()
+    assert "translation-client: base_url must" in capsys.readouterr().err
