@@ -1,12 +1,14 @@
 """What the server's tests are made with: a clock that is stepped by hand, and the application around a real store."""
 
 import asyncio
+import base64
 import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import httpx
+import orjson
 import pytest
 
 from translation_server.app import create_app
@@ -58,6 +60,14 @@ class SteppedClock:
             alarm.loop.call_soon_threadsafe(alarm.callback)
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return once the condition holds, which nothing announces."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        await asyncio.sleep(0.002)
+
+
 @dataclass
 class Api:
     """The application, running, and a client of it for each user."""
@@ -72,10 +82,71 @@ class Api:
 
     async def waiters(self, count: int) -> None:
         """Return once so many requests and streams are held."""
-        deadline = time.monotonic() + PATIENCE
-        while len(self.service.waiters) != count:
-            assert time.monotonic() < deadline, f"{len(self.service.waiters)} waiters instead of {count}"
-            await asyncio.sleep(0.001)
+        await eventually(lambda: len(self.service.waiters) == count)
+
+
+class Stream:
+    """A client of the stream, without a wire: reads what the application sends."""
+
+    def __init__(self, app, headers, query) -> None:
+        self._app = app
+        credentials = b"Basic " + base64.b64encode(b"admin:secret")
+        self._scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/events",
+            "raw_path": b"/events",
+            "query_string": query.encode(),
+            "headers": [(b"authorization", credentials), *headers],
+        }
+        self._messages = asyncio.Queue()
+        self._gone = asyncio.Event()
+        self._text = b""
+        self.last_id = ""
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._app(self._scope, self._receive, self._messages.put))
+        self.start = await asyncio.wait_for(self._messages.get(), PATIENCE)
+        return self
+
+    async def __aexit__(self, *_):
+        await self.leave()
+
+    async def leave(self):
+        """Close the connection; return once the application has noticed."""
+        self._gone.set()
+        await asyncio.wait_for(self._task, PATIENCE)
+
+    async def _receive(self):
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def block(self) -> dict[str, str]:
+        """The next block of lines, by field."""
+        while b"\n\n" not in self._text:
+            message = await asyncio.wait_for(self._messages.get(), PATIENCE)
+            if not message.get("more_body"):
+                raise EOFError
+            self._text += message["body"]
+        block, _, self._text = self._text.partition(b"\n\n")
+        fields = dict(line.split(": ", 1) for line in block.decode().split("\n"))
+        self.last_id = fields.get("id", self.last_id)
+        return fields
+
+    async def job(self) -> dict:
+        """The job of the next event."""
+        while "event" not in (block := await self.block()):
+            pass
+        assert block["event"] == "job"
+        return orjson.loads(block["data"])
+
+    async def jobs(self, count: int) -> list[str]:
+        """The ids of the next jobs."""
+        return [(await self.job())["job_id"] for _ in range(count)]
+
+    @property
+    def silent(self) -> bool:
+        return not self._text and self._messages.empty()
 
 
 @pytest.fixture
@@ -144,3 +215,23 @@ def accept() -> Callable[..., Awaitable[object]]:
         return await store.insert(draft, simulation.accept, limit)
 
     return accept_
+
+
+@pytest.fixture
+async def connect():
+    """Open a stream; it is connected when this returns."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def connect_(api, query="", last_id=""):
+            headers = [(b"last-event-id", last_id.encode())] if last_id else []
+            stream = await stack.enter_async_context(Stream(api.app, headers, query))
+            first = await stream.block()
+            assert first["retry"] == "1000"
+            return stream
+
+        yield connect_
+
+
+@pytest.fixture(name="eventually")
+def eventually_():
+    return eventually

@@ -1,88 +1,11 @@
 """The event stream: every end once, in order, also for a client that was away."""
 
 import asyncio
-import base64
-import contextlib
 
 import httpx
 import orjson
 import pytest
 from server.tests.wire import serving
-
-
-class Stream:
-    """A client of the stream, without a wire: reads what the application sends."""
-
-    def __init__(self, app, headers, query) -> None:
-        self._app = app
-        credentials = b"Basic " + base64.b64encode(b"admin:secret")
-        self._scope = {
-            "type": "http",
-            "method": "GET",
-            "path": "/events",
-            "raw_path": b"/events",
-            "query_string": query.encode(),
-            "headers": [(b"authorization", credentials), *headers],
-        }
-        self._messages = asyncio.Queue()
-        self._gone = asyncio.Event()
-        self._text = b""
-        self.last_id = ""
-
-    async def __aenter__(self):
-        self._task = asyncio.create_task(self._app(self._scope, self._receive, self._messages.put))
-        self.start = await asyncio.wait_for(self._messages.get(), 5)
-        return self
-
-    async def __aexit__(self, *_):
-        self._gone.set()
-        await asyncio.wait_for(self._task, 5)
-
-    async def _receive(self):
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def block(self) -> dict[str, str]:
-        """The next block of lines, by field."""
-        while b"\n\n" not in self._text:
-            message = await asyncio.wait_for(self._messages.get(), 5)
-            if not message.get("more_body"):
-                raise EOFError
-            self._text += message["body"]
-        block, _, self._text = self._text.partition(b"\n\n")
-        fields = dict(line.split(": ", 1) for line in block.decode().split("\n"))
-        self.last_id = fields.get("id", self.last_id)
-        return fields
-
-    async def job(self) -> dict:
-        """The job of the next event."""
-        while "event" not in (block := await self.block()):
-            pass
-        assert block["event"] == "job"
-        return orjson.loads(block["data"])
-
-    async def jobs(self, count: int) -> list[str]:
-        """The ids of the next jobs."""
-        return [(await self.job())["job_id"] for _ in range(count)]
-
-    @property
-    def silent(self) -> bool:
-        return not self._text and self._messages.empty()
-
-
-@pytest.fixture
-async def connect():
-    """Open a stream; it is connected when this returns."""
-    async with contextlib.AsyncExitStack() as stack:
-
-        async def connect_(api, query="", last_id=""):
-            headers = [(b"last-event-id", last_id.encode())] if last_id else []
-            stream = await stack.enter_async_context(Stream(api.app, headers, query))
-            first = await stream.block()
-            assert first["retry"] == "1000"
-            return stream
-
-        yield connect_
 
 
 async def start(client, duration, outcome="completed"):
@@ -229,15 +152,13 @@ async def test_an_end_in_another_process_is_told(open_api, connect):
     assert await stream.jobs(1) == [job_id]
 
 
-async def test_a_job_started_in_another_process_is_told_in_time(open_api, clock, connect):
+async def test_a_job_started_in_another_process_is_told_in_time(open_api, clock, connect, eventually):
     """A stream that knows of no job plans for those that others start."""
     here, there = await open_api(), await open_api()
     stream = await connect(here)
     await asyncio.sleep(0.05)
     job_id = await start(there.admin, 5)
-    async with asyncio.timeout(5):
-        while not any(alarm.moment == clock.now() + 5 for alarm in clock.alarms):
-            await asyncio.sleep(0.01)
+    await eventually(lambda: any(alarm.moment == clock.now() + 5 for alarm in clock.alarms))
     clock.advance(5)
     assert await stream.jobs(1) == [job_id]
 
@@ -260,9 +181,10 @@ async def test_stopping_ends_the_stream(api, connect):
 async def test_a_stream_counts_as_a_waiter(open_api, connect):
     """Too many streams are refused before they begin; one that is left makes room."""
     api = await open_api(max_waiters=1)
-    async with Stream(api.app, [], ""):
-        refused = await api.admin.get("/events")
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    first = await connect(api)
+    refused = await api.admin.get("/events")
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    await first.leave()
     await api.waiters(0)
     await connect(api)
 
@@ -281,12 +203,12 @@ async def test_over_a_real_connection(make_app):
     """Through uvicorn, the first bytes come at once and each event as it happens."""
     with serving(make_app(clock=None)) as port:
         url, auth = f"http://127.0.0.1:{port}", ("admin", "secret")
-        async with httpx.AsyncClient(base_url=url, auth=auth, timeout=5) as client:
-            async with client.stream("GET", "/events") as answer:
-                lines = answer.aiter_lines()
-                assert (await anext(lines)) == "retry: 1000"
-                job_id = await start(client, 0.05)
-                async for line in lines:
-                    if line.startswith("data: "):
-                        assert orjson.loads(line.removeprefix("data: "))["job_id"] == job_id
-                        break
+        async with (
+            httpx.AsyncClient(base_url=url, auth=auth, timeout=5) as client,
+            client.stream("GET", "/events") as answer,
+        ):
+            lines = answer.aiter_lines()
+            assert (await anext(lines)) == "retry: 1000"
+            job_id = await start(client, 0.05)
+            data = await anext(line async for line in lines if line.startswith("data: "))
+            assert orjson.loads(data.removeprefix("data: "))["job_id"] == job_id

@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from server.tests.wire import serving
 
 JSON = {"Content-Type": "application/json"}
 
@@ -152,22 +153,14 @@ async def test_a_thousand_waiters_are_all_told(api, clock):
     await api.waiters(0)
 
 
-async def test_a_client_that_leaves_frees_its_place(make_app):
+async def test_a_client_that_leaves_frees_its_place(make_app, eventually):
     """Over a real socket: when the connection is closed, the waiter is gone."""
-    from server.tests.wire import serving  # noqa: PLC0415 - only here
-
     app = make_app(clock=None)
     with serving(app) as port, socket.create_connection(("127.0.0.1", port), 5) as connection:
         credentials = b"Authorization: Basic YWRtaW46c2VjcmV0\r\nHost: test\r\n"
         connection.sendall(b"POST /start HTTP/1.1\r\nContent-Length: 0\r\n" + credentials + b"\r\n")
         assert b"202" in connection.recv(4096)
         connection.sendall(b"GET /status?wait=30 HTTP/1.1\r\n" + credentials + b"\r\n")
-        await held(app, 1)
+        await eventually(lambda: len(app.state.service.waiters) == 1)
         connection.close()
-        await held(app, 0)
-
-
-async def held(app, count):
-    async with asyncio.timeout(5):
-        while len(app.state.service.waiters) != count:
-            await asyncio.sleep(0.005)
+        await eventually(lambda: len(app.state.service.waiters) == 0)
