@@ -184,7 +184,8 @@ def test_a_page_of_jobs_is_read():
 
 
 @pytest.mark.parametrize(
-    "job_id", ["", "a/b", "a?b", "a#b", "a%2Fb", "a b", "a\nb", "\x00", "..", ".", "\\", "\ud800", "x" * 256, None, 7, b"x"]
+    "job_id",
+    ["", "a/b", "a?b", "a#b", "a%2Fb", "a b", "a\nb", "\x00", "..", ".", "\\", "\ud800", "x" * 256, None, 7, b"x"],
 )
 def test_ids_that_cannot_stand_in_a_path_are_refused(job_id):
     """An id that could lead to another path is refused by name, before any request."""
