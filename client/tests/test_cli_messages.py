@@ -167,7 +167,7 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
     [
         (AuthenticationError("x", status_code=401), 4, ["http://host:1", "(401)", "API_PASSWORD"]),
         (JobNotFound("x", status_code=404, job_id="a"), 4, ["no job a", "python3 client.py list"]),
-        (JobNotFound("x", status_code=404), 4, ["no job", "python3 client.py start"]),
+        (JobNotFound("answered 404", status_code=404), 5, ["not answer like", "answered 404", "--base-url"]),
         (InvalidRequest("the server answered 422: too long", status_code=422), 4, ["422: too long"]),
         (ApiError("job a: the server answered 409: it has ended", status_code=409), 4, ["409: it has ended"]),
         (ApiError("the server answered 503", status_code=503), 5, ["is there but fails", "503", "try again later"]),

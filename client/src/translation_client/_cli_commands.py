@@ -14,6 +14,7 @@ from translation_client._cli_log import log
 from translation_client._cli_many import as_ended
 from translation_client._cli_messages import (
     COMPLETED,
+    REFUSED,
     exit_status,
     job_table,
     json_line,
@@ -25,7 +26,7 @@ from translation_client._cli_messages import (
 )
 from translation_client._cli_progress import Board
 from translation_client._client import TranslationStatusClient
-from translation_client._errors import JobNotFound, TranslationClientError
+from translation_client._errors import TranslationClientError
 from translation_client._models import Job, JobStatus
 from translation_client._version import __version__
 
@@ -87,6 +88,7 @@ class Run:
         """Tell the user in one line what went wrong."""
         name = self.prog.split("/")[-1].split()[-1]
         self.output.note(f"{name}: {printable(text)}")
+        log.info("%s", text, extra={"told": True})
 
     def failed(self, failure: Exception) -> None:
         """Show a failure that the client rides out."""
@@ -118,7 +120,8 @@ class Run:
     def _status(self, client: TranslationStatusClient) -> int:
         jobs = [client.get_job(job_id) for job_id in self.options.job_ids] or client.list_jobs(limit=1)
         if not jobs:
-            raise JobNotFound("there is no job yet", status_code=404)
+            self.say(f"there is no job of this user at {self.options.base_url} yet: start one with '{self.prog} start'")
+            return REFUSED
         return self._tell_one(jobs[0])
 
     def _list(self, client: TranslationStatusClient) -> int:

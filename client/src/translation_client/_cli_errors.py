@@ -36,9 +36,7 @@ def explain(error: TranslationClientError, options: Options, prog: str) -> tuple
             status, text = REFUSED, f"{url} refused the credentials ({error.status_code}): {hint}"
         case JobNotFound(job_id=str()):
             status, text = REFUSED, f"there is no job {error.job_id} of this user at {url}: see '{prog} list'"
-        case JobNotFound():
-            status, text = REFUSED, f"there is no job of this user at {url} yet: start one with '{prog} start'"
-        case ProtocolError():
+        case ProtocolError() | JobNotFound():  # something else than a job was not found
             text = f"{url} does not answer like a translation server: {error}; check --base-url"
         case ApiError() if error.status_code < 500 and not isinstance(error, RateLimited):  # noqa: PLR2004 - RFC 9110, 15.6
             status, text = REFUSED, str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import time
 from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
@@ -43,7 +44,7 @@ class _PrivateFile(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         stream = open(self.baseFilename, "a", encoding="utf-8", errors="backslashreplace", opener=_private)  # noqa: SIM115 - the handler closes it; Path.open takes no opener
-        if hasattr(os, "fchmod"):
+        if hasattr(os, "fchmod") and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):  # /dev/null is everybody's
             os.fchmod(stream.fileno(), 0o600)
         return stream
 
@@ -76,7 +77,8 @@ class _Spoken(logging.Handler):
         self.setFormatter(_Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._say(self.format(record))
+        if not getattr(record, "told", False):
+            self._say(self.format(record))
 
 
 @contextmanager
