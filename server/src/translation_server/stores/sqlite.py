@@ -46,7 +46,7 @@ _POSITION_BEFORE = (
 _POSITIONS = "SELECT owner, endings FROM owners"
 _LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM jobs"
 _ENDED_IDS = "SELECT job_id FROM jobs WHERE owner = ? AND ending > ? ORDER BY ending"
-_OWNERS_AFTER = "SELECT DISTINCT owner FROM jobs WHERE seq > ?"
+_OWNERS_AFTER = "SELECT DISTINCT owner FROM jobs NOT INDEXED WHERE seq > ?"
 
 
 @dataclass(frozen=True, slots=True)

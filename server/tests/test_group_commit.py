@@ -1,0 +1,138 @@
+"""Writes that arrive together are committed together, or not at all; and nothing is acknowledged before."""
+
+import asyncio
+import contextlib
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from translation_server.stores import StoreUnavailableError, sqlite_file
+from translation_server.stores.group_commit import DirectCommit, GroupCommit
+
+START = 1_800_000_000.0
+
+
+def full(store) -> None:
+    """Let the disk be full for this store."""
+    pages = store._writing.execute("PRAGMA page_count").fetchone()[0]
+    store._writing.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def roomy(store) -> None:
+    store._writing.execute("PRAGMA max_page_count = 1000000")
+
+
+async def fill(store, accept):
+    """Start large jobs until the disk is full."""
+    with contextlib.suppress(StoreUnavailableError):
+        for _ in range(1000):
+            await accept(store, metadata='{"a":"' + "x" * 3000 + '"}')
+        pytest.fail("the disk was not full")
+
+
+async def test_racing_writes_share_transactions(open_a_store, accept):
+    """A thousand starts at once take a few commits."""
+    store = await open_a_store()
+    commits = []
+    store._writing.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    await asyncio.gather(*(accept(store) for _ in range(1000)))
+    assert len(commits) < 100
+
+
+async def test_nothing_is_acknowledged_on_a_full_disk(open_a_store, accept):
+    """A start fails plainly, nothing of it is stored, reading goes on, and when there is room all is well again."""
+    store = await open_a_store()
+    full(store)
+    await fill(store, accept)
+    before = await store.latest("admin")
+    with pytest.raises(StoreUnavailableError):
+        await accept(store, metadata='{"a":"' + "x" * 3000 + '"}')
+    assert await store.latest("admin") == before
+    roomy(store)
+    assert (await accept(store)).job.seq == before.seq + 1
+    await store.ping()
+
+
+async def test_a_lock_is_waited_for(open_a_store, accept, tmp_path):
+    """While another process writes, a write waits, and then succeeds."""
+    store = await open_a_store()
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.ensure_future(accept(store))
+        await asyncio.sleep(0.05)
+        assert not writing.done()
+        assert await store.latest("admin") is None
+        other.execute("COMMIT")
+    assert (await writing).job.seq == 1
+
+
+async def test_a_lock_is_not_waited_for_endlessly(open_a_store, accept, tmp_path, monkeypatch):
+    """Locked for too long, the store says that it does not work, and works again afterwards."""
+    monkeypatch.setattr(sqlite_file, "BUSY_TIMEOUT", 0.05)
+    store = await open_a_store()
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for write in (accept(store), store.settle("admin", START), store.cancel("admin", "x", START), store.ping()):
+            with pytest.raises(StoreUnavailableError, match="locked"):
+                await write
+        other.execute("ROLLBACK")
+    assert (await accept(store)).job.seq == 1
+
+
+@pytest.mark.parametrize("kind", [GroupCommit, DirectCommit])
+async def test_a_write_that_fails_fails_its_whole_transaction(kind):
+    """An error nobody expected reaches who asked, nothing is left half done, and the next write works."""
+    with closing(sqlite_file.connect(":memory:")) as connection:
+        sqlite_file.create_schema(connection)
+        commits = kind(connection)
+
+        def fail(transaction):
+            transaction.ping()
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await commits.write(fail)
+        await commits.write(lambda transaction: transaction.ping())
+        assert await commits.look(lambda c: c.execute("SELECT pings FROM store").fetchall()) == [(1,)]
+        commits.close()
+
+
+async def test_who_has_given_up_is_not_told(open_a_store, accept):
+    """A write whose requester left is carried out, and disturbs nobody."""
+    store = await open_a_store()
+    tasks = [asyncio.create_task(accept(store)) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (await accept(store)).job.seq == 4
+
+
+async def test_closing_finishes_what_was_asked_for(open_a_store, accept):
+    """What was handed over before the store was closed is written."""
+    store = await open_a_store()
+    writing = asyncio.ensure_future(accept(store))
+    await asyncio.sleep(0)
+    await store.close()
+    await writing
+    assert (await (await open_a_store()).latest("admin")).seq == 1
+
+
+async def test_what_others_write_is_noticed(open_a_store, accept):
+    """Another process's new jobs and ends are told, each once; one's own are not."""
+    here, there = await open_a_store(), await open_a_store()
+    changes = here.changes()
+    first = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0.05)
+    await accept(here)
+    job = (await accept(there, owner="eve")).job
+    await there.cancel("eve", job.job_id, START + 1)
+    told = {await asyncio.wait_for(first, 5), await asyncio.wait_for(anext(changes), 5)}
+    assert {(change.owner, change.job_id) for change in told} >= {("eve", job.job_id)}
+    await changes.aclose()
+
+
+async def test_a_store_in_memory_has_no_others(open_a_store):
+    """It is nobody else's, so there is nothing to notice."""
+    store = await open_a_store(":memory:")
+    assert [change async for change in store.changes()] == []
