@@ -14,7 +14,14 @@ _FOLDER = Path(__file__).resolve().parent
 if str(_FOLDER / "src") not in sys.path:
     sys.path.insert(0, str(_FOLDER / "src"))
 
-import translation_client  # noqa: E402 - found by the line above
+try:
+    import translation_client
+except ImportError as error:
+    if __name__ != "__main__":
+        raise
+    needs = f"it needs Python 3.11 or newer, and: pip install -r {_FOLDER / 'requirements.txt'}"
+    sys.stderr.write(f"client.py: {error}; {needs}\n")
+    sys.exit(70)  # as for everything that is neither the job's fault nor the user's
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

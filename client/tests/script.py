@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from server_process import clean_environment
+from translation_client._cli import main
 
 SCRIPT = Path(__file__).resolve().parents[1] / "client.py"
 USERNAME, PASSWORD = "admin", "canary-pässword"
@@ -19,9 +20,22 @@ SETTINGS = {
 }
 
 
+def in_process(base_url, folder, monkeypatch, capsys):
+    """Gives a function that runs the command line in this process: its exit status and what it printed."""
+    monkeypatch.setenv("API_USERNAME", USERNAME)
+    monkeypatch.setenv("API_PASSWORD", PASSWORD)
+
+    def runs(*argv):
+        status = main(["--base-url", base_url, *argv], prog="client", folder=folder)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return runs
+
+
 @contextlib.contextmanager
 def scripts(base_url, default_log):
-    """Gives a function that starts the script, its output piped unless said otherwise; no process is left at the end."""
+    """Gives a function that starts the script, its output piped unless said otherwise; no process is left."""
     processes = []
 
     def starts(*argv, environment=None, log_file=default_log, **settings):

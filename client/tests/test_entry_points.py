@@ -73,6 +73,14 @@ def test_the_script_is_told_by_the_name_it_was_called(folder, path):
     assert f"Try 'python3 {path} --help'." in done.stderr
 
 
+def test_without_its_packages_the_script_says_what_to_install():
+    """On a fresh machine the first thing seen is a command, not a traceback."""
+    command = [sys.executable, "-S", "client.py"]  # -S: without site-packages
+    done = subprocess.run(command, cwd=CLIENT, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own script
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (70, "", 1)
+    assert f"pip install -r {CLIENT / 'requirements.txt'}" in done.stderr
+
+
 def test_importing_the_names_does_not_load_the_command_line():
     """Whoever writes against the client pays for no parser and no progress bar."""
     code = "import sys, client; client.TranslationStatusClient; print({'argparse', 'rich'} & set(sys.modules))"

@@ -29,6 +29,7 @@ exit status:
   3    the deadline (--timeout) passed; the job may still end
   4    refused by the server: the credentials, an unknown job, the request itself
   5    the server cannot be reached, or gives no usable answer
+  70   the client itself failed; the details are in its log
   130  interrupted by Ctrl-C (143: by SIGTERM); the job goes on, and how to resume is printed
 With many jobs it is the worst of theirs, in the order 4, 5, 3, 1, 0.
 
