@@ -102,6 +102,13 @@ async def test_a_database_cut_short_is_refused(path, accept):
     assert "damaged" in refusal(path)
 
 
+def test_a_file_of_zeros_is_refused(path):
+    """It is no database, and stays what it is."""
+    path.write_bytes(bytes(5000))
+    assert "file is not a database" in refusal(path)
+    assert path.read_bytes() == bytes(5000)
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     """The message says which file could not be opened, and why."""
     message = refusal(tmp_path / "nowhere" / "jobs.db")
@@ -152,6 +159,49 @@ async def test_a_start_that_was_interrupted_is_repeated(path):
     store = await open_store(url(path))
     assert len(store.identity) == 8
     await store.close()
+
+
+async def test_a_large_database_is_not_searched_for_long(path, accept, monkeypatch):
+    """The search for damage ends when its time is over, and the server starts."""
+    await used(path, accept)
+    monkeypatch.setattr(sqlite_file, "_CHECK_TIME", -1.0)
+    monkeypatch.setattr(sqlite_file, "_CHECK_STEPS", 1)
+    check_store(url(path))
+
+
+async def test_a_server_that_died_while_writing_is_cleaned_up_after(path, accept, tmp_path):
+    """A copy of the files, taken in the midst of work, is opened as they were at the last commit."""
+    store = await open_store(url(path))
+    job = (await accept(store)).job
+    copy = tmp_path / "copy.db"
+    for suffix in ("", "-wal"):
+        copy.with_name(f"copy.db{suffix}").write_bytes(path.with_name(f"jobs.db{suffix}").read_bytes())
+    await store.close()
+    again = await open_store(url(copy))
+    assert await again.latest("admin") == job
+    await again.close()
+
+
+def test_half_a_creation_is_undone(path):
+    """A file whose making was cut off (its journal lies beside it) is made anew."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as maker:
+        maker.execute("PRAGMA cache_size = 1")
+        maker.execute("PRAGMA cache_spill = 1")
+        maker.execute("BEGIN EXCLUSIVE")
+        maker.execute(f"PRAGMA application_id = {sqlite_file.APPLICATION_ID}")
+        maker.execute("CREATE TABLE t (x)")
+        maker.execute(
+            "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n LIMIT 9999) INSERT INTO t SELECT x FROM n"
+        )
+        files = {file.name: file.read_bytes() for file in path.parent.glob("jobs.db*")}
+    assert len(files) == 2
+    for name, content in files.items():
+        (path.parent / name).write_bytes(content)
+    check_store(url(path))
+    assert execute(path, "SELECT count(*) FROM store", "SELECT count(*) FROM sqlite_master WHERE name = 't'") == [
+        [(1,)],
+        [(0,)],
+    ]
 
 
 async def test_a_store_keeps_its_identity(path, tmp_path):

@@ -1,11 +1,14 @@
 """The event stream: every end once, in order, also for a client that was away."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import httpx
 import orjson
 import pytest
 from server.tests.wire import serving
+
+from translation_server.stores import StoreUnavailableError
 
 
 async def start(client, duration, outcome="completed"):
@@ -176,6 +179,18 @@ async def test_stopping_ends_the_stream(api, connect):
     api.service.waiters.stop()
     with pytest.raises(EOFError):
         await stream.job()
+
+
+async def test_a_store_that_fails_ends_the_stream(api, clock, connect, monkeypatch):
+    """A stream that cannot go on is closed in good order; its client resumes and misses nothing."""
+    stream = await connect(api)
+    job_id = await start(api.admin, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(api.service.store, "settle", AsyncMock(side_effect=StoreUnavailableError))
+        clock.advance(1)
+        with pytest.raises(EOFError):
+            await stream.job()
+    assert await (await connect(api, last_id=stream.last_id)).jobs(1) == [job_id]
 
 
 async def test_a_stream_counts_as_a_waiter(open_api, connect):

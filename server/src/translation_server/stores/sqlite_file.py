@@ -6,6 +6,7 @@ import os
 import secrets
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from translation_server.stores.contract import StoreError
@@ -16,6 +17,7 @@ BUSY_TIMEOUT = 5.0
 """Seconds a connection waits for another process that is writing."""
 
 _CHECK_TIME = 0.5  # seconds the search for damage may take at the start, however large the file is
+_CHECK_STEPS = 10_000  # of SQLite's machine, between two looks at the time
 _HEADER_LENGTH = 100
 _MAGIC = b"SQLite format 3\x00"
 _SCHEMA = f"""
@@ -58,7 +60,11 @@ PRAGMA user_version = {VERSION};
 def connect(path: str) -> sqlite3.Connection:
     """A connection whose transactions are begun by hand and are on the disk once committed; any thread may use it."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -69,17 +75,15 @@ def prepare(path: str) -> None:
         StoreError: It is not, or it cannot be opened; nothing was changed.
     """
     header = _header(Path(path))
-    if header:
+    if header.strip(b"\x00"):  # otherwise new, or cut off while it was made, which SQLite undoes
         _refuse_foreign(path, header)
         _refuse_newer_or_damaged(path)
-    connection = connect(path)
     try:
-        create_schema(connection)
-        _switch_to_wal(connection)
+        with closing(connect(path)) as connection:
+            create_schema(connection)
+            _switch_to_wal(connection)
     except sqlite3.Error as error:
         raise StoreError(f"DATABASE_URL: {path} cannot be used: {error}") from error
-    finally:
-        connection.close()
 
 
 def create_schema(connection: sqlite3.Connection) -> None:
@@ -131,7 +135,7 @@ def _refuse_newer_or_damaged(path: str) -> None:
 def _damage(connection: sqlite3.Connection) -> str | None:
     """What is wrong with the file, as far as half a second shows."""
     give_up = time.monotonic() + _CHECK_TIME
-    connection.set_progress_handler(lambda: time.monotonic() > give_up, 10_000)
+    connection.set_progress_handler(lambda: time.monotonic() > give_up, _CHECK_STEPS)
     try:
         finding = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     except sqlite3.OperationalError as error:
