@@ -44,9 +44,9 @@ def run(command, folder):
 
 
 @pytest.mark.parametrize("package", [CLIENT, SERVER])
-def test_a_wheel_holds_the_whole_package_and_nothing_else(wheels, package):
+def test_a_wheel_holds_the_whole_package_and_nothing_else(fresh_clone, wheels, package):
     """Every file of the package is in its wheel: modules, `py.typed`, and no test."""
-    source = ROOT / package.removeprefix("translation_") / "src"
+    source = fresh_clone / package.removeprefix("translation_") / "src"
     files = {str(path.relative_to(source)) for path in (source / package).rglob("*") if path.is_file()}
     packed = set(zipfile.ZipFile(wheels[package]).namelist())
     assert {name for name in packed if ".dist-info/" not in name} == {name for name in files if ".pyc" not in name}
