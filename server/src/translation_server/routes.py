@@ -31,6 +31,14 @@ jobs = APIRouter(route_class=DirectRoute, tags=["jobs"])
 health = APIRouter(route_class=DirectRoute, tags=["health"])
 
 
+@jobs.get("/status/{job_id}", **openapi.STATUS)
+@jobs.get("/jobs/{job_id}", **openapi.STATUS)
+async def show(request: Request, job_id: _JobId) -> Response:
+    """Tell a job's status, now or once it has ended."""
+    seconds = _wait(request)
+    return await _answer(request, await _service(request).find(_user(request), job_id), seconds)
+
+
 @jobs.post("/start", **openapi.START)
 @jobs.post("/jobs", **openapi.START)
 async def start(request: Request) -> Response:
@@ -41,18 +49,11 @@ async def start(request: Request) -> Response:
     body = await read_json(request, _settings(request).max_body_bytes)
     draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key)
     snapshot, replayed = await service.start(draft)
-    headers = {"Location": f"/status/{snapshot.job.job_id}", "Retry-After": "0", **_retry_after(snapshot)}
+    hint = representation.hint(snapshot.job, snapshot.now)
+    headers = {"Location": f"/status/{snapshot.job.job_id}", **_retry_after(hint or 0.0)}
     if replayed:
         headers["Idempotency-Replayed"] = "true"
-    return _json(representation.job_json(snapshot.job, snapshot.now), headers, status=202)
-
-
-@jobs.get("/status/{job_id}", **openapi.STATUS)
-@jobs.get("/jobs/{job_id}", **openapi.STATUS)
-async def show(request: Request, job_id: _JobId) -> Response:
-    """Tell a job's status, now or once it has ended."""
-    seconds = _wait(request)
-    return await _answer(request, await _service(request).find(_user(request), job_id), seconds)
+    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), headers, status=202)
 
 
 @jobs.get("/status", **openapi.LATEST)
@@ -147,11 +148,13 @@ def _wait(request: Request) -> float | None:
 
 async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Response:
     """The answer about one job, after holding the request if that was asked for."""
-    hint = None
-    if seconds and snapshot.status is Status.PENDING:
+    held = bool(seconds) and snapshot.status is Status.PENDING
+    if seconds and held:
         snapshot = await _held(request, snapshot.job.job_id, seconds)
-        hint = None if _service(request).waiters.stopping else 0.0
-    headers = {"ETag": representation.etag(snapshot.job, snapshot.now), **_retry_after(snapshot, hint)}
+    hint = representation.hint(snapshot.job, snapshot.now)
+    if hint and held and not _service(request).waiters.stopping:
+        hint = 0.0  # the wait is over, and the next one may begin
+    headers = {"ETag": representation.etag(snapshot.job, snapshot.now), **_retry_after(hint)}
     if seconds is not None:
         headers["Preference-Applied"] = parameters.applied(seconds)
     if parameters.matches(request.headers.getlist("if-none-match"), headers["ETag"]):
@@ -169,9 +172,6 @@ async def _held(request: Request, job_id: str, seconds: float) -> Snapshot:
         return snapshot
 
 
-def _retry_after(snapshot: Snapshot, hint: float | None = None) -> dict[str, str]:
-    """The header for a pending job; ``hint`` replaces the model's."""
-    seconds = representation.hint(snapshot.job, snapshot.now) if hint is None else hint
-    if seconds is None or snapshot.status is not Status.PENDING:
-        return {}
-    return {"Retry-After": str(math.ceil(seconds))}
+def _retry_after(hint: float | None) -> dict[str, str]:
+    """The header for a pending job: whole seconds, rounded up."""
+    return {} if hint is None else {"Retry-After": str(math.ceil(hint))}
