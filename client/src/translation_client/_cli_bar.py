@@ -38,7 +38,7 @@ class Bar(Display):
             get_renderable=self._row,
             refresh_per_second=_FRAMES_A_SECOND,
             transient=True,
-            redirect_stdout=False,  # results may go elsewhere than to this terminal
+            redirect_stdout=False,  # standard output may be no terminal, and is not ours to replace
             redirect_stderr=False,
         )
 
