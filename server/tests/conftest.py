@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import os
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import httpx
 import orjson
 import pytest
+from server.tests.postgres import running_postgres, schema
 
 from translation_server.app import create_app
 from translation_server.auth import Accounts
@@ -191,6 +193,20 @@ async def api(open_api) -> Api:
     return await open_api()
 
 
+@pytest.fixture(scope="session")
+def postgres_server():
+    """The URL of a PostgreSQL server: the one that is given, or else one of our own."""
+    with contextlib.ExitStack() as stack:
+        yield os.environ.get("TEST_DATABASE_URL") or stack.enter_context(running_postgres()).url
+
+
+@pytest.fixture
+def postgres_url(postgres_server):
+    """The URL of an empty schema of the test's own."""
+    with schema(postgres_server) as url:
+        yield url
+
+
 @pytest.fixture
 async def open_a_store(tmp_path):
     """Open a store, as often as wanted: each time as another process would."""
@@ -198,7 +214,7 @@ async def open_a_store(tmp_path):
 
         async def open_(name: str = "jobs.db"):
             path = name if name.startswith(":") else tmp_path / name
-            store = await open_store(f"sqlite:///{path}")
+            store = await open_store(name if "://" in name else f"sqlite:///{path}")
             stack.push_async_callback(store.close)
             return store
 

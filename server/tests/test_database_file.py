@@ -127,13 +127,6 @@ def test_a_file_that_may_not_be_written_is_refused(path):
     assert "Permission denied" in refusal(path)
 
 
-def test_another_database_is_not_built_in():
-    """Its name is understood, and the answer is plain; a password in it is not repeated."""
-    with pytest.raises(StoreError, match="postgresql is not built in yet") as caught:
-        check_store("postgresql://admin:hunter2@db/jobs")
-    assert "hunter2" not in str(caught.value)
-
-
 def test_several_servers_may_start_at_once(path):
     """Racing to make the file, all succeed, and it is made once."""
     failures = []

@@ -1,4 +1,4 @@
-"""What any store promises; here, SQLite in a file and in memory."""
+"""What any store promises; here, SQLite in a file and in memory, and PostgreSQL."""
 
 import asyncio
 from dataclasses import replace
@@ -12,9 +12,20 @@ START = 1_800_000_000.0
 PENDING, COMPLETED, ERROR = Status
 
 
-@pytest.fixture(params=["jobs.db", ":memory:"])
-async def store(request, open_a_store):
-    return await open_a_store(request.param)
+@pytest.fixture(params=["sqlite", "memory", "postgres"])
+def url(request):
+    match request.param:
+        case "sqlite":
+            return "jobs.db"
+        case "memory":
+            return ":memory:"
+        case _:
+            return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+async def store(url, open_a_store):
+    return await open_a_store(url)
 
 
 async def test_a_job_is_found_as_it_was_accepted(store, accept):

@@ -1,6 +1,12 @@
-"""Where jobs are kept: one narrow protocol, and the databases behind it."""
+"""Where jobs are kept: one narrow protocol, and the databases behind it.
+
+What PostgreSQL needs is imported where it is asked for: it is an extra, and takes as long as the rest of the server.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from translation_server.stores import sqlite_file
 from translation_server.stores.contract import (
@@ -14,6 +20,9 @@ from translation_server.stores.contract import (
     TooMany,
 )
 from translation_server.stores.sqlite import MEMORY, SqliteStore
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 __all__ = [
     "Accepted",
@@ -29,29 +38,44 @@ __all__ = [
 ]
 
 _SQLITE = "sqlite:///"
+_POSTGRES = "postgresql://"
 
 
 def check_store(url: str) -> None:
     """See that the store a ``DATABASE_URL`` names can be used, and make it if it is not there.
 
     Args:
-        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``sqlite:///:memory:``.
+        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite:///:memory:`` or
+            ``postgresql://user:password@host:port/database``, see ``postgres_connections``.
 
     Raises:
         StoreError: It cannot be used; the message says why, and nothing was changed.
     """
-    path = _sqlite_path(url)
-    if path != MEMORY:
+    if url.startswith(_POSTGRES):
+        _postgres().check_postgres(url)
+    elif (path := _sqlite_path(url)) != MEMORY:
         sqlite_file.prepare(path)
 
 
 async def open_store(url: str) -> JobStore:
     """Open the store a ``DATABASE_URL`` names; see ``check_store``."""
+    if url.startswith(_POSTGRES):
+        store: JobStore = await _postgres().open_postgres(url)
+        return store
     check_store(url)
     return SqliteStore(_sqlite_path(url))
 
 
+def _postgres() -> ModuleType:
+    try:
+        return import_module("translation_server.stores.postgres")
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            "DATABASE_URL: postgresql:// needs asyncpg; install it with: pip install 'translation-server[postgres]'"
+        ) from error
+
+
 def _sqlite_path(url: str) -> str:
     if not url.startswith(_SQLITE):
-        raise StoreError(f"DATABASE_URL: {url.partition(':')[0]} is not built in yet; use {_SQLITE}file.db")
+        raise StoreError(f"DATABASE_URL: allowed is {_SQLITE}file.db or {_POSTGRES}…, not {url.partition(':')[0]}")
     return url.removeprefix(_SQLITE)

