@@ -7,10 +7,12 @@ import time
 from typing import TYPE_CHECKING
 
 from translation_client._cutting import Cutter
-from translation_client._protocol import Response, Transient
+from translation_client._failures import out_of_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from translation_client._protocol import Response, Transient
 
 _ENDING = 0.02  # seconds an abandoned exchange is given to leave
 _LONGEST = 1e6  # seconds; what a lock can wait for is bounded
@@ -47,9 +49,10 @@ class Exchange:
 
     def cut(self) -> Response | Transient:
         """End it, whatever it is doing; the outcome is a failure, unless the answer came first."""
+        came_first = self._outcome  # what comes after the cut is a consequence of it
         self._cutter.cut()
         self._thread.join(_ENDING)
-        return self._outcome or Transient(TimeoutError(f"no answer within {time.monotonic() - self._began:.3g} s"))
+        return came_first or out_of_time(time.monotonic() - self._began)
 
     def when_over(self, call: Callable[[Response | Transient], None]) -> None:
         """Call back with the outcome, from its thread, or at once if it is over."""

@@ -19,7 +19,7 @@ import requests
 
 from translation_client._cutting import CuttableAdapter
 from translation_client._exchange import Exchange
-from translation_client._failures import as_transient
+from translation_client._failures import as_transient, too_long
 from translation_client._protocol import ANSWER_TIMEOUT, MAX_BODY, Response, Transient
 from translation_client._stream import Stream
 
@@ -97,7 +97,7 @@ def _read(answer: requests.Response) -> Response | Transient:
     for chunk in answer.iter_content(_CHUNK):
         body += chunk
         if len(body) > MAX_BODY:
-            return Transient(ConnectionError(f"the answer is longer than {MAX_BODY} bytes"))
+            return too_long()
     return _head(answer, bytes(body))
 
 
