@@ -1,0 +1,97 @@
+"""Both clients behind one interface, so that each promise is written once and kept twice."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from translation_client import AsyncTranslationStatusClient, TranslationStatusClient
+
+LATE = 0.1 + float(os.environ.get("TEST_LATENESS_ALLOWED", "0.05"))
+"""Seconds a wait may outlast its deadline: the promise, and what a busy machine may add to it."""
+
+QUICK = {"initial_delay": 0.02, "max_delay": 0.05, "timeout": 5.0}
+
+
+class SyncSide:
+    """The client that blocks."""
+
+    kind = "sync"
+    client_class = TranslationStatusClient
+
+    def __init__(self, *arguments, **keywords):
+        self.client = self.client_class(*arguments, **keywords)
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def as_completed(self, *arguments, **keywords):
+        return list(self.client.as_completed(*arguments, **keywords))
+
+    def together(self, calls):
+        """Make all calls at once; their results, or what they raised."""
+        with ThreadPoolExecutor(len(calls)) as pool:
+            futures = [pool.submit(getattr(self.client, name), *rest) for name, *rest in calls]
+        return [future.exception() or future.result() for future in futures]
+
+    def finish(self):
+        self.client.close()
+        gone_by = time.monotonic() + 2.0
+        while left := [thread.name for thread in threading.enumerate() if "translation-client" in thread.name]:
+            assert time.monotonic() < gone_by, f"left behind: {left}"
+            time.sleep(0.005)
+
+
+class AsyncSide:
+    """The client that awaits, driven by a loop of its own."""
+
+    kind = "async"
+    client_class = AsyncTranslationStatusClient
+
+    def __init__(self, *arguments, **keywords):
+        self.client = self.client_class(*arguments, **keywords)
+        self.runner = asyncio.Runner()
+
+    def __getattr__(self, name):
+        found = getattr(self.client, name)
+        if not inspect.iscoroutinefunction(found):
+            return found
+        return lambda *arguments, **keywords: self.runner.run(found(*arguments, **keywords))
+
+    def as_completed(self, *arguments, **keywords):
+        jobs = self.client.as_completed(*arguments, **keywords)
+
+        async def gather():
+            return [job async for job in jobs]
+
+        return self.runner.run(gather())
+
+    def together(self, calls):
+        """Make all calls at once; their results, or what they raised."""
+
+        async def gather():
+            under_way = (getattr(self.client, name)(*rest) for name, *rest in calls)
+            return await asyncio.gather(*under_way, return_exceptions=True)
+
+        return self.runner.run(gather())
+
+    def finish(self):
+        loop = self.runner.get_loop()
+        self.close()
+        left = asyncio.all_tasks(loop)
+        self.runner.close()
+        assert not left, f"left behind: {left}"
+
+
+def timed(call, *arguments, **keywords):
+    """What the call returned or raised, and the seconds it took."""
+    began = time.monotonic()
+    try:
+        outcome = call(*arguments, **keywords)
+    except Exception as error:  # noqa: BLE001 - the test looks at it
+        outcome = error
+    return outcome, time.monotonic() - began
