@@ -39,8 +39,14 @@ literals = st.sampled_from(
 bodies = st.one_of(st.binary(max_size=40), st.builds(bytes.__mod__, json, literals))
 
 
-async def answer(app, method, path, query, given_headers, body) -> int | None:
+requests = st.tuples(
+    st.sampled_from(["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS", "X"]), paths, queries, headers, bodies
+)
+
+
+async def answer(app, request) -> int | None:
     """The status of the answer; None if there is none, because the client left meanwhile."""
+    method, path, query, given_headers, body = request
     scope = {
         "type": "http",
         "method": method,
@@ -69,15 +75,15 @@ def call(make_app):
         app = make_app(database_url="sqlite:///:memory:")
         lifespan = app.router.lifespan_context(app)
         runner.run(lifespan.__aenter__())
-        yield lambda *request: runner.run(answer(app, *request))
+        yield lambda *request: runner.run(answer(app, request))
         runner.run(lifespan.__aexit__(None, None, None))
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.sampled_from(["GET", "POST", "DELETE", "PUT", "HEAD", "OPTIONS", "X"]), paths, queries, headers, bodies)
-def test_no_request_is_an_error_of_the_server(call, method, path, query, given_headers, body):
+@given(requests)
+def test_no_request_is_an_error_of_the_server(call, request_):
     """Every combination of address, parameters, headers and body is answered, and never with a 5xx."""
-    status = call(method, path, query, given_headers, body)
+    status = call(*request_)
     assert status is None or 200 <= status < 500
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from translation_server.errors import TooManyWaitersError
+from translation_server.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 class Waiter:
     """One held request or stream."""
 
-    __slots__ = ("_clock", "_future", "_woken", "gone", "moment")
+    __slots__ = ("_clock", "_future", "_turns", "_woken", "gone", "moment")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, turns: Turns) -> None:
         self._clock = clock
+        self._turns = turns
         self._future: asyncio.Future[None] | None = None
         self._woken = False
         self.gone = False
@@ -44,8 +46,8 @@ class Waiter:
     def wake(self) -> None:
         """Let it look again."""
         self._woken = True
-        if self._future is not None and not self._future.done():
-            self._future.set_result(None)
+        if self._future is not None:
+            self._turns.give(self._future)
 
     def leave(self) -> None:
         """Its client is gone."""
@@ -80,6 +82,7 @@ class Waiters:
         self._limit = limit
         self._waiters: defaultdict[tuple[str, str | None], set[Waiter]] = defaultdict(set)
         self._counts: Counter[str] = Counter()
+        self._turns = Turns()
         self.stopping = False
 
     @contextmanager
@@ -91,7 +94,7 @@ class Waiters:
         """
         if self._counts[owner] >= self._limit:
             raise TooManyWaitersError
-        key, waiter = (owner, job_id), Waiter(self._clock)
+        key, waiter = (owner, job_id), Waiter(self._clock, self._turns)
         self._waiters[key].add(waiter)
         self._counts[owner] += 1
         try:

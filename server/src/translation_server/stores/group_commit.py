@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from translation_server.stores.contract import StoreUnavailableError
 from translation_server.stores.sqlite_writes import Transaction
+from translation_server.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class GroupCommit:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._turns = Turns()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         # A daemon: what it has not finished was not acknowledged, so a process in a hurry need not wait for it.
         self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
@@ -79,7 +81,7 @@ class GroupCommit:
             open_ = batch[-1] is not None
             tasks = [task for task in batch if task is not None]
             if tasks:
-                _tell(tasks, [*self._look(tasks), *self._write(tasks)])
+                self._tell([*self._look(tasks), *self._write(tasks)])
 
     def _gather(self) -> list[_Task | None]:
         """What is there, at least one, up to the sign to stop."""
@@ -103,6 +105,16 @@ class GroupCommit:
             return [(task, results) for task in writes]
         return list(zip(writes, results, strict=True))
 
+    def _tell(self, outcomes: Sequence[tuple[_Task, Any]]) -> None:
+        def give() -> None:
+            for task, outcome in outcomes:
+                self._turns.give(task.future, outcome)
+
+        try:
+            outcomes[0][0].future.get_loop().call_soon_threadsafe(give)
+        except RuntimeError:  # the loop is closed, so nobody waits for it any more
+            _LOGGER.debug("nobody was left to tell about %d writes", len(outcomes))
+
 
 class DirectCommit:
     """Commits at once, in the caller's thread: right where no disk is waited for."""
@@ -123,7 +135,11 @@ class DirectCommit:
 
     def _done(self, do: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        _resolve([(future, _outcome(do, self._connection))])
+        outcome = _outcome(do, self._connection)
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
         return future
 
 
@@ -151,21 +167,3 @@ def _outcome(do: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connect
     except Exception as error:
         _LOGGER.exception("a write failed unexpectedly")
         return error
-
-
-def _tell(tasks: Sequence[_Task], outcomes: Sequence[tuple[_Task, Any]]) -> None:
-    loop = tasks[0].future.get_loop()
-    try:
-        loop.call_soon_threadsafe(_resolve, [(task.future, outcome) for task, outcome in outcomes])
-    except RuntimeError:  # the loop is closed, so nobody waits for it any more
-        _LOGGER.debug("nobody was left to tell about %d writes", len(outcomes))
-
-
-def _resolve(outcomes: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
-    for future, outcome in outcomes:
-        if future.done():
-            continue
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
