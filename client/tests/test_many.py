@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from client.tests.virtual import BEGIN, LATE, ROUNDING, iso, ok, status
 from translation_client import JobNotFound, PollingConfig, StatusUnavailable, WaitTimeout
 from translation_client._events import ServerEvent
-from translation_client._flow import Found, Open, Receive, Reply, Send, Sleep
+from translation_client._flow import Event, Found, Open, Receive, Reply, Send, Sleep, Tell
 from translation_client._many import Many
 from translation_client._protocol import Response, Transient
 
@@ -73,6 +73,7 @@ class Server:
 @dataclass
 class Run:
     found: list = field(default_factory=list)  # (moment, job)
+    told: list = field(default_factory=list)  # (job_id, status), as on_status_change would hear of it
     left: list | None = None
     error: Exception | None = None
     over: float = 0.0
@@ -100,6 +101,8 @@ def wait(server, job_ids=None, *, seed=0, fresh_until=None, **polling):
                     now, told, result = receive(server, now, told, until)
                 case Sleep(until):
                     now = max(until, now)
+                case Tell(Event.CHANGE, job):
+                    run.told.append((job.job_id, job.status))
                 case Found(job):
                     run.found.append((now - BEGIN, job))
             action = flow.send(Reply(now, result))
@@ -125,6 +128,12 @@ def receive(server, now, told, until):
     if limit < until - BEGIN:
         return BEGIN + limit, told, ()
     return BEGIN + limit, told, None
+
+
+def test_pending_jobs_are_told_at_first_sight_and_all_at_their_end():
+    """on_status_change hears of each job when it is first seen, once, and again when it has ended."""
+    run = wait(Server({"a": -1.0, "b": 5.0}, breaks=[3.0], down=[(3.0, 4.0, status(502))]))
+    assert run.told == [("a", "completed"), ("b", "pending"), ("b", "completed")]
 
 
 def test_thousand_jobs_take_two_requests_and_no_delay():

@@ -84,6 +84,7 @@ def test_cut_holds_are_shortened_then_ended(cut_after):
     assert run.over <= 200.0 + 3.0
     cut = [r for t, r in run.server.requests if r.hold > cut_after]
     assert 1 <= len(cut) <= 4
+    assert run.job.wait_stats.learnt_by == ("long poll" if cut_after >= 3.0 else "poll")
 
 
 def test_a_cut_hold_is_not_counted_as_a_failure_of_the_server():

@@ -164,8 +164,8 @@ class TranslationStatusClient:
         Args:
             job_ids: The jobs, started by whatever client; one that is named twice is given once.
             timeout: Seconds all of them together may take, from this call on; by default the client's.
-            on_status_change: Called with each ``Job`` that ends; by default the client's.
-            on_completion: Called likewise.
+            on_status_change: Called with each ``Job`` at first sight and at its end; by default the client's.
+            on_completion: Called once with each ``Job`` that has ended; by default the client's.
 
         Raises:
             ValueError: A bad argument; nothing was sent.

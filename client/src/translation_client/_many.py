@@ -181,6 +181,8 @@ class Many:
             jobs += seen
         self._failures_in_a_row = 0
         yield from self._hand_out(sorted(jobs, key=_ended), "query")
+        for job in self._observed.first_seen(jobs):
+            yield from self._do(Tell(Event.CHANGE, job))
         return True
 
     def _ask(self, job_ids: Sequence[str], give_up: float) -> Flow[list[Job] | Transient]:

@@ -28,6 +28,7 @@ class ObservedMany:
         self.requests = 0
         self.failures = 0
         self.last_error: Exception | None = None
+        self._seen: set[str] = set()
         self._began = began
 
     def failed(self, error: Exception) -> None:
@@ -49,6 +50,12 @@ class ObservedMany:
             len(self.left),
         )
         return replace(job, wait_stats=WaitStats(self.requests, 0, self.failures, elapsed, learnt_by, delay))
+
+    def first_seen(self, jobs: Iterable[Job]) -> list[Job]:
+        """Those of the jobs that are pending and were not seen before."""
+        new = [job for job in jobs if job.job_id in self.left and job.job_id not in self._seen]
+        self._seen.update(job.job_id for job in new)
+        return new
 
     def error(self, error: E, now: float) -> E:
         """The error, with the figures of the wait, which are logged in one line."""
