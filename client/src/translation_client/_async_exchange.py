@@ -9,8 +9,18 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 
-from translation_client._failures import BROKEN_OFF, CLOSED, NO_HTTP, TIMED_OUT, UNRESOLVED, failed, out_of_time
+from translation_client._failures import (
+    BROKEN_OFF,
+    CLOSED,
+    NO_HTTP,
+    TIMED_OUT,
+    UNPACKABLE,
+    UNRESOLVED,
+    failed,
+    out_of_time,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -46,7 +56,7 @@ def as_transient(error: Exception) -> Transient:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return failed(root, TIMED_OUT, sent=False)
     for kind, words in _WORDS.items():
-        if isinstance(error, kind):
+        if isinstance(root, kind) or isinstance(error, kind):
             return failed(_fit_to_keep(root), words)
     if isinstance(root, TimeoutError):
         return failed(root, TIMED_OUT)
@@ -54,6 +64,7 @@ def as_transient(error: Exception) -> Transient:
 
 
 _WORDS = {
+    ContentEncodingError: UNPACKABLE,
     aiohttp.ServerDisconnectedError: CLOSED,
     aiohttp.ClientPayloadError: BROKEN_OFF,
     aiohttp.ClientResponseError: NO_HTTP,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import zlib
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 
 import requests
@@ -17,6 +18,7 @@ TIMED_OUT = "no answer in time"
 CLOSED = "the server closed the connection without an answer"
 BROKEN_OFF = "the answer broke off"
 NO_HTTP = "the answer was no HTTP"
+UNPACKABLE = "the answer could not be decompressed"
 
 
 def failed(cause: BaseException, words: str = "", *, sent: bool = True) -> Transient:
@@ -54,16 +56,17 @@ def as_transient(error: Exception) -> Transient:
         return failed(cause, UNRESOLVED, sent=False)
     if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
         return failed(cause, TIMED_OUT, sent=sent)
-    for kinds, words in _WORDS.items():
-        if isinstance(cause, kinds):
+    for kind, words in _WORDS.items():
+        if isinstance(cause, kind):
             return failed(cause, words)
     return failed(cause, sent=sent and not isinstance(cause, ssl.SSLCertVerificationError))
 
 
-_WORDS: dict[type[Exception] | tuple[type[Exception], ...], str] = {
+_WORDS: dict[type[Exception], str] = {
     RemoteDisconnected: CLOSED,
     IncompleteRead: BROKEN_OFF,  # urllib3's is one, too
-    (HTTPException, urllib3.DecodeError): NO_HTTP,
+    HTTPException: NO_HTTP,
+    zlib.error: UNPACKABLE,
 }
 
 
