@@ -66,15 +66,20 @@ SERVER = Part(
         ("stores", "stores.*"),
         ("representation", "errors"),
         ("jobs", "simulation", "clock"),
-        ("auth", "access", "bodies", "logs", "direct", "shutdown"),
-        ("problems", "settings", "env_file", "rotation"),
+        ("auth", "access", "bodies", "logs", "direct", "shutdown", "connections"),
+        ("accounts", "logins", "limits"),
+        ("htpasswd", "problems"),
+        ("settings", "variables", "env_file", "rotation", "credentials"),
         ("__init__", "_version"),
     ),
-    pure=("jobs", "simulation", "representation", "parameters", "errors"),
+    pure=("jobs", "simulation", "representation", "parameters", "errors", "credentials"),
 )
 
 PARTS = (CLIENT, SERVER)
-RIM = ("auth", "access", "bodies", "problems", "settings", "env_file", "logs", "rotation")
+RIM = (
+    *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "htpasswd", "limits", "logins"),
+    *("logs", "problems", "rotation", "settings", "variables"),
+)
 SHUNNED_BY_PURE = (
     *(
         "aiohttp",

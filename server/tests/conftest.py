@@ -14,7 +14,7 @@ import pytest
 from server.tests.postgres import running_postgres, schema
 
 from translation_server.app import create_app
-from translation_server.auth import Accounts
+from translation_server.accounts import Accounts
 from translation_server.jobs import Draft
 from translation_server.settings import Settings
 from translation_server.simulation import Simulation, Uniform

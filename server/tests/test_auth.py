@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from server.tests.wire import exchange, serving
 from starlette.responses import PlainTextResponse
 
-from translation_server.auth import Accounts, BasicAuth, is_open_path
+from translation_server.accounts import Accounts
+from translation_server.auth import BasicAuth, is_open_path
 
 ACCOUNTS = Accounts({"admin": "secret", "zoë": "pässwörd密🔑", "colon": "a:b:c", "space": " "})
 CHALLENGE = 'Basic realm="translation", charset="UTF-8"'
@@ -171,10 +172,12 @@ async def test_several_headers():
     "path", ["/health/live", "/docs", "/docs/oauth2-redirect", "/static-offline-docs/x.js", "/openapi.json"]
 )
 async def test_open_paths(path):
-    """Health checks and documentation need no credentials, and mind no wrong ones."""
-    assert (await get(path)).text == "http None"
-    assert (await get(path, basic("admin", "x"))).text == "http None"
-    assert (await get(path, basic("admin", "secret"))).text == "http admin"
+    """Health checks and documentation need no credentials, and are no place to guess some."""
+    app = BasicAuth(endpoint, Accounts({"admin": "secret"}))
+    for header in ([], [basic("admin", "x")], [basic("admin", "secret")]):
+        assert (await get(path, *header, app=app)).text == "http None"
+    await get("/jobs", basic("admin", "secret"), app=app)
+    assert (await get(path, basic("admin", "secret"), app=app)).text == "http admin"
 
 
 async def test_open_paths_below_a_root_path():

@@ -2,50 +2,27 @@
 
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from server.tests.configuration import CREDENTIALS, SAMPLE, load, refusal, write_env
 
 from translation_server import env_file
 from translation_server.settings import Settings, SettingsError, mask_url
 
 ROOT = Path(__file__).resolve().parents[2]
-CREDENTIALS = {"API_USERNAME": "admin", "API_PASSWORD": "pass"}
 SECONDS = "a number of seconds from 0 to 1000000000"
 COUNT = "a whole number from 1 to 1000000000"
 LONG = 70
-SAMPLE = """
-API_USERNAME=admin
-API_PASSWORD=secretpassword
-MIN_DELAY=3               # seconds before a job may end
-MAX_DELAY=7
-ERROR_PROBABILITY=0.3
-"""
-
-
-def load(**variables: str) -> Settings:
-    return Settings.load(CREDENTIALS | variables, None)
-
-
-def refusal(environ: dict[str, str], env: Path | None = None) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as caught:
-        Settings.load(environ, env)
-    return caught.value.problems
 
 
 @pytest.fixture
 def env(tmp_path):
     """Return a function that writes a `.env` file and returns its path."""
-
-    def write(text: str | bytes) -> Path:
-        path = tmp_path / "server" / ".env"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
+    return partial(write_env, tmp_path)
 
 
 def test_sample(env):
@@ -84,6 +61,10 @@ def test_delays_refused(variable, value):
         ),
         ("MAX_WAIT", [*NUMBERS, "0", "-1"], "a number of seconds above 0 and up to 1000000000"),
         ("LOG_FILE", ["a\nb", "a\x00b"], "the path of a file"),
+        ("HTPASSWD_FILE", ["a\nb", "a\x00b"], "the path of a file made by htpasswd -B"),
+        ("RATE_LIMIT", [*NUMBERS, "-1", "1000000001", "10/s"], "a number of requests from 0 to 1000000000"),
+        ("RATE_BURST", ["0", "-1", "1.5", "1e3"], COUNT),
+        ("MAX_CONNECTIONS", ["0", "-1", "1.5", "unlimited"], COUNT),
         ("LOG_LEVEL", ["loud", "20", "INFO,DEBUG", "NOTSET"], "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
         ("MAX_PENDING_JOBS", ["0", "-1", "1.5", "1e3", "many", "9" * 5000], COUNT),
         ("MAX_WAITERS", ["0", "-1", "1.5", "1e3", "many", "1000000001"], COUNT),
@@ -142,6 +123,35 @@ def test_min_above_max(given, numbers):
     assert refusal(CREDENTIALS | given) == (line,)
 
 
+TOGETHER = "API_USERNAME and API_PASSWORD belong together: allowed is one user, an HTPASSWD_FILE, or both"
+
+
+def test_users_of_a_file():
+    """With a file of users, the one user of the variables may be left out, or be one more."""
+    alone = Settings.load({"HTPASSWD_FILE": "users"}, None)
+    assert (alone.api_username, alone.api_password, alone.has_sample_password) == (None, None, False)
+    assert alone.htpasswd_file == Path.cwd() / "users"
+    assert not {"API_USERNAME", "API_PASSWORD"} & alone.effective().keys()
+    both = load(HTPASSWD_FILE="/etc/users")
+    assert (both.api_username, both.htpasswd_file) == ("admin", Path("/etc/users"))
+
+
+@pytest.mark.parametrize("given", CREDENTIALS)
+def test_half_of_the_credentials(given):
+    """One of name and password without the other is a mistake, with a file of users as well."""
+    missing = next(name for name in CREDENTIALS if name != given)
+    (line,) = refusal({given: "x", "HTPASSWD_FILE": "users"})
+    assert line.startswith(f"{missing} is missing")
+    with pytest.raises(SettingsError, match=TOGETHER):
+        Settings(**{name.lower(): "x" if name == given else None for name in CREDENTIALS}, htpasswd_file="users")
+
+
+def test_nobody_at_all():
+    """Nobody at all is refused when built directly as well."""
+    with pytest.raises(SettingsError, match=TOGETHER):
+        Settings(api_username=None, api_password=None)
+
+
 def test_everything_wrong_is_said_at_once(env):
     """All that is wrong is said together, a line each: file, credentials, values and their relation."""
     path = env("API_USERNAME=a:b\nMIN_DELY=1\nnonsense\nMIN_DELAY=9\nMAX_WAITERS=none\n")
@@ -168,6 +178,9 @@ def test_everything_wrong_is_said_at_once(env):
         ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
         ("MAX_WAIT", "0.5", "max_wait", 0.5),
         ("MAX_WAITERS", "1", "max_waiters", 1),
+        ("RATE_LIMIT", "0", "rate_limit", 0),
+        ("RATE_LIMIT", "0.5", "rate_limit", 0.5),
+        ("HTPASSWD_FILE", "/etc/users", "htpasswd_file", Path("/etc/users")),
         ("API_USERNAME", "Zoë 名", "api_username", "Zoë 名"),
         ("DATABASE_URL", "postgresql://db/jobs", "database_url", "postgresql://db/jobs"),
         ("DATABASE_URL", "sqlite:///:memory:", "database_url", "sqlite:///:memory:"),
@@ -202,108 +215,6 @@ def test_frozen():
     """Settings do not change once made."""
     with pytest.raises(ValueError, match="frozen"):
         load().min_delay = 1
-
-
-# The file
-
-
-@pytest.mark.parametrize(
-    ("line", "hint"),
-    [
-        ("MIN_DELY=1", "MIN_DELY is not a variable of this server: did you mean MIN_DELAY?"),
-        ("min_delay=1", "min_delay is not a variable of this server: did you mean MIN_DELAY?"),
-        ("APIPASSWORD=1", "APIPASSWORD is not a variable of this server: did you mean API_PASSWORD?"),
-        ("QX=1", "QX is not a variable of this server: known are API_USERNAME, API_PASSWORD, MIN_DELAY,"),
-        ("MIN\x1bDELAY=1", r"'MIN\x1bDELAY' is not a variable of this server: did you mean MIN_DELAY?"),
-    ],
-)
-def test_unknown_variable_in_the_file(env, line, hint):
-    """A variable of the file that the server does not know is refused, with its line and the nearest known one."""
-    path = env(f"# credentials\n\n{SAMPLE}{line}\n")
-    (found,) = refusal({}, path)
-    assert found.startswith(f"{path}, line 9: {hint}")
-
-
-def test_unknown_variable_in_the_environment():
-    """The environment holds other programs' variables: they are none of our business."""
-    assert load(MIN_DELY="1", PATH="/bin").min_delay == 3
-
-
-@pytest.mark.parametrize("line", ["canary", "export", "canary: 3", '"canary', "API_PASSWORD='canary", "API_PASSWORD"])
-def test_line_not_understood(env, line):
-    """A line that sets nothing is refused by its number, and never shown: it may be part of a password."""
-    path = env(f"\n\n{line}\nMIN_DELAY=3\n")
-    lines = refusal(CREDENTIALS, path)
-    assert f"{path}, line 3, is not of the form NAME=value" in lines
-    assert "canary" not in "".join(lines)
-
-
-@pytest.mark.parametrize(
-    ("written", "password"),
-    [
-        ("p$HOME${HOME}#x", "p$HOME${HOME}#x"),
-        ("'p #1 \"quoted\"'", 'p #1 "quoted"'),
-        ('"p #1 \\"quoted\\""', 'p #1 "quoted"'),
-        ("p   # the comment", "p"),
-        ("пароль密碼🔑", "пароль密碼🔑"),
-        ("'it\\'s'", "it's"),
-        ("a=b==", "a=b=="),
-    ],
-)
-def test_password_in_the_file(env, written, password):
-    """Any Unicode password survives the file; one with " #" in it is quoted."""
-    settings = Settings.load({"API_USERNAME": "admin"}, env(f"API_PASSWORD={written}\n"))
-    assert settings.api_password.get_secret_value() == password
-
-
-@pytest.mark.parametrize("text", [f"\ufeff{SAMPLE}", SAMPLE.replace("\n", "\r\n"), f"export {SAMPLE.strip()}"])
-def test_file_of_another_editor(env, text):
-    """A byte order mark, Windows line ends and `export` do no harm."""
-    assert Settings.load({}, env(text)).api_username == "admin"
-
-
-def test_file_is_not_utf8(env):
-    """A file in another encoding is refused with one line."""
-    path = env("API_PASSWORD=pässword\n".encode("latin-1"))
-    assert refusal(CREDENTIALS, path) == (f"{path} cannot be read: it is not UTF-8 text",)
-
-
-def test_file_is_a_folder(tmp_path):
-    """A file that cannot be read is refused with one line."""
-    assert refusal(CREDENTIALS, tmp_path) == (f"{tmp_path} cannot be read: Is a directory",)
-
-
-def test_file_is_missing(tmp_path):
-    """The environment alone is enough."""
-    assert Settings.load(CREDENTIALS, tmp_path / ".env").api_username == "admin"
-
-
-def test_environment_wins(env):
-    """A variable of the environment wins over the file; the last of two lines wins within it."""
-    settings = Settings.load({"MAX_DELAY": "9"}, env(f"{SAMPLE}MIN_DELAY=1\nMIN_DELAY=2\n"))
-    assert (settings.min_delay, settings.max_delay) == (2, 9)
-
-
-def test_current_folder_does_not_matter(env, tmp_path, monkeypatch):
-    """Relative files are found beside the `.env` file, from whatever folder the server is started."""
-    path = env(SAMPLE)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    (elsewhere / ".env").write_text("API_USERNAME=wrong")
-    settings = Settings.load({"DATABASE_URL": "sqlite:///data/jobs.db"}, path)
-    assert settings.api_username == "admin"
-    assert settings.log_file == path.parent / "logs/server.log"
-    assert settings.database_url == f"sqlite:///{path.parent}/data/jobs.db"
-    assert Settings.load({}, path).database_url == f"sqlite:///{path.parent}/translation.db"
-
-
-def test_absolute_files_stay(env, tmp_path):
-    """Absolute paths are taken as they are."""
-    files = {"LOG_FILE": str(tmp_path / "x.log"), "DATABASE_URL": f"sqlite:///{tmp_path}/x.db"}
-    settings = Settings.load(files, env(SAMPLE))
-    assert settings.log_file == tmp_path / "x.log"
-    assert settings.database_url == f"sqlite:///{tmp_path}/x.db"
 
 
 # Secrets

@@ -12,7 +12,8 @@ from fastapi_offline import FastAPIOffline
 from translation_server import openapi, problems, routes
 from translation_server._version import __version__
 from translation_server.access import Access
-from translation_server.auth import Accounts, BasicAuth
+from translation_server.accounts import accounts_of
+from translation_server.auth import BasicAuth
 from translation_server.clock import Clock, SystemClock
 from translation_server.errors import (
     AlreadyEndedError,
@@ -21,6 +22,7 @@ from translation_server.errors import (
     TooManyWaitersError,
     UnknownJobError,
 )
+from translation_server.limits import RateLimit, limit_headers
 from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
 from translation_server.shutdown import on_stop_signal
@@ -34,21 +36,23 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from translation_server.logins import Users
+
 _LONGEST_ECHO = 64
 
 
-def create_app(settings: Settings, *, accounts: Accounts | None = None, clock: Clock | None = None) -> FastAPI:
+def create_app(settings: Settings, *, accounts: Users | None = None, clock: Clock | None = None) -> FastAPI:
     """The server as an ASGI application.
 
     While it runs, ``app.state.service`` is the ``Service`` behind it.
 
     Args:
         settings: The configuration.
-        accounts: The users; by default the one of the settings.
+        accounts: The users; by default those of the settings.
         clock: What time it is; by default the machine's.
 
     Raises:
-        SettingsError: The database the settings name cannot be used.
+        SettingsError: The database or the htpasswd file the settings name cannot be used.
     """
     try:
         check_store(settings.database_url)
@@ -76,8 +80,8 @@ def create_app(settings: Settings, *, accounts: Accounts | None = None, clock: C
     problems.install(app)
     for kind in _PROBLEMS:
         app.add_exception_handler(kind, _tell)
-    users = accounts or Accounts({settings.api_username: settings.api_password.get_secret_value()})
-    app.add_middleware(BasicAuth, accounts=users)
+    app.add_middleware(RateLimit, rate=settings.rate_limit, burst=settings.rate_burst)
+    app.add_middleware(BasicAuth, accounts=accounts or accounts_of(settings))
     app.add_middleware(Access)
     return app
 
@@ -105,11 +109,21 @@ async def _running(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         await store.close()
 
 
-async def _tell(_: Request, error: Exception) -> Response:
+async def _tell(request: Request, error: Exception) -> Response:
     """Say in HTTP what the service refused."""
     status, detail, retry_after, more = _problem(error)
-    headers = None if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
-    return problems.respond(status, detail, headers=headers, **more)
+    headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+    return problems.respond(status, detail, headers=headers | _limit(request.app.state.settings, error), **more)
+
+
+def _limit(settings: Settings, error: Exception) -> dict[str, str]:
+    """The headers that name the limit a user has reached."""
+    match error:
+        case TooManyPendingError(retry_after=seconds):
+            return limit_headers("pending-jobs", settings.max_pending_jobs, retry_after=seconds)
+        case TooManyWaitersError():
+            return limit_headers("waiters", settings.max_waiters, retry_after=1.0, unit="concurrent-requests")
+    return {}
 
 
 def _problem(error: Exception) -> tuple[int, str, float | None, dict[str, object]]:

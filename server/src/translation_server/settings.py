@@ -6,32 +6,33 @@ start, all of it at once, each with one line that names the variable, its value 
 
 import difflib
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from translation_server import env_file
+from translation_server.variables import (
+    Count,
+    Database,
+    File,
+    Level,
+    Password,
+    Probability,
+    Rate,
+    Seconds,
+    UserName,
+    Whole,
+    variable,
+)
 
 _SAMPLE: Final = "secretpassword"
-_NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?", re.ASCII)
-_WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_DATABASE: Final = re.compile(r"sqlite:///[^?#]+|postgresql://.+")
 _URL_PASSWORD: Final = re.compile(r"^(\w*://)?([^:]*):.*@", re.DOTALL)
 _QUERY_PASSWORD: Final = re.compile(r"([?&]\w*password=)[^&]*", re.IGNORECASE)
+_CREDENTIALS: Final = ("api_username", "api_password")
+_NOBODY: Final = "API_USERNAME and API_PASSWORD belong together: allowed is one user, an HTPASSWD_FILE, or both"
 _SECONDS: Final = "a number of seconds from 0 to 1000000000"
 _COUNT: Final = "a whole number from 1 to 1000000000"
 
@@ -57,63 +58,6 @@ def mask_url(url: str) -> str:
     return _QUERY_PASSWORD.sub(r"\1***", masked)
 
 
-def _number(value: object) -> object:
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        return float(value)
-    if type(value) in {int, float}:
-        return value
-    raise ValueError
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        return int(value)
-    if type(value) is int:
-        return value
-    raise ValueError
-
-
-def _printable(value: str) -> str:
-    value.encode()  # a lone surrogate stands for bytes that were not UTF-8; its UnicodeError is a ValueError
-    if not value or any(unicodedata.category(character) == "Cc" for character in value):
-        raise ValueError
-    return value
-
-
-def _user_name(value: str) -> str:
-    if ":" in value:
-        raise ValueError
-    return _printable(value)
-
-
-def _password(value: SecretStr) -> SecretStr:
-    _printable(value.get_secret_value())
-    return value
-
-
-def _database(value: str) -> str:
-    if not _DATABASE.fullmatch(_printable(value.strip())):
-        raise ValueError
-    return value.strip()
-
-
-def _file(value: object) -> object:
-    return Path(_printable(value.strip())) if isinstance(value, str) else value
-
-
-def _level(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-def _variable(default: object, about: str, *, allowed: str) -> Any:  # noqa: ANN401 - as pydantic's own Field
-    return Field(default, description=about, json_schema_extra={"allowed": allowed})
-
-
-_Number = Annotated[float, BeforeValidator(_number), AfterValidator(lambda number: number + 0.0)]  # -0.0 becomes 0.0
-_Seconds = Annotated[_Number, Field(ge=0, le=1e9, allow_inf_nan=False)]  # at most 31 years: no end leaves the calendar
-_Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
-
-
 class Settings(BaseModel):
     """The configuration of one server, frozen. A field's name in capitals is its variable's name.
 
@@ -125,44 +69,58 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
-    api_username: Annotated[str, AfterValidator(_user_name)] = _variable(
+    api_username: UserName | None = variable(
         ..., "who may use the service", allowed="text without a colon and without control characters"
     )
-    api_password: Annotated[SecretStr, AfterValidator(_password)] = _variable(
-        ..., "that user's password", allowed="any text without control characters"
+    api_password: Password | None = variable(..., "that user's password", allowed="any text without control characters")
+    htpasswd_file: File | None = variable(
+        None, "who else may use the service", allowed="the path of a file made by htpasswd -B"
     )
-    min_delay: _Seconds = _variable(3.0, "the shortest time a job takes, in seconds", allowed=_SECONDS)
-    max_delay: _Seconds = _variable(7.0, "the longest time a job takes, in seconds", allowed=_SECONDS)
-    error_probability: Annotated[_Number, Field(ge=0, le=1)] = _variable(
+    min_delay: Seconds = variable(3.0, "the shortest time a job takes, in seconds", allowed=_SECONDS)
+    max_delay: Seconds = variable(7.0, "the longest time a job takes, in seconds", allowed=_SECONDS)
+    error_probability: Probability = variable(
         0.3, "how likely a job is to end in error", allowed="a number from 0 to 1"
     )
-    random_seed: Annotated[int | None, BeforeValidator(lambda v: v if v is None else _whole(v))] = _variable(
+    random_seed: Whole | None = variable(
         None, "the same seed gives the same jobs", allowed="a whole number of at most 18 digits"
     )
-    database_url: Annotated[str, AfterValidator(_database)] = _variable(
+    database_url: Database = variable(
         "sqlite:///translation.db",
         "where the jobs are stored",
         allowed="sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://…",
     )
-    max_wait: Annotated[_Seconds, Field(gt=0)] = _variable(
+    max_wait: Annotated[Seconds, Field(gt=0)] = variable(
         60.0, "the longest long poll, in seconds", allowed="a number of seconds above 0 and up to 1000000000"
     )
-    log_file: Annotated[Path, BeforeValidator(_file)] = _variable(
-        Path("logs/server.log"), "the log file", allowed="the path of a file"
-    )
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)] = _variable(
+    log_file: File = variable(Path("logs/server.log"), "the log file", allowed="the path of a file")
+    log_level: Level = variable(
         "INFO", "the least severe lines that are logged", allowed="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
-    max_pending_jobs: _Count = _variable(10_000, "pending jobs one user may have", allowed=_COUNT)
-    max_waiters: _Count = _variable(10_000, "requests of one user held at the same time", allowed=_COUNT)
-    max_body_bytes: _Count = _variable(65_536, "the largest request body, in bytes", allowed=_COUNT)
+    max_pending_jobs: Count = variable(10_000, "pending jobs one user may have", allowed=_COUNT)
+    max_waiters: Count = variable(10_000, "requests of one user held at the same time", allowed=_COUNT)
+    max_body_bytes: Count = variable(65_536, "the largest request body, in bytes", allowed=_COUNT)
+    max_connections: Count = variable(20_000, "connections of one process at the same time", allowed=_COUNT)
+    rate_limit: Rate = variable(
+        5_000.0, "requests per second of one user; 0: any number", allowed="a number of requests from 0 to 1000000000"
+    )
+    rate_burst: Count = variable(50_000, "requests one user may make at once, after a pause", allowed=_COUNT)
 
     def __init__(self, **values: object) -> None:
+        if values.get("htpasswd_file") is not None and not values.keys() & _CREDENTIALS:
+            values |= dict.fromkeys(_CREDENTIALS)
         try:
             super().__init__(**values)
         except ValidationError as error:
             found = {str(one["loc"][0]): one for one in reversed(error.errors(include_url=False))}
             raise SettingsError(tuple(_line(name, one, values) for name, one in reversed(found.items()))) from None
+
+    @field_validator("htpasswd_file")
+    @classmethod
+    def _somebody_may_use_it(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+        name, password = (info.data.get(credential, "") for credential in _CREDENTIALS)
+        if (name is None) != (password is None) or (file is None and name is None):
+            raise PydanticCustomError("together", "{line}", {"line": _NOBODY})
+        return file
 
     @field_validator("max_delay")
     @classmethod
@@ -177,7 +135,7 @@ class Settings(BaseModel):
     def load(cls, environ: Mapping[str, str], dotenv: Path | None) -> Self:
         """Read the settings from `environ` and from the `.env` file at `dotenv`, which need not exist; `environ` wins.
 
-        A relative `LOG_FILE` or SQLite file is meant from that file's folder, whatever the current folder is.
+        Relative files are meant from that file's folder, whatever the current folder is.
 
         Raises:
             SettingsError: the configuration is refused.
@@ -197,18 +155,18 @@ class Settings(BaseModel):
     def _resolved(self, folder: Path) -> Self:
         found = re.fullmatch(r"sqlite:///(?!:memory:$)(.*)", self.database_url)
         url = f"sqlite:///{folder / found[1]}" if found else self.database_url
-        return self.model_copy(update={"log_file": folder / self.log_file, "database_url": url})
+        files = {name: folder / path for name in ("log_file", "htpasswd_file") if (path := getattr(self, name))}
+        return self.model_copy(update=files | {"database_url": url})
 
     @property
     def has_sample_password(self) -> bool:
         """Whether the password is the one of `.env.example`, which everyone can read."""
-        return self.api_password.get_secret_value() == _SAMPLE
+        return self.api_password is not None and self.api_password.get_secret_value() == _SAMPLE
 
     def effective(self) -> dict[str, str]:
         """Return every variable with the value in force, as text for a person; secrets are masked."""
         values = {name.upper(): value for name, value in self.__dict__.items() if value is not None}
-        texts = {name: f"{value:g}" if isinstance(value, float) else str(value) for name, value in values.items()}
-        return texts | {"API_PASSWORD": "***", "DATABASE_URL": mask_url(self.database_url)}
+        return {name: _text(value) for name, value in values.items()} | {"DATABASE_URL": mask_url(self.database_url)}
 
     def __repr_args__(self) -> Iterator[tuple[str, str]]:
         yield from ((name.lower(), value) for name, value in self.effective().items())
@@ -219,14 +177,13 @@ _VARIABLES: Final = tuple(name.upper() for name in Settings.model_fields)
 
 def _line(name: str, error: Mapping[str, Any], values: Mapping[str, object]) -> str:
     """Say in one line what is wrong with one setting, from pydantic's error about it."""
-    variable = name.upper()
     if error["type"] == "extra_forbidden":
-        return _unknown(variable)
+        return _unknown(name.upper())
     if error["type"] == "together":
         return str(error["ctx"]["line"])
     extra = Settings.model_fields[name].json_schema_extra
     allowed = extra["allowed"] if isinstance(extra, dict) else ""
-    return f"{variable} is {_shown(name, values)}: allowed is {allowed}"
+    return f"{name.upper()} is {_shown(name, values)}: allowed is {allowed}"
 
 
 def _shown(name: str, values: Mapping[str, object]) -> str:
@@ -243,8 +200,14 @@ def _shown(name: str, values: Mapping[str, object]) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - about a line of a terminal
 
 
-def _unknown(variable: str) -> str:
-    near = difflib.get_close_matches(variable.upper(), _VARIABLES, n=1)
+def _text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return "***"
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name.upper(), _VARIABLES, n=1)
     hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(_VARIABLES)}"
-    name = variable if variable.isprintable() else ascii(variable)
+    name = name if name.isprintable() else ascii(name)
     return f"{name} is not a variable of this server: {hint}"
