@@ -1,0 +1,114 @@
+"""The bugs that the client's tests must notice, one a row: what is right, what stands there instead, and who notices."""
+
+# ruff: noqa: E501 - a table, and a row that is folded is harder to compare
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One bug: a piece of a file, what stands there instead, and the test files that must notice."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...] = ("test_waiting.py", "test_waiting_ends.py", "test_waiting_any.py")
+
+
+MANY = ("test_many.py",)
+CALLS = ("test_calling.py",)
+ANSWERS = ("test_answers.py",)
+NUMBERS = ("test_polling.py",)
+WAITING = "_waiting.py"
+
+BUGS = (
+    Bug("the deadline is forgotten", WAITING, "now + config.timeout", "math.inf"),
+    Bug("the deadline comes early", WAITING, "yield from self._sleep(self._deadline)", "pass"),
+    Bug("no last look at the deadline", WAITING, "return moment if moment < look - _MERGE else max(look, self._now)",
+        "return moment"),
+    Bug("an attempt may outlast the deadline", WAITING, "self._deadline + LAST_LOOK if last_look else min(",
+        "self._deadline + 9 if last_look else max("),
+    Bug("the last look ignores how slow answers are", WAITING, "early = 1.5 * self._round_trip", "early = 0.0"),
+    Bug("a new look after the end", WAITING, "if isinstance(seen, _Answer) and seen.job.status.is_terminal:",
+        "if isinstance(seen, _Answer) and seen.job.status.is_terminal and self._observed.polls > 1:"),
+    Bug("Retry-After beyond the deadline is waited for", WAITING, "if pause and earliest > self._deadline:",
+        "if False:"),
+    Bug("Retry-After of a failure is undercut", WAITING,
+        "return max(self._not_after_last_look(self._now + delay), earliest)",
+        "return self._not_after_last_look(self._now + delay)"),
+    Bug("Retry-After of a pending answer is undercut", WAITING, ", answer.demand)\n", ", 0.0)\n"),
+    Bug("failures that are not consecutive add up", WAITING,
+        "self._failures_in_a_row, self._observed.last_error = 0, None", "self._observed.last_error = None"),
+    Bug("max_polls allows one more", WAITING, "self._observed.polls >= limit", "self._observed.polls > limit"),
+    Bug("max_retries allows one less", WAITING, "self._failures_in_a_row > limit", "self._failures_in_a_row >= limit"),
+    Bug("a 404 right after the start is final", WAITING, "sent < self._fresh_until", "False"),
+    Bug("a 404 is never final", WAITING, "sent < self._fresh_until", "True"),
+    Bug("a confirmed hold is not renewed at once", WAITING, "if answer.held:\n", "if False:\n"),
+    Bug("first sight is not told", WAITING, "if previous is None or previous.status is not job.status:",
+        "if previous is not None and previous.status is not job.status:"),
+    Bug("the end is told with every answer", WAITING, "        if job.status.is_terminal:\n            yield",
+        "        if True:\n            yield"),
+    Bug("a cut hold is counted as a failure", WAITING, "+= not cut", "+= 1"),
+    Bug("a cut hold is asked for again as long", "_long_poll.py", "min(self._limit, math.floor(0.8 * took))",
+        "self._limit"),
+    Bug("an unheld confirmation is believed", "_long_poll.py", "took >= _HELD * min(asked, applied) > 0", "True"),
+    Bug("a server is asked to hold once and never again", "_long_poll.py", "else min(self._limit, _PROBE)", "else 0.0"),
+    Bug("the age of a resumed job is forgotten", "_observed.py", "self.job.elapsed_time + now", "now"),
+    Bug("an unknown status is warned of every time", "_observed.py", "            self._warned = True\n", ""),
+    Bug("retries in step, without jitter", "_polling.py", "return ceiling * randomness()", "return ceiling"),
+    Bug("retries without a ceiling", "_polling.py", "min(self.max_delay, _LAST_RETRY_CEILING))", "1e9)", NUMBERS),
+    Bug("a hint is trusted without a cap", "_polling.py", "min(hint, self.max_delay)", "hint"),
+    Bug("a hint of nothing is a tight loop", "_polling.py", "max(floor, min(hint", "max(0.001, min(hint"),
+    Bug("infinity is a number", "_polling.py", "return math.isfinite(value)", "return value == value", NUMBERS),
+    Bug("an unknown status is terminal", "_answers.py", "return JobStatus.PENDING  #", "return JobStatus.COMPLETED  #"),
+    Bug("somebody else's answer is taken", "_answers.py", "if job_id is not None and found != job_id:", "if False:",
+        ANSWERS),
+    Bug("a 502 is final", "_answers.py", "if status not in _TRANSIENT and status < 500:",
+        "if status not in _TRANSIENT:"),
+    Bug("a 401 is retried", "_answers.py", "_TRANSIENT = frozenset({408, 425, 429})",
+        "_TRANSIENT = frozenset({401, 408, 425, 429})"),
+    Bug("a redirect is transient", "_answers.py", "status not in _TRANSIENT and status < 500",
+        "status not in _TRANSIENT and status != 302 and status < 500", ANSWERS),
+    Bug("the server's words reach the terminal raw", "_answers.py", 'c if c.isprintable() else " "', "c", ANSWERS),
+    Bug("NaN is JSON", "_answers.py", ", parse_constant=_no_such_number", "", ANSWERS),
+    Bug("a date in Retry-After is seen from the wrong moment", "_answers.py",
+        '_http_date(response.headers.get("date", ""))', "datetime.now(UTC)", ANSWERS),
+    Bug("an id may hold a slash", "_protocol.py", r"\x7f/?#%", r"\x7f?#%", ANSWERS),
+    Bug("a new key with every attempt", "_calling.py", "yield Send(self._request,",
+        'yield Send(__import__("dataclasses").replace(self._request, headers={"Idempotency-Key": str(self._now)}),', CALLS),
+    Bug("a start is never known to be lost", "_calling.py", "any(failure.maybe_received for failure in failures)",
+        "False", CALLS),
+    Bug("a start ignores Retry-After", "_calling.py", "max(self._now + pause, self", "max(self._now, self", CALLS),
+    Bug("a start is tried for ever", "_calling.py", "now + config.timeout", "math.inf", CALLS),
+    Bug("the query comes before the stream", "_many.py",
+        "elif (yield from self._open()) and (self._last_event_id or (yield from self._query(list(left)))):",
+        "elif (self._last_event_id or (yield from self._query(list(left)))) and (yield from self._open()):", MANY),
+    Bug("a broken stream is not resumed but begun anew", "_many.py", "self._last_event_id = event.last_event_id",
+        "pass", MANY),
+    Bug("a stream begun anew is not asked what was missed", "_many.py",
+        "(self._last_event_id or (yield from self._query(list(left))))",
+        "(self._observed.requests > 2 or (yield from self._query(list(left))))", MANY),
+    Bug("a job is told twice", "_observed_many.py", "        del self.left[job.job_id]\n",
+        "        self.left.pop(job.job_id) if now % 2 < 1 else None\n", MANY),
+    Bug("the jobs of a query come in any order", "_many.py", "sorted(jobs, key=_ended)", "jobs", MANY),
+    Bug("an unknown job is waited for until the deadline", "_many.py", "raise self._observed.unknown(job_id, self._now)",
+        "pass", MANY),
+    Bug("a dead stream is listened to for ever", "_many.py", "case None if self._now >= heard + _SILENCE:",
+        "case None if False:", MANY),
+    Bug("many jobs have no deadline", "_many.py", "now + config.timeout", "math.inf", MANY),
+    Bug("an event of many lines loses all but the last", "_events.py", '"\\n".join(self._data)',
+        'self._data[-1] if self._data else ""', ("test_events.py",)),
+    Bug("a line end cut in half is two", "_events.py", 'held = "\\r" if text.endswith("\\r") else ""', 'held = ""',
+        ("test_events.py",)),
+    Bug("an endless event fills the memory", "_events.py", "if len(self._rest) + self._size > MAX_EVENT:", "if False:",
+        ("test_events.py",)),
+    Bug("redirects are followed", "_transport.py", "allow_redirects=False", "allow_redirects=True", ("test_faults.py",)),
+    Bug("a slow drip outlives the deadline", "_exchange.py",
+        "self._over.wait(min(max(self.deadline - self._began, 0.0), _LONGEST))", "self._over.wait(_LONGEST)",
+        ("test_deadline.py",)),
+    Bug("an answer of any length is read", "_transport.py", "if len(body) > MAX_BODY:", "if False:",
+        ("test_faults.py",)),
+)  # fmt: skip
