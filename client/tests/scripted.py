@@ -10,7 +10,6 @@ import functools
 import gzip
 import json
 import socket
-import ssl
 import struct
 import threading
 import time
@@ -59,11 +58,12 @@ class Turn:
 class ScriptedServer:
     """Plays ``script`` for what is asked and ``starts`` for POST; the last step of each is repeated for ever."""
 
-    def __init__(self, tls=None):
+    def __init__(self, *, port=0, tls=None):
         self.script = [job("completed")]
         self.starts = [job("pending", 202, job_id="j1")]
         self.seen = []
         self.connections = 0
+        self.port = port
         self._tls = tls
         self._turns = {"script": 0, "starts": 0}
         self._ready = threading.Event()
@@ -99,7 +99,9 @@ class ScriptedServer:
     async def _serve(self):
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         self._talks, self._writers = set(), set()
-        server = await asyncio.start_server(self._talk, "127.0.0.1", 0, limit=2**20, backlog=2048, ssl=self._tls)
+        server = await asyncio.start_server(
+            self._talk, "127.0.0.1", self.port, limit=2**20, backlog=2048, ssl=self._tls
+        )
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._over.wait()

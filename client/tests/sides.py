@@ -38,8 +38,11 @@ class SyncSide:
             futures = [pool.submit(getattr(self.client, name), *rest) for name, *rest in calls]
         return [future.exception() or future.result() for future in futures]
 
-    def finish(self):
+    def end(self):
         self.client.close()
+
+    def finish(self):
+        self.end()
         gone_by = time.monotonic() + 2.0
         while left := [thread.name for thread in threading.enumerate() if "translation-client" in thread.name]:
             assert time.monotonic() < gone_by, f"left behind: {left}"
@@ -55,6 +58,7 @@ class AsyncSide:
     def __init__(self, *arguments, **keywords):
         self.client = self.client_class(*arguments, **keywords)
         self.runner = asyncio.Runner()
+        self.left = None
 
     def __getattr__(self, name):
         found = getattr(self.client, name)
@@ -79,12 +83,15 @@ class AsyncSide:
 
         return self.runner.run(gather())
 
-    def finish(self):
-        loop = self.runner.get_loop()
+    def end(self):
         self.close()
-        left = asyncio.all_tasks(loop)
+        self.left = asyncio.all_tasks(self.runner.get_loop())
         self.runner.close()
-        assert not left, f"left behind: {left}"
+
+    def finish(self):
+        if self.left is None:
+            self.end()
+        assert not self.left, f"left behind: {self.left}"
 
 
 def timed(call, *arguments, **keywords):
