@@ -78,7 +78,7 @@ BUGS = (
         '_http_date(response.headers.get("date", ""))', "datetime.now(UTC)", ANSWERS),
     Bug("an id may hold a slash", "_protocol.py", r"\x7f/?#%", r"\x7f?#%", ANSWERS),
     Bug("a new key with every attempt", "_calling.py", "yield Send(self._request,",
-        'yield Send(__import__("dataclasses").replace(self._request, headers={"Idempotency-Key": str(self._now)}),', CALLS),
+        'yield Send(self._request._replace(headers={"Idempotency-Key": str(self._now)}),', CALLS),
     Bug("a start is never known to be lost", "_calling.py", "any(failure.maybe_received for failure in failures)",
         "False", CALLS),
     Bug("a start ignores Retry-After", "_calling.py", "max(self._now + pause, self", "max(self._now, self", CALLS),

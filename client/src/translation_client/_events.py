@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_EVENT = 4 * 1024 * 1024
 """Characters one event may have; a stream that exceeds it is broken off, not kept in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServerEvent:
+class ServerEvent(NamedTuple):
     """One dispatched event; ``data`` is empty for one that only names the position in the stream."""
 
     event: str

@@ -8,9 +8,8 @@ moments are on the driver's monotonic clock, so the wall clock may jump as it li
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,53 +29,46 @@ class Event(Enum):
     COMPLETION = "the job ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """Carry the request out; give up at the deadline, whatever the server, the network or the resolver do."""
 
     request: Request
     deadline: float
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(NamedTuple):
     """Do nothing until the moment; it may be ``inf``."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(NamedTuple):
     """Call the user's callback for the event."""
 
     event: Event
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(NamedTuple):
     """Open an event stream, in place of the one before; its head is the result, with a body if it is no stream."""
 
     request: Request
     deadline: float
 
 
-@dataclass(frozen=True, slots=True)
-class Receive:
+class Receive(NamedTuple):
     """Wait for events of the open stream until the moment; the result is None if there were none."""
 
     until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Hand the job to the user: it has ended."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The moment an action was over, and what came of a ``Send``, ``Open`` or ``Receive``."""
 
     now: float

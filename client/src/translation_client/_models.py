@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from translation_client._errors import JobFailed
 
@@ -26,16 +26,14 @@ class JobStatus(StrEnum):
         return self is not JobStatus.PENDING
 
 
-@dataclass(frozen=True, slots=True)
-class JobError:
+class JobError(NamedTuple):
     """Why a job ended in error: a ``code`` for programs, a ``message`` for people."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class WaitStats:
+class WaitStats(NamedTuple):
     """What one wait did.
 
     Attributes:

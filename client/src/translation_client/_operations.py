@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import secrets
 import threading
-import uuid
 from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -71,7 +71,7 @@ class Operations:
     ) -> Flow[Job]:
         """Start one job, exactly one whatever is lost on the way: the key is the same in every attempt."""
         check_video_length(video_length)
-        key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
+        key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
         request = start_request(idempotency_key=key, video_length=video_length, metadata=metadata, simulate=simulate)
         return self._remembering(self._call(request, read_job, start_given_up(key), self._config(timeout)))
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
@@ -21,25 +21,24 @@ MAX_BODY = 16 * 1024 * 1024
 ANSWER_TIMEOUT = 10.0
 """Seconds an answer may take to come, beyond what the server was asked to hold the request."""
 
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\\ud800-\udfff]")
 _VISIBLE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _LONGEST_ID = 255
 _NARROWED = 20  # job ids that an address holds comfortably
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What to send; the driver adds origin and credentials."""
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = _NO_HEADERS
     body: bytes | None = None
     hold: float = 0.0  # seconds the server was asked to hold the request
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """What came back: the names of the headers in lower case, ``date`` always among them (RFC 9110, section 6.6.1)."""
 
     status: int
@@ -53,8 +52,7 @@ class Response:
         return self.status == HTTPStatus.OK and kind == "text/event-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Transient:
+class Transient(NamedTuple):
     """A failure worth retrying.
 
     Attributes:
