@@ -47,9 +47,9 @@ class PostgresProcess:
         self._process: subprocess.Popen | None = None
         self._init()
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
         """Return once it takes connections."""
-        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": ""}
+        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", **settings}
         command = [self._programs / "postgres", "-D", self._data]
         with (self._folder / "log").open("ab") as log:
             arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]

@@ -160,5 +160,5 @@ class PostgresStore:
         return answers
 
     async def _transact(self, writes: Sequence[Write], connection: Connection) -> tuple[Transaction, Sequence[Answer]]:
-        transaction = Transaction(connection, self._channel)
+        transaction = Transaction(connection, self._channel, self._changes.sender)
         return transaction, await transaction.commit(writes)

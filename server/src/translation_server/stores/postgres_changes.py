@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,15 @@ _CHUNK = 1000
 _LARGEST_PAYLOAD = 7999  # bytes, set by PostgreSQL
 _EVERYTHING = ""
 
+ENDED = "ended"
+"""Jobs of the owner have ended."""
+HASTENED = "hastened"
+"""A job of the owner will end, earlier than any was going to."""
 
-def to_payload(owner: str, endings: int) -> str:
-    """What to notify others of: so many of the owner's jobs have ended; 0: none, but one will, earlier than any."""
-    payload = f"{endings} {owner}"
+
+def to_payload(sender: str, event: str, owner: str) -> str:
+    """What to notify others of: the ``event`` is ``ENDED`` or ``HASTENED``."""
+    payload = f"{sender} {event} {owner}"
     return payload if len(payload.encode()) <= _LARGEST_PAYLOAD else _EVERYTHING
 
 
@@ -42,12 +48,16 @@ class Changes:
         target: Where to listen, on a connection of its own.
         channel: What to listen to.
         told: How many of each owner's jobs had ended when the store was opened.
+
+    Attributes:
+        sender: What this process begins its own notifications with.
     """
 
     def __init__(self, target: Target, channel: str, told: Mapping[str, int]) -> None:
         self._target = target
         self._channel = channel
         self._told = dict(told)
+        self.sender = secrets.token_hex(4)
         self._heard = asyncio.Event()
         self._ended = {_EVERYTHING}
         self._hastened: set[str] = set()
@@ -71,26 +81,32 @@ class Changes:
                 if not self._gap:
                     _LOGGER.warning("other processes are not heard: %s: %s", type(error).__name__, error)
                 self._gap = True
+                self._look_for(_EVERYTHING)
             await asyncio.sleep(_PAUSE)
 
     @asynccontextmanager
     async def _listening(self) -> AsyncIterator[Connection]:
         connection = await self._target.connect()
         try:
-            connection.add_termination_listener(lambda _: self._heard.set())
+            connection.add_termination_listener(lambda _: self._look_for(_EVERYTHING))
             await connection.add_listener(self._channel, self._hear)
             yield connection
         finally:
             connection.terminate()
 
     def _hear(self, _connection: object, _process: int, _channel: str, payload: str) -> None:
-        endings, _, owner = payload.partition(" ")
-        if endings == "0":
-            self._hastened.add(owner)
-        elif not endings or int(endings) > self._told.get(owner, 0):
-            self._ended.add(owner)
-        else:
+        sender, _, rest = payload.partition(" ")
+        event, _, owner = rest.partition(" ")
+        if sender == self.sender:
             return
+        if event == HASTENED:
+            self._hastened.add(owner)
+            self._heard.set()
+        else:
+            self._look_for(owner)
+
+    def _look_for(self, owner: str) -> None:
+        self._ended.add(owner)
         self._heard.set()
 
     async def _wait(self) -> None:
@@ -98,7 +114,7 @@ class Changes:
             async with asyncio.timeout(_LOOK_INTERVAL):
                 await self._heard.wait()
         except TimeoutError:
-            self._ended.add(_EVERYTHING)
+            self._look_for(_EVERYTHING)
         self._heard.clear()
 
     async def _news(self, connection: Connection) -> list[Change]:
@@ -107,9 +123,11 @@ class Changes:
         if self._gap:
             _LOGGER.warning("other processes are heard again")
             hastened, self._gap = {owner for (owner,) in await connection.fetch(sql.OWNERS)}, False
-        positions = dict(await connection.fetch(sql.POSITIONS)) if _EVERYTHING in ended else dict.fromkeys(ended, 0)
-        behind = {owner for owner, endings in positions.items() if endings == 0 or endings > self._told.get(owner, 0)}
-        changes = await self._endings(connection, sorted(behind))
+        positions: dict[str, int] = {}
+        if _EVERYTHING in ended:
+            positions = dict(await connection.fetch(sql.POSITIONS))
+            ended = {owner for owner, endings in positions.items() if endings > self._told.get(owner, 0)}
+        changes = await self._endings(connection, sorted(ended))
         for owner, endings in positions.items():  # further than what was found, if ended jobs were deleted
             self._told[owner] = max(endings, self._told.get(owner, 0))
         return changes + [Change(owner, None) for owner in hastened]

@@ -169,6 +169,8 @@ class Connections:
                 if isinstance(error, (ValueError, asyncpg.DataError)):
                     raise  # what was asked makes no sense, to asyncpg or to PostgreSQL
                 self._note(error)
+                if isinstance(error, LOST):
+                    await self._pool.expire_connections()  # the others are probably no better
                 if not (again and isinstance(error, REPEATABLE)) or loop.time() + pause >= deadline:
                     raise StoreUnavailableError(str(error) or type(error).__name__) from error
             else:
@@ -193,8 +195,6 @@ class Connections:
 
     def _note(self, error: BaseException | None) -> None:
         """Log the beginning of trouble and its end, not each request that meets it."""
-        if isinstance(error, LOST):
-            self._pool.expire_connections()  # the others are probably no better
         if error is not None and not self._failing:
             _LOGGER.warning("the database does not work: %s: %s", type(error).__name__, error)
         elif error is None and self._failing:

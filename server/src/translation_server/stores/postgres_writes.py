@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from translation_server.jobs import CANCELLED, CANCELLED_MESSAGE, Job, Status
 from translation_server.stores import postgres_sql as sql
 from translation_server.stores.contract import Cancelled, StoreUnavailableError, TooMany
-from translation_server.stores.postgres_changes import to_payload
+from translation_server.stores.postgres_changes import ENDED, HASTENED, to_payload
 from translation_server.stores.postgres_requests import Answer, Cancel, Insert, Settle, Write, owner_of
 from translation_server.stores.postgres_sql import to_job
 
@@ -58,10 +58,12 @@ class Transaction:
     Args:
         connection: With no transaction open.
         channel: Where to notify others.
+        sender: As whom.
     """
 
-    def __init__(self, connection: Connection, channel: str) -> None:
+    def __init__(self, connection: Connection, channel: str, sender: str) -> None:
         self._connection = connection
+        self._sender = sender
         self._channel = channel
         self._owners: dict[str, _Owner] = {}
         self._ended: dict[str, tuple[str, ...]] = {}
@@ -205,5 +207,5 @@ class Transaction:
             raise StoreUnavailableError("the transaction was rolled back")
 
     def _notifications(self) -> Sequence[str]:
-        places = dict.fromkeys(self._hastened, 0) | {name: now for name, (_, now) in self.endings.items()}
-        return [to_payload(name, place) for name, place in places.items()]
+        events = dict.fromkeys(self._hastened, HASTENED) | dict.fromkeys(self.endings, ENDED)  # which says both
+        return [to_payload(self._sender, event, name) for name, event in events.items()]
