@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+EPOCH = 1_700_000_000.0  # the virtual clock, as a date
+
 
 def ours(server: Server, seed: int) -> Callable[[float], object]:
     """One client, with the defaults, that starts each job and waits for it."""
@@ -87,4 +89,4 @@ class _Wire:
 
 
 def _timestamp(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return datetime.fromtimestamp(EPOCH + moment, UTC).isoformat(timespec="milliseconds")

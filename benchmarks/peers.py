@@ -172,8 +172,16 @@ def polling(server: Server) -> Wait:
 def backoff(server: Server) -> Wait:
     """``backoff.on_predicate(backoff.expo, max_value=30)``, with its full jitter."""
     module = import_module("backoff")
-    until = module.on_predicate(module.expo, lambda ended: not ended, max_value=30)
-    return _called_until_true(server, lambda look: until(look)())
+
+    @module.on_predicate(module.expo, lambda ended: not ended, max_value=30)  # type: ignore[untyped-decorator]
+    def look() -> bool:
+        return server.look().ended
+
+    def wait(duration: float) -> None:
+        server.start(duration)
+        look()
+
+    return wait
 
 
 def _tenacity(server: Server, pause: object) -> Wait:

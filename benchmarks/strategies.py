@@ -56,8 +56,8 @@ PEERS = (
     Strategy("botocore waiter, 15 s", "botocore", peers.botocore),
     Strategy("azure-core `LROPoller`, 30 s", "azure-core", peers.azure_core, share=0.05),
     Strategy("google-api-core `Operation`", "google-api-core", peers.google_api_core),
-    Strategy("openai `poll`, 1 s", "openai", peers.openai, share=0.05),
-    Strategy("replicate `wait`, 0.5 s", "replicate", peers.replicate, share=0.05),
+    Strategy("openai `poll`, 1 s", "openai", peers.openai, share=0.025),
+    Strategy("replicate `wait`, 0.5 s", "replicate", peers.replicate, share=0.025),
     Strategy("tenacity, fixed 1 s", "tenacity", peers.tenacity_fixed, share=0.25),
     Strategy("tenacity, doubling to 30 s", "tenacity", peers.tenacity_exponential),
     Strategy("tenacity, doubling to 30 s, full jitter", "tenacity", peers.tenacity_jittered),
@@ -119,7 +119,7 @@ def run(task: Task) -> Figures:
     server = Server(Clock(), task.help, hints_for(distribution), task.round_trip)
     if strategy is None:
         return _measure(task, server, ours(server, task.seed), durations)
-    random.seed(task.seed)  # the libraries' jitter
+    random.seed(f"{task.seed}:{task.strategy}")  # the libraries' jitter
     try:
         with server.clock.in_place_of_time():
             return _measure(task, server, strategy.make(server), durations)
