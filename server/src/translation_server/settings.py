@@ -18,6 +18,7 @@ from translation_server.variables import (
     Count,
     Database,
     File,
+    Form,
     Level,
     Password,
     Probability,
@@ -96,6 +97,7 @@ class Settings(BaseModel):
     log_level: Level = variable(
         "INFO", "the least severe lines that are logged", allowed="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
+    log_format: Form = variable("text", "the form of its lines", allowed="text or json")
     max_pending_jobs: Count = variable(10_000, "pending jobs one user may have", allowed=_COUNT)
     max_waiters: Count = variable(10_000, "requests of one user held at the same time", allowed=_COUNT)
     max_body_bytes: Count = variable(65_536, "the largest request body, in bytes", allowed=_COUNT)
@@ -104,6 +106,9 @@ class Settings(BaseModel):
         5_000.0, "requests per second of one user; 0: any number", allowed="a number of requests from 0 to 1000000000"
     )
     rate_burst: Count = variable(50_000, "requests one user may make at once, after a pause", allowed=_COUNT)
+    retention: Seconds = variable(
+        2_592_000.0, "how long jobs are kept after their end, in seconds; 0: for ever", allowed=_SECONDS
+    )
 
     def __init__(self, **values: object) -> None:
         if values.get("htpasswd_file") is not None and not values.keys() & _CREDENTIALS:

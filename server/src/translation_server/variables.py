@@ -61,6 +61,10 @@ def _file(value: object) -> object:
     return Path(_printable(value.strip())) if isinstance(value, str) else value
 
 
+def _form(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _level(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
@@ -76,3 +80,4 @@ Password = Annotated[SecretStr, AfterValidator(_password)]
 Database = Annotated[str, AfterValidator(_database)]
 File = Annotated[Path, BeforeValidator(_file)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
+Form = Annotated[Literal["text", "json"], BeforeValidator(_form)]
