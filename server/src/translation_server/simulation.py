@@ -60,8 +60,8 @@ class Uniform:
         """The time elapsed as a share of that and the time still to be expected."""
         if elapsed >= self.longest:
             return _MOST_PROGRESS
-        remaining = (max(self.shortest, elapsed) + self.longest) / 2 - elapsed
-        return min(_MOST_PROGRESS, elapsed / (elapsed + remaining))
+        expected = (max(self.shortest, elapsed) + self.longest) / 2
+        return min(_MOST_PROGRESS, elapsed / expected) if expected else 0.0
 
     def poll_after(self, elapsed: float) -> float:
         """The rest of the time in which no job ends, then the interval that costs least in delay and requests."""
