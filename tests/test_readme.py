@@ -109,7 +109,7 @@ def test_the_table_of_variables_is_complete():
     for name, default in shown.items():
         field = Settings.model_fields[name.lower()]
         held = "none: required" if field.is_required() else "unset" if field.default is None else field.default
-        assert default == (f"{held:g}" if isinstance(held, float) else str(held)), name
+        assert default == (f"{held:.16g}" if isinstance(held, float) else str(held)), name
 
 
 def defaults(row):
