@@ -1,24 +1,22 @@
 """The outermost layer: a request id, security headers, one log line per request, and an answer to every error."""
 
-import json
 import logging
 import os
 import random
 import re
 import time
-from collections.abc import Awaitable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from translation_server.log_lines import REQUEST_ID, RequestLine
 from translation_server.problems import answer_to, respond
 
 _LOGGER: Final = logging.getLogger(__name__)
 _RECORD: Final = logging.LogRecord(__name__, logging.INFO, __file__, 0, "", (), None).__dict__
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_PLAIN: Final = re.compile(r"[\w.@+-]+")
 _LONGEST_PATH: Final = 200  # characters, in the log
 _CLIENT_GONE: Final = 499  # in the log only, as nginx writes it: the client left before it was answered
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,10 +41,12 @@ class Access:
 
     Args:
         app: the application behind it.
+        count: called at the end of each request with its scope, its status and the seconds it took.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, count: Callable[[Scope, int, float], None] = lambda *_: None) -> None:
         self._app = app
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -56,6 +56,7 @@ class Access:
         begun = time.perf_counter()
         headers = dict(scope["headers"])
         answer = _Answer(scope, send, _request_id(headers))
+        named = REQUEST_ID.set(scope["request_id"])
         try:
             if is_cross_site(scope["method"], headers):
                 await respond(403, "Pages of other sites may not do this.")(scope, receive, answer.send)
@@ -66,24 +67,27 @@ class Access:
         except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
             await answer.fail(error, receive)
         finally:
-            answer.log(time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            self._count(scope, answer.status or _CLIENT_GONE, seconds)
+            answer.log(seconds)
+            REQUEST_ID.reset(named)
 
 
 class _Answer:
     """One answer on its way out; its `send` stands in for the server's."""
 
-    __slots__ = ("_request_id", "_scope", "_send", "_status")
+    __slots__ = ("_request_id", "_scope", "_send", "status")
 
     def __init__(self, scope: Scope, send: Send, request_id: bytes) -> None:
         self._scope = scope
         self._send = send
         self._request_id = request_id
-        self._status = 0
+        self.status = 0
         scope["request_id"] = request_id.decode()
 
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            self.status = message["status"]
             given = message.get("headers", ())
             message["headers"] = [*given, (b"x-request-id", self._request_id), *_added(self._scope["path"], given)]
         return self._send(message)
@@ -91,7 +95,7 @@ class _Answer:
     async def fail(self, error: Exception, receive: Receive) -> None:
         """Answer with the problem; an answer under way can only be broken off, which the server does by itself."""
         response = answer_to(error)
-        if not self._status:
+        if not self.status:
             await response(self._scope, receive, self.send)
 
     def log(self, seconds: float) -> None:
@@ -100,18 +104,17 @@ class _Answer:
         scope = self._scope
         path = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
         shown = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
-        _log(
-            f"{scope['method']} {shown} {self._status or _CLIENT_GONE} {seconds * 1000:.3f} ms"
-            f" user={_quoted(scope.get('user', '-'))} client={(scope.get('client') or '-')[0]}"
-            f" request={scope['request_id']}"
-        )
+        client = (scope.get("client") or ("",))[0]
+        status = self.status or _CLIENT_GONE
+        user = scope.get("user", "")
+        _log(RequestLine(scope["method"], shown, status, seconds * 1000, user, client, scope["request_id"]))
 
 
-def _log(message: str) -> None:
+def _log(line: RequestLine) -> None:
     """Log at INFO, as `_LOGGER.info` would, at half its cost: it looks for its caller in the stack every time."""
     now = time.time()
     record = logging.LogRecord.__new__(logging.LogRecord)
-    record.__dict__.update(_RECORD, msg=message, created=now, msecs=now % 1 * 1000, process=os.getpid())
+    record.__dict__.update(_RECORD, msg=line, created=now, msecs=now % 1 * 1000, process=os.getpid())
     _LOGGER.handle(record)
 
 
@@ -149,11 +152,6 @@ def _added(path: str, given: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes
         if name == b"cache-control":
             return added
     return (_NO_STORE, *added)
-
-
-@lru_cache(maxsize=1024)
-def _quoted(user: str) -> str:
-    return user if _PLAIN.fullmatch(user) else json.dumps(user, ensure_ascii=False)
 
 
 def _flushing(send: Send) -> Send:

@@ -1,6 +1,6 @@
 """The log file: one line per event, escaped, rotated, readable by its owner only, cheap for the event loop.
 
-Only `main.py` calls `configure`; everything else merely logs.
+Only what starts a server calls `configure`; everything else merely logs.
 
 Why no handler from a library: `RotatingFileHandler` writes to the disk in the event loop, once per line, and loses
 lines when two worker processes rotate one file; `concurrent-log-handler` takes a file lock for every line. Here lines
@@ -9,14 +9,12 @@ processes whole; a lock is taken only to rotate.
 """
 
 import logging
-import re
 import threading
-import time
 from collections import deque
-from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from translation_server.log_lines import JsonFormatter, LineFormatter
 from translation_server.rotation import RotatingFile
 from translation_server.settings import Settings, SettingsError
 
@@ -26,7 +24,6 @@ _MOST_BYTES: Final = 10_000_000
 _OLD_FILES: Final = 5
 _INTERVAL: Final = 0.25  # seconds a line may wait for others to be written with
 _MOST_WAITING: Final = 10_000  # lines: a disk that hangs must not fill the memory
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def configure(settings: Settings) -> "LogFile":
@@ -43,6 +40,8 @@ def configure(settings: Settings) -> "LogFile":
         line = f"LOG_FILE is {str(settings.log_file)!r}, which cannot be written: {error.strerror}"
         raise SettingsError((line,)) from None
     file.setLevel(settings.log_level)
+    if settings.log_format == "json":
+        file.setFormatter(JsonFormatter())
     _send_to(file, settings.log_level)
     logging.getLogger("uvicorn.error").info("Logging to %s", settings.log_file)
     effective = " ".join(f"{name}={value}" for name, value in settings.effective().items())
@@ -66,35 +65,6 @@ def _send_to(file: "LogFile", level: str) -> None:
     requests.handlers, requests.propagate = [], False
 
 
-class LineFormatter(logging.Formatter):
-    """UTC time (ISO 8601, milliseconds), level, process id, logger, message; a traceback follows indented.
-
-    Whatever could start a new line, move the cursor or is no text is escaped as in a Python literal.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its line feed."""
-        seconds, thousandths = divmod(int(record.created * 1000), 1000)
-        line = (
-            f"{_moment(seconds)}.{thousandths:03d}Z {record.levelname} {record.process} {record.name}"
-            f" {_escape(record.getMessage())}"
-        )
-        if not record.exc_info:
-            return line
-        return "\n    | ".join([line, *map(_escape, self.formatException(record.exc_info).split("\n"))])
-
-
-@lru_cache(maxsize=2)
-def _moment(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-def _escape(text: str) -> str:
-    if text.isprintable():
-        return text
-    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
 class LogFile(logging.Handler):
     """Gathers lines and writes them within a quarter of a second; a thread does it, so that no request waits.
 
@@ -106,6 +76,9 @@ class LogFile(logging.Handler):
         most_bytes: where a new file is begun.
         old_files: how many are kept beside it, as `name.1` (the newest) and so on.
         interval: seconds a line may wait.
+
+    Attributes:
+        lines_lost: how many lines could not be written, in all.
 
     Raises:
         OSError: the file cannot be opened.
@@ -124,6 +97,7 @@ class LogFile(logging.Handler):
         self.setFormatter(LineFormatter())
         self._interval = interval
         self._waiting: deque[str] = deque()
+        self.lines_lost = 0
         self._lost = 0
         self._writing = threading.RLock()
         self._due = threading.Event()
@@ -160,7 +134,9 @@ class LogFile(logging.Handler):
             try:
                 self._file.write(("\n".join(lines) + "\n").encode(errors="backslashreplace"))
             except OSError:
-                self._lost += len(lines) - bool(self._lost)
+                lost = len(lines) - bool(self._lost)  # the line that tells of the lost ones is none of them
+                self._lost += lost
+                self.lines_lost += lost
             else:
                 self._lost = 0
 
@@ -179,6 +155,11 @@ class LogFile(logging.Handler):
             self._closed.wait(self._interval)
             self._due.clear()
             self.flush()
+
+
+def lines_lost() -> int:
+    """How many lines of this process could not be written to its log file."""
+    return sum(handler.lines_lost for handler in logging.getLogger().handlers if isinstance(handler, LogFile))
 
 
 def _is_urgent(record: logging.LogRecord) -> bool:

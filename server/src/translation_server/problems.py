@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from translation_server.log_lines import REQUEST_ID
+
 _LOGGER: Final = logging.getLogger(__name__)
 _TITLES: Final = {status.value: status.phrase for status in HTTPStatus} | {
     413: "Content Too Large",  # RFC 9110's words, which Python uses only from 3.13 on
@@ -51,9 +53,16 @@ def respond(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
         "title": _TITLES.get(status, "Error"),
         "status": status,
         "detail": detail,
+        **(_request_id() if status >= HTTPStatus.INTERNAL_SERVER_ERROR else {}),
         **extensions,
     }
     return Response(_json(problem), status, headers, media_type="application/problem+json")
+
+
+def _request_id() -> dict[str, str]:
+    """What to look for in the log, where that says more than the answer."""
+    request_id = REQUEST_ID.get()
+    return {"request_id": request_id} if request_id else {}
 
 
 def answer_to(error: Exception) -> Response:

@@ -134,6 +134,7 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(description="What is wrong this time.")]
     job_id: Annotated[str, Field(description="The job it is about, if it is about one.")] = ""
     errors: Annotated[list[FieldProblem], Field(description="What is wrong where, if it is about the request.")] = []
+    request_id: Annotated[str, Field(description="What to look for in the server's log, if it is its fault.")] = ""
 
 
 def validate(model: type[_Model], content: dict[str, object] | None) -> _Model:
