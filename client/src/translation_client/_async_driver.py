@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from translation_client._async_stream import AsyncStream
 from translation_client._callbacks import log_failure
+from translation_client._errors import WaitTimeout
 from translation_client._flow import Found, Open, Receive, Reply, Send, Sleep, Tell
+from translation_client._observed_many import timed_out_together
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
@@ -99,14 +101,27 @@ class AsyncDriver(Generic[T]):
 
 
 async def side_by_side(waits: Iterable[Coroutine[Any, Any, Job]]) -> AsyncGenerator[Job, None]:
-    """Wait for all at the same time and give the jobs as they end; the first wait to fail ends the others with it."""
+    """Wait for all at the same time and give the jobs as they end.
+
+    Raises:
+        WaitTimeout: At the deadline, for all that are left.
+        TranslationClientError: What the first wait to fail otherwise raises; the others end with it.
+    """
     over: asyncio.Queue[asyncio.Task[Job]] = asyncio.Queue()
     tasks = [asyncio.create_task(wait) for wait in waits]
     for task in tasks:
         task.add_done_callback(over.put_nowait)
+    timed_out = []
     try:
         for _ in tasks:
-            yield (await over.get()).result()
+            task = await over.get()
+            error = task.exception()
+            if isinstance(error, WaitTimeout):
+                timed_out.append(error)  # the others get their last look as well
+            else:
+                yield task.result()
+        if timed_out:
+            raise timed_out_together(timed_out)
     finally:
         for task in tasks:
             task.cancel()

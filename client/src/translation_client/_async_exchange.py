@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import aiohttp
 from aiohttp.http_exceptions import ContentEncodingError
 
+from translation_client._async_turnstile import turn
 from translation_client._failures import (
     BROKEN_OFF,
     CLOSED,
@@ -23,7 +24,7 @@ from translation_client._failures import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from translation_client._protocol import Transient
 
@@ -32,13 +33,16 @@ T = TypeVar("T")
 _LONGEST = 1e6  # seconds; not every event loop takes an infinite moment
 
 
-async def by(deadline: float, work: Coroutine[Any, Any, T]) -> T | Transient:
+async def by(deadline: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T | Transient:
     """What the work comes to, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
+    await turn(deadline)
     began = time.monotonic()
+    if began >= deadline:
+        return failed(TimeoutError("no time was left to ask"), sent=False)
     limit = asyncio.timeout_at(moment(deadline))
     try:
         async with limit:
-            return await work
+            return await work()
     except Exception as error:  # noqa: BLE001 - whatever goes wrong on the way is the flow's to judge
         return out_of_time(time.monotonic() - began) if limit.expired() else as_transient(error)
 

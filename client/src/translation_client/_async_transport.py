@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -52,11 +53,11 @@ class AsyncTransport:
 
     async def exchange(self, request: Request, deadline: float) -> Response | Transient:
         """The answer, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
-        return await by(deadline, self._send(request))
+        return await by(deadline, partial(self._send, request))
 
     async def open(self, request: Request, deadline: float) -> AsyncStream | Response | Transient:
         """The event stream, or the answer that is none, or the failure; at the deadline at the latest."""
-        return await by(deadline, self._open(request))
+        return await by(deadline, partial(self._open, request))
 
     async def close(self) -> None:
         """Close the connections made in the running loop."""
