@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_client import PollingConfig
+from translation_client._experience import Experience
 from translation_client._polling import configured
 
 chance = st.floats(0, 1)
@@ -60,14 +61,14 @@ def test_polling_can_be_given_whole_or_in_parts_but_not_both():
 def test_blind_interval_stays_between_its_limits(age, polls, factor, chance):
     """Whatever the age and the number of polls, the interval is within its limits and finite."""
     config = PollingConfig(initial_delay=0.5, max_delay=30.0, backoff_factor=factor)
-    assert 0.5 * 0.75 <= config.blind_interval(age, polls, lambda: chance) <= 30.0
+    assert 0.5 * 0.75 <= config.blind_interval(age, polls, Experience(), lambda: chance) <= 30.0
 
 
 @given(age=st.floats(0.25, 900))
 def test_blind_interval_is_the_square_root_of_the_age(age):
     """Without a backoff factor the interval is the square root of the job's age."""
     config = PollingConfig(jitter=0.0)
-    assert config.blind_interval(age, 1, lambda: 0.5) == pytest.approx(math.sqrt(age))
+    assert config.blind_interval(age, 1, Experience(), lambda: 0.5) == pytest.approx(math.sqrt(age))
 
 
 @given(hint=st.floats(0, 1e9), age=st.floats(0, 1e6), polls=st.integers(1, 1000), chance=chance)

@@ -10,6 +10,8 @@ from translation_client._errors import TranslationClientError, WaitTimeout
 from translation_client._models import WaitStats
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from translation_client._models import Job
 
 log = logging.getLogger("translation_client")
@@ -38,9 +40,15 @@ class ServerClock:
 
 
 class Observed:
-    """The record of one wait; ``job_id`` is None until the latest job is known by name."""
+    """The record of one wait.
 
-    def __init__(self, job_id: str | None, began: float) -> None:
+    Args:
+        job_id: None until the latest job is known by name.
+        began: The moment the wait began.
+        from_start: Whether the first thing seen of the job is the answer to its start.
+    """
+
+    def __init__(self, job_id: str | None, began: float, *, from_start: bool) -> None:
         self.job_id = job_id
         self.job: Job | None = None
         self.polls = 0
@@ -48,6 +56,9 @@ class Observed:
         self.failures = 0
         self.last_error: Exception | None = None
         self._began = began
+        self._from_start = from_start
+        self._accepted_at = began  # at the latest
+        self._pending_at = began
         self._job_seen_at = began
         self._server_clock = ServerClock()
         self._warned = False
@@ -55,6 +66,9 @@ class Observed:
     def note(self, job: Job, seen_at: float) -> None:
         """Take in an answer about the job."""
         self.job_id, self.job, self._job_seen_at = job.job_id, job, seen_at
+        if not job.status.is_terminal:
+            self._accepted_at = min(self._accepted_at, seen_at - job.elapsed_time)
+            self._pending_at = seen_at
         self._server_clock.note(job, seen_at)
         if job.raw and job.raw.get("status") != job.status and not self._warned:
             self._warned = True
@@ -68,8 +82,17 @@ class Observed:
 
     def age(self, now: float) -> float:
         """Seconds since the job was accepted, so that a resumed wait does not begin fast again."""
-        waited = now - self._began
-        return waited if self.job is None else max(self.job.elapsed_time + now - self._job_seen_at, waited)
+        return now - self._accepted_at
+
+    def duration(self, randomness: Callable[[], float]) -> float:
+        """Seconds the job took; 0 where that cannot be told.
+
+        A server that does not say leaves the time between the last two answers: somewhere in it the job ended.
+        """
+        if self.job is None or not self.job.status.is_terminal:
+            return 0.0
+        ended = self._pending_at + (self._job_seen_at - self._pending_at) * randomness()
+        return self.job.elapsed_time or (ended - self._accepted_at if self._from_start else 0.0)
 
     def stats(self, now: float, learnt_by: str = "") -> WaitStats:
         """The figures so far."""

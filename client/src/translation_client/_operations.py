@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._answers import read_job, read_jobs
 from translation_client._calling import Call, call_given_up, get_given_up, start_given_up
+from translation_client._experience import Experience
 from translation_client._many import Many
 from translation_client._models import JobStatus
 from translation_client._polling import PollingConfig, check_timeout
@@ -59,6 +60,7 @@ class Operations:
         self._clock = clock
         self._random = random.SystemRandom().random
         self._started: OrderedDict[str, tuple[Job, float]] = OrderedDict()
+        self._experience = Experience()
         self._lock = threading.Lock()
 
     def start(
@@ -92,6 +94,7 @@ class Operations:
             fresh_until=known[1] + _READ_AFTER_WRITE if known else float("-inf"),
             look_first=look_first,
             may_hold=may_hold,
+            experience=self._experience,
         )
         return wait.run()
 

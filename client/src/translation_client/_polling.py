@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from translation_client._experience import Experience
+
 # After a failure: full jitter below a ceiling that doubles from the first to the last value (seconds), so that a
 # thousand clients that lost the same server neither come back in step nor load it while it is down.
 _FIRST_RETRY_CEILING = 0.5
@@ -33,8 +35,7 @@ class PollingConfig:
         initial_delay: The shortest interval between polls; above 0.
         max_delay: The longest; at least ``initial_delay``. It also caps the server's ``poll_after``.
         backoff_factor: Each interval is this many times the one before, from ``initial_delay``; at least 1.
-            None: the interval is the square root of the job's age, which is within 1.4 times the best
-            possible for jobs of 2 s to 1 h.
+            None: the interval is the square root of the job's age, until the client has seen how long jobs take.
         jitter: How far an interval may be off, as a fraction of it; 0 to 1.
         timeout: What one wait may take in all; 0 looks once. None (no limit) must be written out.
         max_retries: Consecutive transient failures tolerated; None: any number until the deadline.
@@ -66,16 +67,19 @@ class PollingConfig:
         _count("max_retries", self.max_retries, least=0)
         _count("max_polls", self.max_polls, least=1)
 
-    def blind_interval(self, age: float, polls: int, randomness: Callable[[], float]) -> float:
+    def blind_interval(self, age: float, polls: int, experience: Experience, randomness: Callable[[], float]) -> float:
         """The interval where the server gives no help.
 
         Args:
             age: Seconds since the job was accepted.
-            polls: Polls made so far; at least 1.
+            polls: Polls made so far.
+            experience: What earlier waits have learnt; used unless the user gives a backoff factor.
             randomness: Gives numbers from 0 to 1.
         """
-        plain = self._plain_interval(age, polls)
-        jittered = plain * (1.0 + self.jitter * (2.0 * randomness() - 1.0))
+        interval = self._plain_interval(age, polls)
+        if self.backoff_factor is None:
+            interval = max(experience.interval(age, interval), self.initial_delay)
+        jittered = interval * (1.0 + self.jitter * (2.0 * randomness() - 1.0))
         if jittered <= self.max_delay:
             return jittered
         # Spread below the cap rather than on it: clients that reached it must not fall into step there.
@@ -95,7 +99,7 @@ class PollingConfig:
     def _plain_interval(self, age: float, polls: int) -> float:
         if self.backoff_factor is None:
             return min(max(math.sqrt(max(age, 0.0)), self.initial_delay), self.max_delay)
-        return _grown(self.initial_delay, self.backoff_factor, polls - 1, self.max_delay)
+        return _grown(self.initial_delay, self.backoff_factor, max(polls - 1, 0), self.max_delay)
 
 
 _DEFAULTS = {field.name: field.default for field in fields(PollingConfig)}

@@ -4,7 +4,8 @@ After every answer it chooses anew, best first:
 
 1. the server held the request and confirms it (``Preference-Applied``): ask again at once;
 2. the server said when to come again (``poll_after``, else ``Retry-After``): then;
-3. neither: an interval that grows with the job's age (``PollingConfig.blind_interval``).
+3. neither: an interval that grows with the job's age, and heeds what earlier jobs took
+   (``PollingConfig.blind_interval``).
 
 A failure worth retrying is retried with full jitter, not before its ``Retry-After``. The deadline ends everything:
 one last look is sent at it (earlier by what an answer takes to come, where that is long), and the wait is over
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from translation_client._answers import applied_wait, read_job, retry_after
 from translation_client._errors import ApiError, JobNotFound, StatusUnavailable
+from translation_client._experience import Experience
 from translation_client._flow import Event, Flow, Send, Sleep, Tell
 from translation_client._long_poll import LongPoll
 from translation_client._observed import Observed, log
@@ -57,6 +59,7 @@ class Wait:
         fresh_until: Until this moment a 404 may be a read that overtook the write, and is retried.
         look_first: Whether somebody wants to know the status now, not only at the end.
         may_hold: Whether the driver can afford a request that the server holds.
+        experience: What the client's earlier waits have learnt; this one adds to it.
     """
 
     def __init__(  # noqa: PLR0913 - the facts a wait depends on, all parameters so that it stays pure
@@ -70,8 +73,9 @@ class Wait:
         fresh_until: float = -math.inf,
         look_first: bool = False,
         may_hold: bool = True,
+        experience: Experience | None = None,
     ) -> None:
-        self._observed = Observed(job_id, now)
+        self._observed = Observed(job_id, now, from_start=known is not None)
         self._config = config
         self._randomness = randomness
         self._now = now
@@ -81,6 +85,7 @@ class Wait:
         self._look_first = look_first and known is None
         self._long_poll = LongPoll()
         self._may_hold = may_hold
+        self._experience = Experience() if experience is None else experience
         self._round_trip = 0.0
         self._failures_in_a_row = 0
 
@@ -95,10 +100,13 @@ class Wait:
         if self._known is not None:
             job, seen_at = self._known
             yield from self._take_in(job, seen_at)
+            if self._experience.server_holds is False:  # then there is no point in asking right after the start
+                yield from self._sleep(self._next_poll(_Answer(job, held=False, demand=None)))
         while True:
             last_look = self._now >= self._look_at()
             seen = yield from self._poll(last_look=last_look)
             if isinstance(seen, _Answer) and seen.job.status.is_terminal:
+                self._experience.learn(self._observed.duration(self._randomness))
                 return self._observed.ended(seen.job, self._now, "long poll" if seen.held else "poll")
             self._check_polls()
             if last_look:
@@ -128,6 +136,8 @@ class Wait:
         if applied is None:
             self._round_trip = max(0.5 * self._round_trip, took)
         self._observed.held += applied is not None
+        if hold:
+            self._experience.server_holds = applied is not None
         held = self._long_poll.answered(hold, applied, took, ended=job.status.is_terminal)
         yield from self._take_in(job, self._now, polled=True)
         return _Answer(job, held, retry_after(response) if job.poll_after is None else None)
@@ -186,7 +196,7 @@ class Wait:
             return self._config.hinted_interval(hint, age, polls, self._randomness)
         if answer.demand is not None:  # unlike poll_after it is a demand: never undercut
             return max(self._config.hinted_interval(answer.demand, age, polls, self._randomness), answer.demand)
-        return self._config.blind_interval(age, polls, self._randomness)
+        return self._config.blind_interval(age, polls, self._experience, self._randomness)
 
     def _next_try(self, failure: Transient) -> float:
         """When to try again after a failure; raises where there is nothing to be gained."""
