@@ -116,7 +116,7 @@ def test_a_cursor_leads_back(seq):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1", "x" * 11, "-" * 11, "AAAAAAAAAAA=", "AAAAAAAAAAB", "ü", "_" * 11, "A" * 9999]
+    "text", ["", "1", "x" * 11, "-" * 11, "AAAAAAAAAAA=", "AAAAAAAAAAB", "ü", "_" * 11, "f" * 12, "A" * 9999]
 )
 def test_a_cursor_of_ones_own_making_is_refused(text):
     """Only what an answer gave is a cursor."""

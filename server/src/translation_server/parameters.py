@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_PER_PAGE = 1000
 PER_PAGE = 100
+_LARGEST_SEQ = 2**63 - 1
 _LATEST = 253402300799.0  # the last second of the year 9999
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
@@ -104,7 +105,7 @@ def cursor(parameter: str | None) -> int | None:
         number = int.from_bytes(urlsafe_b64decode(parameter + "="), "big", signed=True)
     except (binascii.Error, ValueError):
         number = -1
-    if number < 0 or to_cursor(number) != parameter:
+    if not 0 <= number <= _LARGEST_SEQ or to_cursor(number) != parameter:
         refuse("cursor", "must be a next_cursor of an earlier answer")
     return number
 
