@@ -1,0 +1,133 @@
+"""Bugs for the server, planted in its process, with which the commands of this folder are shown to fail.
+
+Each is a mistake that has been made: in services like this one, or in drafts of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from translation_server import bodies, clock, representation
+from translation_server.jobs import Draft, Job, Status
+from translation_server.service import Service, Snapshot
+from translation_server.stores import sqlite_file
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+
+def plant(name: str) -> None:
+    """Put it into this process, for good."""
+    BUGS[name]()
+
+
+def acknowledge_before_commit() -> None:
+    """The start is answered while the job is still on its way to the disk; nobody sees it unless the server dies."""
+    right = Service.find
+    on_their_way: set[asyncio.Task[None]] = set()
+
+    async def start(self: Service, draft: Draft) -> tuple[Snapshot, bool]:
+        job = self._simulation.accept(draft, 0)
+
+        async def write() -> None:
+            await asyncio.sleep(0.05)
+            await self.store.insert(draft, lambda _, ordinal: job._replace(seq=ordinal), 10**9)
+
+        task = asyncio.create_task(write())
+        on_their_way.add(task)
+        task.add_done_callback(on_their_way.discard)
+        return Snapshot([job], self.clock.now()), False
+
+    async def find(self: Service, owner: str, job_id: str) -> Snapshot:
+        await asyncio.gather(*on_their_way)
+        return await right(self, owner, job_id)
+
+    Service.start = start  # type: ignore[method-assign]
+    Service.find = find  # type: ignore[method-assign]
+
+
+def forget_keys() -> None:
+    """The idempotency key is not stored with the job."""
+    right = Service.start
+
+    async def start(self: Service, draft: Draft) -> tuple[Snapshot, bool]:
+        return await right(self, replace(draft, key=None))
+
+    Service.start = start  # type: ignore[method-assign]
+
+
+def keys_in_memory() -> None:
+    """Keys are remembered by the process that got them, and by no other."""
+    right = Service.start
+    known: dict[tuple[str, str], Snapshot] = {}
+
+    async def start(self: Service, draft: Draft) -> tuple[Snapshot, bool]:
+        if draft.key is None:
+            return await right(self, draft)
+        place = draft.owner, draft.key
+        if place in known:
+            return known[place], True
+        snapshot, _ = await right(self, replace(draft, key=None))
+        known[place] = snapshot
+        return snapshot, False
+
+    Service.start = start  # type: ignore[method-assign]
+
+
+def draw_at_every_start() -> None:
+    """The outcome is drawn when the server starts, instead of stored with the job."""
+    right = representation.job_json
+
+    def job_json(job: Job, now: float, **more: Any) -> bytes:  # noqa: ANN401 - whatever the right one takes
+        heads = (hash(job.job_id) ^ os.getpid()) % 2
+        return right(job._replace(outcome=Status.COMPLETED if heads else Status.ERROR), now, **more)
+
+    representation.job_json = job_json
+
+
+def trust_the_wall_clock() -> None:
+    """The status is computed from the wall clock, and no end is ever written down."""
+    clock.SystemClock.now = lambda self: self._wall()  # type: ignore[method-assign]
+
+    async def settled(self: Service, _: str, read: Callable[[float], Any]) -> Snapshot:
+        now = self.clock.now()
+        return Snapshot(await read(now), now)
+
+    Service._settled = settled  # type: ignore[method-assign, assignment]  # noqa: SLF001 - the bug is in there
+
+
+def lenient_json() -> None:
+    """Request bodies are read with the standard library's defaults: NaN, half surrogates, any depth."""
+    bodies.parse_object = json.loads  # type: ignore[assignment]
+
+
+def _synchronous(level: str) -> Callable[[], None]:
+    def put_in() -> None:
+        right = sqlite_file.connect
+
+        def connect(path: str) -> sqlite3.Connection:
+            connection = right(path)
+            connection.execute(f"PRAGMA synchronous = {level}")
+            return connection
+
+        sqlite_file.connect = connect
+
+    put_in.__doc__ = f"A commit does not wait for the disk as it should: synchronous = {level}."
+    return put_in
+
+
+BUGS: dict[str, Callable[[], None]] = {
+    "acknowledge-before-commit": acknowledge_before_commit,
+    "forget-keys": forget_keys,
+    "keys-in-memory": keys_in_memory,
+    "draw-at-every-start": draw_at_every_start,
+    "trust-the-wall-clock": trust_the_wall_clock,
+    "lenient-json": lenient_json,
+    "synchronous-normal": _synchronous("NORMAL"),
+    "synchronous-off": _synchronous("OFF"),
+}
