@@ -39,7 +39,7 @@ CLIENT = Part(
         ("_driver", "_side_by_side", "_async_driver"),
         ("_transport", "_async_transport", "_callbacks", "_target"),
         ("_stream", "_exchange", "_async_stream", "_async_exchange"),
-        ("_cutting", "_resolver", "_async_resolver", "_failures"),
+        ("_cutting", "_resolver", "_async_resolver", "_turnstile", "_failures"),
         ("_operations",),
         ("_waiting", "_starting", "_many", "_calling", "_long_poll"),
         ("_observed", "_observed_many", "_flow", "_answers"),
@@ -66,8 +66,8 @@ SERVER = Part(
         ("stores", "stores.*"),
         ("representation", "errors"),
         ("jobs", "simulation", "clock"),
-        ("auth", "access", "bodies", "logs", "direct", "shutdown", "connections"),
-        ("accounts", "logins", "limits"),
+        ("auth", "access", "bodies", "logs", "direct", "shutdown", "guard"),
+        ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("htpasswd", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials"),
         ("__init__", "_version"),
@@ -77,8 +77,8 @@ SERVER = Part(
 
 PARTS = (CLIENT, SERVER)
 RIM = (
-    *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "htpasswd", "limits", "logins"),
-    *("logs", "problems", "rotation", "settings", "variables"),
+    *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "guard", "guarded_protocol"),
+    *("htpasswd", "limits", "logins", "logs", "problems", "rotation", "settings", "variables"),
 )
 SHUNNED_BY_PURE = (
     *(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -23,10 +24,10 @@ class Reply:
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp) -> Iterator[int]:
-    """Serve the app while the block runs; gives the port."""
+def serving(app: ASGIApp, **options: Any) -> Iterator[int]:
+    """Serve the app, with uvicorn's options, while the block runs; gives the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, **options))
     thread = threading.Thread(target=server.run, args=([listener],), name="uvicorn")
     thread.start()
     try:

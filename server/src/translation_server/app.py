@@ -22,6 +22,7 @@ from translation_server.errors import (
     TooManyWaitersError,
     UnknownJobError,
 )
+from translation_server.guard import Guard
 from translation_server.limits import RateLimit, limit_headers
 from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
@@ -80,9 +81,11 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     problems.install(app)
     for kind in _PROBLEMS:
         app.add_exception_handler(kind, _tell)
-    app.add_middleware(RateLimit, rate=settings.rate_limit, burst=settings.rate_burst)
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, rate=settings.rate_limit, burst=settings.rate_burst)
     app.add_middleware(BasicAuth, accounts=accounts or accounts_of(settings))
     app.add_middleware(Access)
+    app.add_middleware(Guard, most=settings.max_connections)
     return app
 
 

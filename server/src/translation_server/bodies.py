@@ -12,9 +12,10 @@ from translation_server.problems import ProblemError
 
 _DEEPEST: Final = 32
 _LONGEST_INTEGER: Final = 20  # characters: what fits 64 bits
+_TIME_LIMIT: Final = 8.0  # seconds; less than a request has in all, after which its connection is closed
 
 
-async def read_json(request: Request, limit: int, *, time_limit: float = 10.0) -> dict[str, object] | None:
+async def read_json(request: Request, limit: int, *, time_limit: float = _TIME_LIMIT) -> dict[str, object] | None:
     """Return the JSON object in the body, or None if there is no body.
 
     Args:

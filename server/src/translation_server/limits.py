@@ -113,11 +113,13 @@ class Allowance:
 
     def take(self, now: float) -> float:
         """Allow a request at this moment and return 0; or return the seconds until there may be one."""
-        full_at = max(self._full_at, now)
-        wait = full_at - now - self._window
-        if wait > 0.0:
-            return wait
-        self._full_at = full_at + self._interval
+        ahead = self._full_at - now
+        if ahead <= 0.0:
+            self._full_at = now + self._interval
+            return 0.0
+        if ahead > self._window:
+            return ahead - self._window
+        self._full_at += self._interval
         return 0.0
 
 
@@ -126,7 +128,7 @@ class RateLimit:
 
     Args:
         app: the application behind it.
-        rate: requests per second, on average; 0: any number.
+        rate: requests per second, on average.
         burst: requests at once, after a pause.
         steady: seconds of any origin; never goes back.
     """
@@ -141,8 +143,7 @@ class RateLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         user = scope.get("user")
-        wait = self._wait(user) if user is not None and self._rate else 0.0
-        if wait:
+        if user is not None and (wait := self._wait(user)):
             return await self._refuse(wait, scope, receive, send)
         return await self._app(scope, receive, send)
 

@@ -1,0 +1,70 @@
+"""Replaces the protocol of the web server that runs the application by `guarded_protocol`.
+
+This happens when the server starts, however that was done: `uvicorn main:app`, several workers, or in a program. The
+server's own limits can be used beside it: `--limit-concurrency`, `--timeout-keep-alive` (5 seconds by default).
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from translation_server.connections import Connections
+from translation_server.guarded_protocol import GuardedProtocol
+
+try:
+    import resource
+except ImportError:  # there are no such limits on Windows
+    resource = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_LOGGER: Final = logging.getLogger(__name__)
+_RESERVED_FILES: Final = 64  # for the store, the log and what else needs one
+
+
+class Guard:
+    """ASGI layer: when the server starts, lets it guard its connections; it has no part in any request.
+
+    Args:
+        app: the application behind it.
+        most: connections at the same time; fewer, if the process may not open as many files.
+    """
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one connection."""
+        if scope["type"] == "lifespan":
+            config = getattr(getattr(receive, "__self__", None), "config", None)
+            if not (isinstance(config, Config) and guard(config, Connections(allowed_connections(self._most)))):
+                _LOGGER.warning("slow connections are not closed: that needs uvicorn with httptools")
+        return self._app(scope, receive, send)
+
+
+def guard(config: Config, connections: Connections) -> bool:
+    """Let a uvicorn server that has not started yet guard its connections; return whether that was possible."""
+    if config.http_protocol_class is not HttpToolsProtocol:
+        return False
+    config.http_protocol_class = partial(GuardedProtocol, connections)  # type: ignore[assignment]  # only ever called
+    return True
+
+
+def allowed_connections(most: int) -> int:
+    """Return how many connections there can be, with the files this process may open."""
+    if resource is None:
+        return most
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    possible = files - _RESERVED_FILES if files != resource.RLIM_INFINITY else most
+    if possible < most:
+        _LOGGER.warning("MAX_CONNECTIONS is %d, but the limit of open files (ulimit -n) allows %d", most, possible)
+    return max(1, min(most, possible))
