@@ -174,3 +174,84 @@ async def test_pages_are_newest_first(store, accept, status, expected, settled):
 async def test_a_probe_writes(store):
     """A store that works answers."""
     await store.ping()
+
+
+# Counting and forgetting
+
+
+async def test_jobs_are_counted_by_status(store, accept):
+    """Jobs count as written down: pending until their end is, then by outcome; a cancelled one is an error."""
+    assert await store.counts() == {PENDING: 0, COMPLETED: 0, ERROR: 0}
+    for duration, outcome in ((1, COMPLETED), (2, ERROR), (3, COMPLETED), (50, COMPLETED)):
+        await accept(store, duration, outcome=outcome)
+    await accept(store, 1, owner="eve", outcome=COMPLETED)
+    cancelled = (await accept(store, 60, outcome=COMPLETED)).job
+    await store.settle("admin", START + 9)
+    await store.cancel("admin", cancelled.job_id, START + 9)
+    assert await store.counts() == {PENDING: 2, COMPLETED: 2, ERROR: 2}
+
+
+async def test_it_is_known_whose_jobs_are_due(store, accept):
+    """Due are the jobs that have ended unnoticed, until that is written down."""
+    for owner, duration in (("admin", 5), ("eve", 50), ("zoe", 1)):
+        await accept(store, duration, owner=owner)
+    assert sorted(await store.owners_due(START + 5)) == ["admin", "zoe"]
+    await store.settle("zoe", START + 5)
+    assert await store.owners_due(START + 5) == ["admin"]
+
+
+async def test_old_jobs_are_forgotten_in_batches(store, accept):
+    """Only what ended before the moment goes, the oldest first, so many at a time, and the counts follow."""
+    for owner in ("admin", "eve"):
+        for duration in (1, 2, 3, 40):
+            await accept(store, duration, owner=owner, outcome=COMPLETED)
+        await store.settle(owner, START + 10)
+    assert [await store.forget(START + 3, 3) for _ in range(3)] == [3, 1, 0]
+    assert await store.counts() == {PENDING: 2, COMPLETED: 2, ERROR: 0}
+    assert [job.ends_at for job in await store.page("eve", None, START + 10, None, 9)] == [START + 40, START + 3]
+
+
+async def test_what_is_not_written_down_is_not_forgotten(store, accept):
+    """A pending job stays, and one that has ended unnoticed as well, however old it is."""
+    await accept(store, 1)
+    assert await store.forget(START + 1000, 10) == 0
+    await store.settle("admin", START + 9)
+    assert await store.forget(START + 1000, 10) == 1
+
+
+async def test_a_key_is_forgotten_with_its_job(store, accept):
+    """Once its job is gone the key stands for a new one, and no number is given twice."""
+    first = (await accept(store, 1, key="k", fingerprint=b"1")).job
+    await store.settle("admin", START + 9)
+    await store.forget(START + 9, 10)
+    again = (await accept(store, 1, key="k", fingerprint=b"2")).job
+    assert again.seq == first.seq + 1
+    await store.settle("admin", START + 9)
+    assert [job.ending for job in await store.ended_after("admin", 0, 9)] == [2]
+
+
+async def test_a_stream_resumes_behind_what_is_forgotten(store, accept):
+    """Places in the order of ending stay what they were: from before, at and behind the forgotten ones."""
+    for duration in (1, 2, 3, 4):
+        await accept(store, duration)
+    await store.settle("admin", START + 9)
+    await store.forget(START + 3, 10)
+    told = [[job.ending for job in await store.ended_after("admin", n, 9)] for n in (0, 2, 3, 4)]
+    assert told == [[3, 4], [3, 4], [4], []]
+    assert await store.position("admin") == 4
+    assert await store.position("admin", START) in (0, 2)
+
+
+async def test_several_may_forget_at_once(store, open_a_store, url, accept):
+    """Processes that forget the same jobs do not disturb each other: each job goes once, and the counts are right."""
+    other = store if url == ":memory:" else await open_a_store(url)
+    for _ in range(40):
+        await accept(store, 1)
+    await accept(store, 50)
+    await store.settle("admin", START + 9)
+
+    async def forget_all(one) -> int:
+        return sum([await one.forget(START + 9, 7) for _ in range(10)])
+
+    assert sum(await asyncio.gather(forget_all(store), forget_all(other))) == 40
+    assert await store.counts() == {PENDING: 1, COMPLETED: 0, ERROR: 0}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from translation_server.jobs import Draft, Job, Status
 
@@ -123,6 +123,18 @@ class JobStore(Protocol):
 
     async def position(self, owner: str, since: float | None = None) -> int:
         """The place of the job that ended last; with ``since``, of the last one that ended before that moment."""
+
+    async def owners_due(self, now: float) -> Sequence[str]:
+        """Whose jobs have ended by ``now`` without its being written down."""
+
+    async def counts(self) -> Mapping[Status, int]:
+        """How many jobs there are by status, as written down, of all owners; takes no longer for more jobs."""
+
+    async def forget(self, before: float, limit: int) -> int:
+        """Delete jobs, and their idempotency keys, whose end is written down and was before a moment.
+
+        Up to ``limit`` of them, each owner's in the order of ending; returns how many. Several may do so at once.
+        """
 
     def changes(self) -> AsyncGenerator[Change, None]:
         """What other processes write from now on, told within a second of their writing it."""

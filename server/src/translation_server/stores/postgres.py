@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from translation_server.jobs import Status
 from translation_server.stores import postgres_sql as sql
 from translation_server.stores.contract import Accepted, Cancelled, Change, KeyTaken, StoreError, TooMany
 from translation_server.stores.postgres_changes import Changes
@@ -25,7 +26,7 @@ from translation_server.stores.postgres_writes import Transaction
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-    from translation_server.jobs import Draft, Job, Status
+    from translation_server.jobs import Draft, Job
 
 _START_PATIENCE = 10.0  # seconds a database that is starting has to answer
 _START_PAUSE = 0.25
@@ -138,6 +139,21 @@ class PostgresStore:
     async def position(self, owner: str, since: float | None = None) -> int:
         """See ``JobStore``."""
         return await self._reads.position(owner, since)
+
+    async def owners_due(self, now: float) -> Sequence[str]:
+        """See ``JobStore``."""
+        rows = await self._connections.use(lambda connection: connection.fetch(sql.OWNERS_DUE, now))
+        return [owner for (owner,) in rows]
+
+    async def counts(self) -> Mapping[Status, int]:
+        """See ``JobStore``."""
+        rows = await self._connections.use(lambda connection: connection.fetch(sql.COUNTS))
+        return dict(zip((Status.PENDING, Status.COMPLETED, Status.ERROR), rows[0], strict=True))
+
+    async def forget(self, before: float, limit: int) -> int:
+        """See ``JobStore``."""
+        forgotten: int = await self._connections.use(lambda connection: connection.fetchval(sql.FORGET, before, limit))
+        return forgotten
 
     def changes(self) -> AsyncGenerator[Change, None]:
         """See ``JobStore``."""

@@ -58,6 +58,16 @@ _MIGRATIONS: Final = (
     CREATE UNIQUE INDEX translation_jobs_by_key ON translation_jobs (owner, idempotency_key)
         WHERE idempotency_key IS NOT NULL;
     """,
+    """
+    ALTER TABLE translation_owners
+        ADD COLUMN completed bigint NOT NULL DEFAULT 0,  -- of the jobs that have a place in the order of ending
+        ADD COLUMN errors    bigint NOT NULL DEFAULT 0;  -- as many as are kept
+    UPDATE translation_owners owners SET completed = found.completed, errors = found.errors FROM (
+        SELECT owner, count(*) FILTER (WHERE outcome = 'completed') completed,
+            count(*) FILTER (WHERE outcome = 'error') errors
+        FROM translation_jobs WHERE ending IS NOT NULL GROUP BY owner
+    ) found WHERE owners.owner = found.owner;
+    """,
 )
 """Each brings the tables one version further; what has been released is never edited."""
 

@@ -58,6 +58,14 @@ POSITION_BEFORE: Final = """
              WHERE owner = $1 AND ending > 0 AND ends_at < $2::float8 - 3600 ORDER BY ending DESC LIMIT 1), 0)),
         (SELECT endings FROM translation_owners WHERE owner = $1))
 """
+OWNERS_DUE: Final = """
+    SELECT owner FROM translation_owners owners WHERE unsettled > 0 AND EXISTS (
+        SELECT FROM translation_jobs WHERE owner = owners.owner AND ending IS NULL AND ends_at <= $1::float8)
+"""
+COUNTS: Final = """
+    SELECT coalesce(sum(unsettled), 0)::bigint, coalesce(sum(completed), 0)::bigint, coalesce(sum(errors), 0)::bigint
+    FROM translation_owners
+"""
 PING: Final = "UPDATE translation_store SET pings = pings + 1"
 POSITIONS: Final = "SELECT owner, endings FROM translation_owners WHERE endings > 0"
 OWNERS: Final = "SELECT owner FROM translation_owners"
@@ -85,7 +93,7 @@ SETTLE: Final = """
         FROM unnest($1::text[], $2::float8[], $3::bigint[]) asked (owner, now, endings)
         JOIN translation_jobs jobs USING (owner) WHERE jobs.ending IS NULL AND jobs.ends_at <= asked.now
     ) due
-    WHERE jobs.job_id = due.job_id RETURNING jobs.owner, jobs.job_id, jobs.ending
+    WHERE jobs.job_id = due.job_id RETURNING jobs.owner, jobs.job_id, jobs.ending, jobs.outcome
 """
 CANCEL: Final = """
     UPDATE translation_jobs jobs
@@ -117,11 +125,36 @@ INSERT: Final = """
 """
 FINISH: Final = """
     WITH written AS (
-        UPDATE translation_owners owners SET endings = given.endings, unsettled = given.unsettled
-        FROM unnest($1::text[], $2::bigint[], $3::bigint[]) given (owner, endings, unsettled)
+        UPDATE translation_owners owners SET endings = given.endings, unsettled = given.unsettled,
+            completed = owners.completed + given.completed, errors = owners.errors + given.errors
+        FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+            given (owner, endings, unsettled, completed, errors)
         WHERE owners.owner = given.owner
     )
-    SELECT pg_notify($4, payload) FROM unnest($5::text[]) payload
+    SELECT pg_notify($6, payload) FROM unnest($7::text[]) payload
+"""
+FORGET: Final = """
+    WITH owners AS (
+        SELECT owner FROM translation_owners owners WHERE (
+            SELECT ends_at FROM translation_jobs
+            WHERE owner = owners.owner AND ending IS NOT NULL ORDER BY ending LIMIT 1
+        ) < $1::float8
+        ORDER BY owner LIMIT $2::bigint FOR UPDATE
+    ), old AS (
+        SELECT oldest.job_id FROM owners CROSS JOIN LATERAL (
+            SELECT job_id, ends_at FROM translation_jobs
+            WHERE owner = owners.owner AND ending IS NOT NULL ORDER BY ending LIMIT $2
+        ) oldest WHERE oldest.ends_at < $1 LIMIT $2
+    ), deleted AS (
+        DELETE FROM translation_jobs jobs USING old WHERE jobs.job_id = old.job_id RETURNING jobs.owner, jobs.outcome
+    ), counted AS (
+        UPDATE translation_owners owners
+        SET completed = owners.completed - gone.completed, errors = owners.errors - gone.errors FROM (
+            SELECT owner, count(*) FILTER (WHERE outcome = 'completed') completed,
+                count(*) FILTER (WHERE outcome = 'error') errors FROM deleted GROUP BY owner
+        ) gone WHERE owners.owner = gone.owner
+    )
+    SELECT count(*) FROM deleted
 """
 
 _OUTCOMES: Final = {status.value: status for status in Status}

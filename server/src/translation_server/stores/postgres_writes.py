@@ -31,13 +31,19 @@ class _Owner:
     endings_before: int
     unsettled: int
     endings: int = field(init=False)
+    completed: int = 0
+    errors: int = 0
     changed: bool = False
 
     def __post_init__(self) -> None:
         self.endings = self.endings_before
 
-    def end(self) -> int:
-        """Let one more of the owner's jobs have ended; its place in the order of ending."""
+    def end(self, outcome: str) -> int:
+        """Let one more of the owner's jobs have ended, with this outcome; its place in the order of ending."""
+        if outcome == Status.ERROR:
+            self.errors += 1
+        else:
+            self.completed += 1
         self.endings += 1
         self.unsettled -= 1
         self.changed = True
@@ -115,8 +121,8 @@ class Transaction:
         endings = [self._owners[name].endings for name in moments]
         rows = await self._connection.fetch(sql.SETTLE, list(moments), list(moments.values()), endings)
         ended: defaultdict[str, list[str]] = defaultdict(list)
-        for name, job_id, _ in sorted(rows, key=itemgetter(0, 2)):
-            self._owners[name].end()
+        for name, job_id, _, outcome in sorted(rows, key=itemgetter(0, 2)):
+            self._owners[name].end(outcome)
             ended[name].append(job_id)
         self._ended = {name: tuple(job_ids) for name, job_ids in ended.items()}
 
@@ -145,7 +151,7 @@ class Transaction:
             error_code=CANCELLED,
             error_message=CANCELLED_MESSAGE,
             ends_at=max(now, job.created_at),
-            ending=self._owners[job.owner].end(),
+            ending=self._owners[job.owner].end(Status.ERROR),
         )
 
     async def _accept(self, inserts: Sequence[Insert]) -> None:
@@ -199,9 +205,8 @@ class Transaction:
     async def _finish(self) -> None:
         changed = {name: owner for name, owner in self._owners.items() if owner.changed}
         if changed:
-            endings = [owner.endings for owner in changed.values()]
-            unsettled = [owner.unsettled for owner in changed.values()]
-            values = list(changed), endings, unsettled, self._channel, self._notifications()
+            rows = [(o.endings, o.unsettled, o.completed, o.errors) for o in changed.values()]
+            values = list(changed), *map(list, zip(*rows, strict=True)), self._channel, self._notifications()
             await self._connection.execute(sql.FINISH, *values)
         if await self._connection.execute("COMMIT") != "COMMIT":
             raise StoreUnavailableError("the transaction was rolled back")

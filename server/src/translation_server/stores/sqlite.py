@@ -43,6 +43,11 @@ _POSITION_BEFORE = (
     "SELECT ending FROM jobs INDEXED BY jobs_by_ending WHERE owner = ? AND ending > 0 AND ends_at < ? "
     "ORDER BY ending DESC LIMIT 1"
 )
+_OWNERS_DUE = (
+    "SELECT owner FROM owners WHERE unsettled > 0 AND EXISTS (SELECT 1 FROM jobs INDEXED BY jobs_by_ending "
+    "WHERE jobs.owner = owners.owner AND ending IS NULL AND ends_at <= ?)"
+)
+_COUNTS = "SELECT coalesce(sum(unsettled), 0), coalesce(sum(completed), 0), coalesce(sum(errors), 0) FROM owners"
 _POSITIONS = "SELECT owner, endings FROM owners"
 _LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM jobs"
 _ENDED_IDS = "SELECT job_id FROM jobs WHERE owner = ? AND ending > ? ORDER BY ending"
@@ -123,6 +128,18 @@ class SqliteStore:
         """See ``JobStore``."""
         found = self._value(_POSITION, (owner,)) if since is None else self._value(_POSITION_BEFORE, (owner, since))
         return int(found or 0)
+
+    async def owners_due(self, now: float) -> Sequence[str]:
+        """See ``JobStore``."""
+        return [owner for (owner,) in self._read(_OWNERS_DUE, (now,))]
+
+    async def counts(self) -> Mapping[Status, int]:
+        """See ``JobStore``."""
+        return dict(zip((Status.PENDING, Status.COMPLETED, Status.ERROR), self._read(_COUNTS)[0], strict=True))
+
+    async def forget(self, before: float, limit: int) -> int:
+        """See ``JobStore``."""
+        return await self._commits.write(lambda transaction: transaction.forget(before, limit))
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """See ``JobStore``; it looks whether anybody wrote, and only then what."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from translation_server.stores.contract import StoreError
 
 APPLICATION_ID = 0x54724A62  # "TrJb", in the file's header
-VERSION = 1
 BUSY_TIMEOUT = 5.0
 """Seconds a connection waits for another process that is writing."""
 
@@ -20,7 +19,7 @@ _CHECK_TIME = 0.5  # seconds the search for damage may take at the start, howeve
 _CHECK_STEPS = 10_000  # of SQLite's machine, between two looks at the time
 _HEADER_LENGTH = 100
 _MAGIC = b"SQLite format 3\x00"
-_SCHEMA = f"""
+_TABLES = f"""
 CREATE TABLE store (
     identity TEXT NOT NULL,
     accepted INTEGER NOT NULL DEFAULT 0,  -- the last seq given to a job; none is given twice, whatever is deleted
@@ -53,8 +52,18 @@ CREATE INDEX jobs_by_outcome ON jobs (owner, outcome);
 CREATE INDEX jobs_by_ending ON jobs (owner, ending, ends_at);
 CREATE UNIQUE INDEX jobs_by_key ON jobs (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {VERSION};
-"""  # the two numbers become part of the transaction
+"""
+_COUNTS = """
+-- Of the jobs that have a place in the order of ending, as many as are kept.
+ALTER TABLE owners ADD COLUMN completed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE owners ADD COLUMN errors INTEGER NOT NULL DEFAULT 0;
+UPDATE owners SET (completed, errors) = (
+    SELECT count(*) FILTER (WHERE outcome = 'completed'), count(*) FILTER (WHERE outcome = 'error')
+    FROM jobs WHERE jobs.owner = owners.owner AND ending IS NOT NULL
+);
+"""
+_MIGRATIONS = (_TABLES, _COUNTS)  # each brings the tables one version further; what has been released is never edited
+VERSION = len(_MIGRATIONS)
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -87,13 +96,16 @@ def prepare(path: str) -> None:
 
 
 def create_schema(connection: sqlite3.Connection) -> None:
-    """Create the tables unless they are there; safe while other processes do the same."""
+    """Make the tables, or bring them up to date; safe while other processes do the same."""
     # Not in WAL mode yet: so the main file's header tells whose file it is, even after a crash.
     connection.execute("BEGIN EXCLUSIVE")
     try:
-        if not connection.execute("PRAGMA user_version").fetchone()[0]:
-            for statement in _SCHEMA.split(";\n")[:-1]:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
+            for statement in migration.split(";\n")[:-1]:
                 connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")  # part of the transaction, as all of it
+        if not version:
             connection.execute("INSERT INTO store (identity) VALUES (?)", (secrets.token_hex(4),))
     except BaseException:
         connection.execute("ROLLBACK")

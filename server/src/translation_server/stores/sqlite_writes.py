@@ -20,14 +20,21 @@ COLUMNS = (
 _ACCEPTED = "SELECT accepted FROM store"
 _SET_ACCEPTED = "UPDATE store SET accepted = ?"
 _PING = "UPDATE store SET pings = pings + 1"
-_OWNER = "SELECT endings, unsettled FROM owners WHERE owner = ?"
-_SET_OWNER = "REPLACE INTO owners (owner, endings, unsettled) VALUES (?, ?, ?)"
+_OWNER = "SELECT endings, unsettled, completed, errors FROM owners WHERE owner = ?"
+_SET_OWNER = "REPLACE INTO owners (owner, endings, unsettled, completed, errors) VALUES (?, ?, ?, ?, ?)"
 _BY_KEY = f"SELECT {COLUMNS}, fingerprint FROM jobs WHERE owner = ? AND idempotency_key = ?"  # noqa: S608 - a constant
 _BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE job_id = ? AND owner = ?"  # noqa: S608 - a constant
 _INSERT = f"INSERT INTO jobs ({COLUMNS}, idempotency_key, fingerprint) VALUES ({', '.join('?' * 14)})"  # noqa: S608 - a constant
-_DUE = "SELECT seq, job_id FROM jobs WHERE owner = ? AND ending IS NULL AND ends_at <= ? ORDER BY ends_at, seq"
+_DUE = "SELECT seq, outcome, job_id FROM jobs WHERE owner = ? AND ending IS NULL AND ends_at <= ? ORDER BY ends_at, seq"
 _CANCEL = "UPDATE jobs SET outcome = ?, error_code = ?, error_message = ?, ends_at = ? WHERE seq = ?"
 _END = "UPDATE jobs SET ending = ? WHERE seq = ?"
+_OLDEST = (
+    "SELECT seq, outcome, ends_at FROM jobs INDEXED BY jobs_by_ending WHERE owner = ? AND ending > 0 ORDER BY ending"
+)
+_FORGETTABLE = (
+    f"SELECT owner FROM owners WHERE (SELECT ends_at FROM ({_OLDEST.replace('?', 'owners.owner')} LIMIT 1)) < ?"  # noqa: S608 - constants
+)
+_DELETE = "DELETE FROM jobs WHERE seq = ?"
 
 
 def to_job(row: tuple[Any, ...]) -> Job:
@@ -38,10 +45,20 @@ def to_job(row: tuple[Any, ...]) -> Job:
 
 @dataclass(slots=True)
 class _Owner:
-    endings: int
-    unsettled: int
+    endings: int = 0
+    unsettled: int = 0
+    completed: int = 0
+    errors: int = 0
     settled_until: float = 0.0
     changed: bool = False
+
+    def count(self, outcome: str, number: int) -> None:
+        """Keep so many more ended jobs, or fewer."""
+        if outcome == Status.ERROR:
+            self.errors += number
+        else:
+            self.completed += number
+        self.changed = True
 
 
 class Transaction:
@@ -75,8 +92,8 @@ class Transaction:
             return ()
         record.settled_until = now
         due = self._connection.execute(_DUE, (owner, now)).fetchall()
-        self._end(record, [seq for seq, _ in due])
-        return [job_id for _, job_id in due]
+        self._end(record, [(seq, outcome) for seq, outcome, _ in due])
+        return [job_id for *_, job_id in due]
 
     def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
         """End a pending job, see ``JobStore.cancel``."""
@@ -86,8 +103,20 @@ class Transaction:
             return Cancelled(job, ended)
         moment = max(now, job.created_at)
         self._connection.execute(_CANCEL, (Status.ERROR.value, CANCELLED, CANCELLED_MESSAGE, moment, job.seq))
-        self._end(self._owner(owner), [job.seq])
+        self._end(self._owner(owner), [(job.seq, Status.ERROR)])
         return Cancelled(self._find(owner, job_id), [*ended, job_id])
+
+    def forget(self, before: float, limit: int) -> int:
+        """Delete what ended long ago, see ``JobStore.forget``."""
+        forgotten = 0
+        for (name,) in self._connection.execute(f"{_FORGETTABLE} LIMIT ?", (before, limit)).fetchall():
+            oldest = self._connection.execute(f"{_OLDEST} LIMIT ?", (name, limit - forgotten)).fetchall()
+            old = [(seq, outcome) for seq, outcome, ends_at in oldest if ends_at < before]
+            self._connection.executemany(_DELETE, [(seq,) for seq, _ in old])
+            for _, outcome in old:
+                self._owner(name).count(outcome, -1)
+            forgotten += len(old)
+        return forgotten
 
     def ping(self) -> None:
         """Write something."""
@@ -97,14 +126,15 @@ class Transaction:
         """Write down what the whole transaction added up to."""
         if self._ordinal is not None:
             self._connection.execute(_SET_ACCEPTED, (self._ordinal,))
-        changed = [(name, o.endings, o.unsettled) for name, o in self._owners.items() if o.changed]
-        self._connection.executemany(_SET_OWNER, changed)
+        changed = {name: o for name, o in self._owners.items() if o.changed}
+        rows = [(name, o.endings, o.unsettled, o.completed, o.errors) for name, o in changed.items()]
+        self._connection.executemany(_SET_OWNER, rows)
 
     def _owner(self, owner: str) -> _Owner:
         record = self._owners.get(owner)
         if record is None:
             rows = self._connection.execute(_OWNER, (owner,)).fetchall()
-            record = self._owners[owner] = _Owner(*rows[0]) if rows else _Owner(0, 0)
+            record = self._owners[owner] = _Owner(*rows[0]) if rows else _Owner()
         return record
 
     def _find(self, owner: str, job_id: str) -> Job | None:
@@ -125,11 +155,11 @@ class Transaction:
         self._ordinal += 1
         return self._ordinal
 
-    def _end(self, owner: _Owner, seqs: Sequence[int]) -> None:
-        """Give each job its place in the order of ending."""
-        if not seqs:
-            return
-        self._connection.executemany(_END, enumerate(seqs, start=owner.endings + 1))
-        owner.endings += len(seqs)
-        owner.unsettled -= len(seqs)
-        owner.changed = True
+    def _end(self, owner: _Owner, jobs: Sequence[tuple[int, str]]) -> None:
+        """Give each job, by ``seq`` and outcome, its place in the order of ending."""
+        endings = enumerate((seq for seq, _ in jobs), start=owner.endings + 1)
+        self._connection.executemany(_END, endings)
+        owner.endings += len(jobs)
+        owner.unsettled -= len(jobs)
+        for _, outcome in jobs:
+            owner.count(outcome, 1)
