@@ -32,6 +32,12 @@ class Seen:
     body: bytes
 
     @property
+    def kind(self):
+        if self.last_segment in {"query", "events"}:
+            return {"query": "queries", "events": "streams"}[self.last_segment]
+        return "starts" if self.method == "POST" else "polls"
+
+    @property
     def last_segment(self):
         return unquote(urlsplit(self.target).path.rpartition("/")[2])
 
@@ -56,16 +62,20 @@ class Turn:
 
 
 class ScriptedServer:
-    """Plays ``script`` for what is asked and ``starts`` for POST; the last step of each is repeated for ever."""
+    """Plays a script for each kind of request: the next step for the next one, and the last for ever."""
 
     def __init__(self, *, port=0, tls=None):
-        self.script = [job("completed")]
-        self.starts = [job("pending", 202, job_id="j1")]
+        self._scripts = {
+            "polls": [job("completed")],
+            "starts": [job("pending", 202, job_id="j1")],
+            "streams": [answer(404)],
+            "queries": [jobs("completed")],
+        }
+        self._turns = dict.fromkeys(self._scripts, 0)
         self.seen = []
         self.connections = 0
         self.port = port
         self._tls = tls
-        self._turns = {"script": 0, "starts": 0}
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="scripted-server")
 
@@ -85,16 +95,12 @@ class ScriptedServer:
 
     @property
     def polls(self):
-        """The requests about a job's status."""
-        return [seen for seen in self.seen if seen.method == "GET"]
+        """The requests about one job."""
+        return [seen for seen in self.seen if seen.kind == "polls"]
 
-    def play(self, *steps):
-        """Begin this script."""
-        self.script, self._turns["script"] = list(steps), 0
-
-    def play_starts(self, *steps):
-        """Begin this script for POST."""
-        self.starts, self._turns["starts"] = list(steps), 0
+    def play(self, *steps, to="polls"):
+        """Begin this script: to polls, starts, streams, or queries for many jobs."""
+        self._scripts[to], self._turns[to] = steps, 0
 
     async def _serve(self):
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
@@ -133,9 +139,8 @@ class ScriptedServer:
     async def _answer(self, seen, writer):
         """Play the next step; false if the connection is to end."""
         self.seen.append(seen)
-        name = "starts" if seen.method == "POST" else "script"
-        steps, number = getattr(self, name), self._turns[name]
-        self._turns[name] += 1
+        steps, number = self._scripts[seen.kind], self._turns[seen.kind]
+        self._turns[seen.kind] += 1
         keep = await steps[min(number, len(steps) - 1)](Turn(seen, writer, number))
         return keep is not False and not writer.is_closing()
 
@@ -193,6 +198,30 @@ def job(status="completed", code=200, headers=(), **fields):
     async def step(turn):
         content = {**job_json(turn.seen.last_segment, status), **fields}
         await turn.send(raw_answer(code, json.dumps(content).encode(), [*dict(headers).items()]))
+
+    return step
+
+
+def jobs(default, **statuses):
+    """Answer a query with the jobs that are asked for; their status is the default where it is not given by id."""
+
+    async def step(turn):
+        ids = json.loads(turn.seen.body)["job_ids"]
+        found = [job_json(job_id, statuses.get(job_id, default)) for job_id in ids]
+        await turn.send(raw_answer(200, json.dumps({"jobs": found, "next_cursor": None}).encode()))
+
+    return step
+
+
+def stream(*parts, then=None):
+    """Open an event stream that tells of these jobs (or sends these bytes), and then breaks, or does something else."""
+
+    async def step(turn):
+        await turn.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nid: 0\n: connected\n\n")
+        for number, part in enumerate(parts, 1):
+            data = json.dumps(job_json(part)) if isinstance(part, str) else None
+            await turn.send(part if data is None else f"id: {part}-{number}\nevent: job\ndata: {data}\n\n".encode())
+        return False if then is None else await then(turn)
 
     return step
 

@@ -109,7 +109,7 @@ CALLS = {
 def test_every_call_ends_at_the_deadline(make_side, server, name):
     """The timeout holds for everything a client can be asked, not for waits only."""
     server.play(body_drips)
-    server.play_starts(body_drips)
+    server.play(body_drips, to="starts")
     kind, arguments = CALLS[name]
     outcome, seconds = timed(getattr(make_side(server.url, "admin", "pw", timeout=TIMEOUT), name), *arguments)
     assert isinstance(outcome, kind)

@@ -167,7 +167,7 @@ def test_a_redirect_is_not_followed(client, server, stranger, status, method):
     """The place a redirect names sees no request, so no credentials; the error names it."""
     redirect = answer(status, Location=f"{stranger.url}/status/j1")
     server.play(redirect)
-    server.play_starts(redirect)
+    server.play(redirect, to="starts")
     with pytest.raises(ProtocolError, match=f"127.0.0.1:{stranger.port}"):
         client.wait("j1") if method == "wait" else client.start_job()
     assert (stranger.connections, len(server.seen)) == (0, 1)

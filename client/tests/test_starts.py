@@ -19,7 +19,7 @@ LOST = {
 @pytest.mark.parametrize("fault", LOST.values(), ids=LOST)
 def test_a_lost_answer_to_a_start_is_asked_for_again_with_the_same_key(client, server, fault):
     """However often the answer is lost, every attempt of one start carries one key; another start has another."""
-    server.play_starts(*[fault] * 6, job("pending", 202, job_id="j1"))
+    server.play(*[fault] * 6, job("pending", 202, job_id="j1"), to="starts")
     assert client.start_job(video_length=10) == "j1"
     keys = [seen.headers["idempotency-key"] for seen in server.seen]
     assert (len(keys), len(set(keys))) == (7, 1)
@@ -35,7 +35,7 @@ def test_a_lost_answer_to_a_start_is_asked_for_again_with_the_same_key(client, s
 )
 def test_a_start_given_up_says_whether_a_job_may_exist(make_side, server, fault, maybe):
     """The error of a start carries the key to try again with, and whether a request may have been acted on."""
-    server.play_starts(fault)
+    server.play(fault, to="starts")
     client = make_side(server.url, "admin", "pw", initial_delay=0.02, max_delay=0.05, max_retries=1)
     with pytest.raises(StartError) as caught:
         client.start_job(timeout=0.3)
