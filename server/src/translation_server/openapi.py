@@ -59,10 +59,15 @@ def problem(description: str, headers: _Json | None = None) -> _Json:
 
 
 _LATER: Final = {"Retry-After": _RETRY_AFTER}
+_LIMITED: Final = _LATER | {
+    "RateLimit-Policy": _header("The limit that was reached (draft-ietf-httpapi-ratelimit-headers)."),
+    "RateLimit": _header("What is left of it, and seconds until there is more."),
+}
 _COMMON: Final = {
     401: problem("Credentials are missing or wrong.", {"WWW-Authenticate": _CHALLENGE}),
     405: problem("Not a method of this address.", {"Allow": _ALLOW}),
     422: problem("A parameter, header or field is not as documented; `errors` names each."),
+    429: problem("Too many requests, or too many failed logins.", _LIMITED),
     503: problem("The store does not work at the moment. Nothing was changed.", _LATER),
 }
 _BODY: Final = {
@@ -73,13 +78,13 @@ _BODY: Final = {
     415: problem("The body is not declared as JSON in UTF-8."),
 }
 _UNKNOWN: Final = {404: problem("The user has no such job.")}
-_WAITERS: Final = {429: problem("The user holds as many requests as allowed.", _LATER)}
+_WAITERS: Final = {429: problem("Too many requests, or too many that are held, or too many failed logins.", _LIMITED)}
 _STATUS: Final = {
     200: answer("Job", "The job.", _STATUS_HEADERS),
     304: {"description": "The status is still what `If-None-Match` names.", "headers": _STATUS_HEADERS},
     **_UNKNOWN,
-    **_WAITERS,
     **_COMMON,
+    **_WAITERS,
 }
 
 
@@ -128,9 +133,9 @@ START: Final = _operation(
         202: answer(
             "Job", "The job.", {"Location": _LOCATION, "Retry-After": _RETRY_AFTER, "Idempotency-Replayed": _REPLAYED}
         ),
-        429: problem("The user has as many pending jobs as allowed.", _LATER),
         **_BODY,
         **_COMMON,
+        429: problem("Too many pending jobs, or too many requests, or too many failed logins.", _LIMITED),
     },
     _KEY,
     requestBody=_body("NewJob", required=False),
@@ -157,8 +162,8 @@ EVENTS: Final = _operation(
             "description": "Events of the type `job`, for as long as the client stays. `data` is the job.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
-        **_WAITERS,
         **_COMMON,
+        **_WAITERS,
     },
     *_EVENTS,
 )
