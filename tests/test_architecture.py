@@ -44,12 +44,12 @@ CLIENT = Part(
         ("_waiting", "_starting", "_many", "_calling", "_long_poll"),
         ("_observed", "_observed_many", "_flow", "_answers"),
         ("_protocol", "_events"),
-        ("_polling", "_models"),
+        ("_polling", "_experience", "_models"),
         ("_errors", "_version"),
     ),
     pure=(
         *("_waiting", "_starting", "_many", "_calling", "_long_poll", "_observed", "_observed_many"),
-        *("_flow", "_answers", "_protocol", "_events", "_polling", "_models", "_errors"),
+        *("_flow", "_answers", "_protocol", "_events", "_polling", "_experience", "_models", "_errors"),
     ),
     # An error carries the job it is about; only its annotations say so.
     exceptions=frozenset({("_errors", "_models")}),
@@ -62,14 +62,14 @@ SERVER = Part(
         ("app",),
         ("routes", "events"),
         ("documentation", "openapi"),
-        ("service", "waiting", "schemas", "parameters"),
+        ("service", "waiting", "turns", "schemas", "parameters", "retention", "metrics"),
         ("stores", "stores.*"),
         ("representation", "errors"),
         ("jobs", "simulation", "clock"),
         ("auth", "access", "bodies", "logs", "direct", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("htpasswd", "problems"),
-        ("settings", "variables", "env_file", "rotation", "credentials"),
+        ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),
         ("__init__", "_version"),
     ),
     pure=("jobs", "simulation", "representation", "parameters", "errors", "credentials"),
@@ -78,7 +78,7 @@ SERVER = Part(
 PARTS = (CLIENT, SERVER)
 RIM = (
     *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "guard", "guarded_protocol"),
-    *("htpasswd", "limits", "logins", "logs", "problems", "rotation", "settings", "variables"),
+    *("htpasswd", "limits", "logins", "log_lines", "logs", "problems", "rotation", "settings", "variables"),
 )
 SHUNNED_BY_PURE = (
     *(
