@@ -13,7 +13,7 @@ from translation_client._async_transport import AsyncTransport
 from translation_client._callbacks import Callback, Callbacks
 from translation_client._operations import UNSET, Operations
 from translation_client._polling import configured
-from translation_client._protocol import check_job_id
+from translation_client._protocol import check_job_id, check_job_ids
 from translation_client._target import Target
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class AsyncTranslationStatusClient:
         on_completion: Callback | None = None,
     ) -> list[Job]:
         """Like ``as_completed``, but return all jobs at the end, in the order given."""
-        ids = list(job_ids) if not isinstance(job_ids, str) else job_ids
+        ids = check_job_ids(job_ids)
         ended = self.as_completed(ids, timeout=timeout, on_status_change=on_status_change, on_completion=on_completion)
         async with aclosing(ended):
             jobs = {job.job_id: job async for job in ended}

@@ -19,6 +19,7 @@ from translation_client._polling import PollingConfig, check_timeout
 from translation_client._protocol import (
     cancel_request,
     check_job_id,
+    check_job_ids,
     check_video_length,
     list_request,
     start_request,
@@ -100,9 +101,7 @@ class Operations:
 
     def wait_for_many(self, job_ids: Iterable[str], timeout: float | Unset | None) -> tuple[Flow[list[str]], float]:
         """Wait for any number of jobs on one stream; the second value is the deadline of all of them."""
-        if isinstance(job_ids, str):
-            raise ValueError(f"job_ids must be several ids, not one string, {job_ids[:300]!r}")  # noqa: TRY004 - as all
-        ids = [check_job_id(job_id) for job_id in job_ids]
+        ids = check_job_ids(job_ids)
         config, now = self._config(timeout), self._clock()
         with self._lock:
             known = {i: self._started[i] for i in ids if i in self._started}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from collections.abc import Iterable
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -25,6 +27,7 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\\ud800-\udfff]")
 _VISIBLE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _LONGEST_ID = 255
+_LARGEST = sys.float_info.max
 _NARROWED = 20  # job ids that an address holds comfortably
 
 
@@ -92,7 +95,7 @@ def start_request(
 def check_video_length(video_length: float | None) -> None:
     """Raise ``ValueError`` unless it is None or a finite number of seconds above 0."""
     ok = video_length is None or (
-        isinstance(video_length, int | float) and not isinstance(video_length, bool) and 0 < video_length < float("inf")
+        isinstance(video_length, int | float) and not isinstance(video_length, bool) and 0 < video_length <= _LARGEST
     )
     if not ok:
         raise ValueError(f"video_length must be a finite number of seconds above 0, not {video_length!r}")
@@ -105,6 +108,13 @@ def check_job_id(job_id: object) -> str:
     if not job_id or len(job_id) > _LONGEST_ID or job_id in {".", ".."} or _FORBIDDEN_IN_IDS.search(job_id):
         raise ValueError(f"job_id must be 1 to 255 characters without spaces, '/', '?', '#', '%', not {job_id[:300]!r}")
     return job_id
+
+
+def check_job_ids(job_ids: Iterable[str]) -> list[str]:
+    """The ids, each checked; raises ``ValueError`` also where they are one string, or no iterable at all."""
+    if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
+        raise ValueError(f"job_ids must be several ids, not {job_ids!r:.300}")  # noqa: TRY004 - as all bad arguments
+    return [check_job_id(job_id) for job_id in job_ids]
 
 
 def status_request(job_id: str | None, hold: float = 0.0) -> Request:
