@@ -54,3 +54,12 @@ def closed_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module", params=[SyncSide, AsyncSide], ids=["sync", "async"])
+def shared_side(request):
+    """One client of either kind, and its server, for a whole table of tests."""
+    with ScriptedServer() as scripted:
+        side = request.param(scripted.url, "admin", "secretpassword")
+        yield side, scripted
+        side.finish()
