@@ -1,0 +1,199 @@
+"""How fast the server is: against the least its stack can do, the usual way, and the servers people use instead.
+
+    python benchmarks/server.py                   all tables, in Markdown (about two minutes)
+    python benchmarks/server.py --without-npm     without json-server, Mockoon and WireMock
+
+Everything runs in one go on one machine, in rounds that take turns, and the medians are compared: look at the ratios.
+One worker each. CPU is that of the server's processes per request.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import statistics
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "server/src")]
+
+import uvloop  # noqa: E402 - runs from a checkout
+
+from benchmarks.server_load import Sample, load, request  # noqa: E402
+from benchmarks.server_peers import (  # noqa: E402
+    JOB_ID,
+    PASSWORD,
+    USERNAME,
+    Peer,
+    bare,
+    install_npm_peers,
+    npm_peers,
+    ours,
+    running,
+    usual,
+)
+from benchmarks.server_stored import fill, some_ids  # noqa: E402
+from benchmarks.tables import say  # noqa: E402
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_AUTHORIZATION = "Basic " + base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
+_JOB = {
+    "job_id": JOB_ID, "status": "completed", "created_at": "2026-01-31T12:00:00.123Z",
+    "ended_at": "2026-01-31T12:00:05.123Z", "elapsed_time": 5.0, "progress": 1.0, "poll_after": None,
+    "video_length": None, "metadata": {}, "error": None,
+}  # fmt: skip
+_READERS, _STARTERS = 16, 64  # connections
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A running server, and what it is asked for."""
+
+    name: str
+    port: int
+    pid: int
+    requests: Sequence[bytes]
+    connections: int
+
+
+def main() -> int:
+    """Run the command and give its exit status."""
+    options = _options()
+    begun = time.monotonic()
+    uvloop.install()
+    with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        _status_reads(options, folder)
+        _stored(options, folder)
+        _starts(options, folder)
+    say(f"\n{options.rounds} rounds of {options.seconds:g} s each, in all {time.monotonic() - begun:.0f} s.")
+    return 0
+
+
+def _status_reads(options: argparse.Namespace, folder: Path) -> None:
+    say("## One status read, authenticated, from the store\n")
+    with ExitStack() as stack:
+        found = _enter(stack, ours(folder), folder, "GET", "/start")
+        job_id, answer = _one_job(found.port, "/start")
+        entrants = [_asking(found, job_id)]
+        entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in (bare(answer), usual(folder))]
+        usual_id, _ = _one_job(entrants[-1].port, "/start")
+        entrants[-1] = _asking(entrants[-1], usual_id)
+        missing = "left out on request" if options.without_npm else install_npm_peers()
+        others = [] if missing else npm_peers(_JOB)
+        entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in others]
+        _tell(_measure(options, entrants), base="bare ASGI")
+    if missing:
+        say(f"\njson-server, Mockoon and WireMock: {missing}.")
+
+
+def _stored(options: argparse.Namespace, folder: Path) -> None:
+    say(f"\n## One status read, by the number of jobs stored ({options.stored:,} against 1,000)\n")
+    with ExitStack() as stack:
+        entrants = []
+        for number in (1000, options.stored):
+            path = folder / f"{number}.db"
+            fill(path, USERNAME, number)
+            peer = ours(folder, DATABASE_URL=f"sqlite:///{path}")
+            peer.name = f"{number:,} jobs"
+            found = _enter(stack, peer, folder, "GET", "/")
+            paths = [f"/status/{job_id}" for job_id in some_ids(path, 5000)]
+            requests = [request("GET", each, _AUTHORIZATION) for each in paths]
+            entrants.append(Entrant(found.name, found.port, found.pid, requests, _READERS))
+        _tell(_measure(options, entrants), base="1,000 jobs")
+
+
+def _starts(options: argparse.Namespace, folder: Path) -> None:
+    say(f"\n## Durable starts (an fsync before the answer), {_STARTERS} at the same time\n")
+    new = folder / "starts"
+    new.mkdir()
+    with ExitStack() as stack:
+        entrants = []
+        for peer in (ours(new), usual(new)):
+            found = _enter(stack, peer, new, "POST", "/start")
+            requests = [request("POST", "/start", _AUTHORIZATION, b'{"video_length": 10}')]
+            entrants.append(Entrant(found.name, found.port, found.pid, requests, _STARTERS))
+        _tell(_measure(options, entrants), base="plain FastAPI")
+
+
+def _enter(stack: ExitStack, peer: Peer, folder: Path, method: str, path: str) -> Entrant:
+    port, pid = stack.enter_context(running(peer, folder))
+    return Entrant(peer.name, port, pid, [request(method, path, _AUTHORIZATION)], _READERS)
+
+
+def _asking(entrant: Entrant, job_id: str) -> Entrant:
+    wanted = [request("GET", f"/status/{job_id}", _AUTHORIZATION)]
+    return Entrant(entrant.name, entrant.port, entrant.pid, wanted, entrant.connections)
+
+
+def _one_job(port: int, path: str) -> tuple[str, bytes]:
+    """Start a job and wait until it has ended; its id, and what is then told of it."""
+
+    async def exchange(method: str, where: str, body: bytes = b"") -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request(method, where, _AUTHORIZATION, body))
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        answer = await reader.readexactly(int(head.partition(b"content-length:")[2].split()[0]))
+        writer.close()
+        return answer
+
+    async def run() -> tuple[str, bytes]:
+        job_id = str(json.loads(await exchange("POST", path, b'{"metadata": {}}'))["job_id"])
+        for _ in range(100):
+            answer = await exchange("GET", f"/status/{job_id}")
+            if json.loads(answer)["status"] != "pending":
+                break
+            await asyncio.sleep(0.1)
+        return job_id, answer
+
+    return asyncio.run(run())
+
+
+def _measure(options: argparse.Namespace, entrants: Sequence[Entrant]) -> dict[str, Sample]:
+    """Medians of rounds that take turns, after one that warms up."""
+    samples: dict[str, list[Sample]] = {entrant.name: [] for entrant in entrants}
+    for number in range(options.rounds + 1):
+        for entrant in entrants:
+            seconds = options.seconds if number else min(3.0, options.seconds * 1.5)
+            loading = load(
+                entrant.port, entrant.requests, seconds=seconds, connections=entrant.connections, pid=entrant.pid
+            )
+            sample = asyncio.run(loading)
+            if number:
+                samples[entrant.name].append(sample)
+    return {
+        name: Sample(statistics.median(s.per_second for s in some), statistics.median(s.cpu for s in some))
+        for name, some in samples.items()
+    }
+
+
+def _tell(medians: dict[str, Sample], *, base: str) -> None:
+    say(f"| server | requests/s | against {base} | CPU per request | {base}'s CPU against it |")
+    say("|---|---:|---:|---:|---:|")
+    against = medians[base]
+    for name, one in sorted(medians.items(), key=lambda item: -item[1].per_second):
+        ratios = one.per_second / against.per_second, against.cpu / one.cpu
+        say(f"| {name} | {one.per_second:,.0f} | {ratios[0]:.2f} | {one.cpu * 1e6:,.0f} µs | {ratios[1]:.2f} |")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each server in each round")
+    parser.add_argument("--stored", type=int, default=1_000_000, help="jobs in the large store")
+    parser.add_argument("--without-npm", action="store_true", help="leave out json-server, Mockoon and WireMock")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
