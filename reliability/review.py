@@ -23,14 +23,14 @@ async def review(server: Server, ledger: Ledger, findings: Findings) -> None:
     wire = server.wire()
     try:
         found = await _query_until_ended(wire, ledger, findings)
-        listed = await _list(wire)
+        known = await listed(wire)
     finally:
         wire.close()
     for job_id in set(ledger.jobs) - found:
         findings.breach(f"lost: {job_id} was acknowledged, and is unknown")
-    for job_id in listed - set(ledger.by_key.values()):
+    for job_id in known - set(ledger.by_key.values()):
         findings.breach(f"duplicated: {job_id} is listed, and answers no key's start")
-    for job_id in set(ledger.by_key.values()) - listed:
+    for job_id in set(ledger.by_key.values()) - known:
         findings.breach(f"lost: {job_id} was acknowledged, and is not listed")
     ended = [job_id for job_id in ledger.jobs if job_id in found]
     streamed = await _stream(server, len(ended))
@@ -64,14 +64,15 @@ async def _query(wire: Wire, job_ids: list[str]) -> list[dict[str, Any]]:
     return jobs
 
 
-async def _list(wire: Wire) -> set[str]:
-    listed: set[str] = set()
+async def listed(wire: Wire) -> set[str]:
+    """Ids of all jobs of the user."""
+    found: set[str] = set()
     cursor = ""
     while True:
         page = (await wire.request("GET", f"/jobs?limit=1000{cursor}")).json()
-        listed |= {str(job["job_id"]) for job in page["jobs"]}
+        found |= {str(job["job_id"]) for job in page["jobs"]}
         if page["next_cursor"] is None:
-            return listed
+            return found
         cursor = f"&cursor={page['next_cursor']}"
 
 
