@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from translation_server.stores.contract import StoreUnavailableError
+from translation_server.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -37,6 +38,7 @@ class Gathering(Generic[_Item, _Result]):
         self._largest = largest
         self._loop = asyncio.get_running_loop()
         self._asked: deque[_Asked[_Item, _Result]] = deque()
+        self._turns = Turns()
         self._workers = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -76,21 +78,14 @@ class Gathering(Generic[_Item, _Result]):
             results = await self._run([asked.item for asked in batch])
         except StoreUnavailableError as error:
             # Who came meanwhile has waited as long, and would fare no better.
-            self._fail([*batch, *self._take()], error)
+            for asked in [*batch, *self._take()]:
+                self._turns.give(asked.future, StoreUnavailableError(str(error)))
         except Exception as error:  # noqa: BLE001 - it is told to the one whose item it was
             if len(batch) == 1:
-                self._fail(batch, error)
+                self._turns.give(batch[0].future, error)
             else:  # one that cannot be carried out must not take others with it
                 for asked in batch:
                     await self._carry_out([asked])
         else:
             for asked, result in zip(batch, results, strict=True):
-                if not asked.future.done():
-                    asked.future.set_result(result)
-
-    @staticmethod
-    def _fail(batch: Sequence[_Asked[_Item, _Result]], error: Exception) -> None:
-        for asked in batch:
-            if not asked.future.done():
-                own = StoreUnavailableError(str(error)) if isinstance(error, StoreUnavailableError) else error
-                asked.future.set_exception(own)
+                self._turns.give(asked.future, result)
