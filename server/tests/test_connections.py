@@ -2,22 +2,18 @@
 
 import asyncio
 import contextlib
-import json
 import select
 import socket
 import threading
 import time
 
 import pytest
-from server.tests.wire import PATIENCE, exchange, read_reply, serving
-from starlette.responses import PlainTextResponse
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from server.tests.wire import PATIENCE, connect, exchange, problem, read_reply, serving, until_closed
 
-from translation_server import guard as guard_module
 from translation_server.accounts import Accounts
 from translation_server.auth import BasicAuth
 from translation_server.connections import Connections
-from translation_server.guard import Guard, allowed_connections, guard
+from translation_server.guard import guard
 
 QUICKLY = 0.2  # seconds a request may take here
 GET = b"GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -91,28 +87,8 @@ def port(app):
         yield port
 
 
-def connect(port):
-    return socket.create_connection(("127.0.0.1", port), PATIENCE)
-
-
-def until_closed(connection) -> bytes:
-    """Return what came before the other side closed the connection, which it must."""
-    received = b""
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        while chunk := connection.recv(65536):
-            received += chunk
-    return received
-
-
 def statuses(received: bytes) -> list[int]:
     return [int(part[:3]) for part in received.split(b"HTTP/1.1 ")[1:]]
-
-
-def problem(received: bytes) -> dict:
-    head, _, body = received.partition(b"\r\n\r\n")
-    assert b"content-type: application/problem+json" in head.lower()
-    assert b"connection: close" in head.lower()
-    return json.loads(body)
 
 
 def pour(connection, piece: bytes, pause: float = 0.0) -> bytes:
@@ -371,41 +347,3 @@ def test_no_place_left(app):
         app.go_on.set()
         assert [read_reply(connection).status for connection in waiting] == [200] * 5
         assert exchange(port, GET).status == 200
-
-
-# The guard
-
-
-@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
-def test_guard(loop, caplog):
-    """A layer of the application is enough to have its server's connections guarded, on every event loop."""
-    with serving(Guard(PlainTextResponse("ok"), 1000), loop=loop, interface="asgi3") as port:
-        assert exchange(port, GET).body == b"ok"
-        with connect(port) as connection:
-            connection.sendall(b"nonsense\r\n\r\n")
-            assert problem(until_closed(connection))["status"] == 400
-    assert caplog.messages == []
-
-
-def test_guard_of_another_protocol(caplog):
-    """A server that cannot be guarded serves, and its operator is told."""
-    with serving(Guard(PlainTextResponse("ok"), 1000), http=H11Protocol, interface="asgi3") as port:
-        assert exchange(port, GET).body == b"ok"
-    assert "slow connections are not closed: that needs uvicorn with httptools" in caplog.messages
-
-
-@pytest.mark.parametrize(
-    ("files", "allowed", "warned"),
-    [(20_064, 20_000, False), (1024, 960, True), (10, 1, True), (-1, 20_000, False)],
-)
-def test_allowed_connections(monkeypatch, caplog, files, allowed, warned):
-    """There are no more connections than the process may open files; if that is fewer than set, it is said."""
-    monkeypatch.setattr(guard_module.resource, "getrlimit", lambda _: (files, files))
-    assert allowed_connections(20_000) == allowed
-    assert bool(caplog.messages) == warned
-
-
-def test_without_limits_of_files(monkeypatch):
-    """A system without such limits is no problem."""
-    monkeypatch.setattr(guard_module, "resource", None)
-    assert allowed_connections(7) == 7

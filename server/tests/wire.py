@@ -1,6 +1,7 @@
 """A real uvicorn on a free loopback port, and raw bytes to and from it."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -43,7 +44,7 @@ def serving(app: ASGIApp, **options: Any) -> Iterator[int]:
 
 def exchange(port: int, request: bytes) -> Reply:
     """Send these bytes and no more; return the answer, which must come although the connection stays open."""
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+    with connect(port) as connection:
         connection.sendall(request)
         return read_reply(connection)
 
@@ -55,3 +56,26 @@ def read_reply(connection: socket.socket) -> Reply:
         lines = iter(stream.readline, b"\r\n")
         headers = dict(line.decode("latin-1").rstrip("\r\n").lower().split(": ", 1) for line in lines)
         return Reply(status, headers, stream.read(int(headers.get("content-length", "0"))))
+
+
+def connect(port: int) -> socket.socket:
+    """Open a connection."""
+    return socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    """Return what came before the other side closed the connection, which it must."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        while chunk := connection.recv(65536):
+            received += chunk
+    return received
+
+
+def problem(received: bytes) -> dict[str, object]:
+    """Return the problem that an answer is, which closes the connection."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert b"connection: close" in head.lower()
+    found: dict[str, object] = json.loads(body)
+    return found

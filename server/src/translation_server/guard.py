@@ -7,6 +7,7 @@ server's own limits can be used beside it: `--limit-concurrency`, `--timeout-kee
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -35,7 +36,7 @@ class Guard:
 
     Args:
         app: the application behind it.
-        most: connections at the same time; fewer, if the process may not open as many files.
+        most: connections at the same time; fewer, if the process cannot open as many files.
     """
 
     def __init__(self, app: ASGIApp, most: int) -> None:
@@ -60,11 +61,17 @@ def guard(config: Config, connections: Connections) -> bool:
 
 
 def allowed_connections(most: int) -> int:
-    """Return how many connections there can be, with the files this process may open."""
+    """Return how many connections there can be, after asking the system for as many open files."""
     if resource is None:
         return most
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    possible = files - _RESERVED_FILES if files != resource.RLIM_INFINITY else most
-    if possible < most:
-        _LOGGER.warning("MAX_CONNECTIONS is %d, but the limit of open files (ulimit -n) allows %d", most, possible)
-    return max(1, min(most, possible))
+    usual, largest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most + _RESERVED_FILES
+    if usual == resource.RLIM_INFINITY or usual >= wanted:
+        return most
+    possible = wanted if largest == resource.RLIM_INFINITY else min(wanted, largest)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (possible, largest))
+        usual = possible
+    if usual < wanted:
+        _LOGGER.warning("MAX_CONNECTIONS is %d, but the system allows %d open files (ulimit -n)", most, usual)
+    return max(1, usual - _RESERVED_FILES)

@@ -1,0 +1,83 @@
+"""The guard: put in place when the server starts, with as many connections as there can be files."""
+
+import pytest
+from server.tests.wire import connect, exchange, problem, serving, until_closed
+from starlette.responses import PlainTextResponse
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from translation_server import guard as guard_module
+from translation_server.guard import Guard, allowed_connections
+
+GET = b"GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+class Files:
+    """Stands in for the module `resource`."""
+
+    RLIMIT_NOFILE, RLIM_INFINITY = 7, -1
+    limits = (0, 0)
+    refuses = False
+
+    def getrlimit(self, _):
+        return self.limits
+
+    def setrlimit(self, _, limits):
+        if self.refuses:
+            raise ValueError
+        self.limits = limits
+
+
+@pytest.fixture
+def files(monkeypatch):
+    files = Files()
+    monkeypatch.setattr(guard_module, "resource", files)
+    return files
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_guard(loop, caplog):
+    """A layer of the application is enough to have its server's connections guarded, on every event loop."""
+    with serving(Guard(PlainTextResponse("ok"), 1000), loop=loop, interface="asgi3") as port:
+        assert exchange(port, GET).body == b"ok"
+        with connect(port) as connection:
+            connection.sendall(b"nonsense\r\n\r\n")
+            assert problem(until_closed(connection))["status"] == 400
+    assert caplog.messages == []
+
+
+def test_guard_of_another_protocol(caplog):
+    """A server that cannot be guarded serves, and its operator is told."""
+    with serving(Guard(PlainTextResponse("ok"), 1000), http=H11Protocol, interface="asgi3") as port:
+        assert exchange(port, GET).body == b"ok"
+    assert "slow connections are not closed: that needs uvicorn with httptools" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "allowed"),
+    [
+        ((20_064, 20_064), (20_064, 20_064), 20_000),
+        ((1024, 1_000_000), (20_064, 1_000_000), 20_000),
+        ((1024, -1), (20_064, -1), 20_000),
+        ((-1, -1), (-1, -1), 20_000),
+        ((1024, 4096), (4096, 4096), 4032),
+        ((10, 10), (10, 10), 1),
+    ],
+)
+def test_allowed_connections(files, caplog, before, after, allowed):
+    """As many files are asked for as the connections need; if there are fewer, so are connections, and it is said."""
+    files.limits = before
+    assert (allowed_connections(20_000), files.limits) == (allowed, after)
+    assert bool(caplog.messages) == (allowed < 20_000)
+
+
+def test_limit_that_cannot_be_raised(files, caplog):
+    """A system that refuses to allow more leaves it at what there was."""
+    files.limits, files.refuses = (1024, 1_000_000), True
+    assert allowed_connections(20_000) == 960
+    assert caplog.messages == ["MAX_CONNECTIONS is 20000, but the system allows 1024 open files (ulimit -n)"]
+
+
+def test_without_limits_of_files(monkeypatch):
+    """A system without such limits is no problem."""
+    monkeypatch.setattr(guard_module, "resource", None)
+    assert allowed_connections(7) == 7
