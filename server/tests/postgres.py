@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib.util
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -41,9 +42,11 @@ class PostgresProcess:
         self._data = folder / "data"
         self._data.mkdir(mode=0o700)
         self._programs = _programs(folder)
-        self._user = {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
-        if self._user:
-            shutil.chown(self._data, "nobody", "nogroup")
+        self._user: dict[str, object] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(self._data, nobody.pw_uid, nobody.pw_gid)
         self._process: subprocess.Popen | None = None
         self._init()
 

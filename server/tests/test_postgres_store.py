@@ -8,7 +8,7 @@ import pytest
 from server.tests.conftest import START
 from server.tests.postgres import execute, schema
 
-from translation_server.stores import Accepted, Change, TooMany
+from translation_server.stores import Accepted, Change, TooMany, postgres_changes
 
 PATIENCE = 10.0
 
@@ -17,6 +17,12 @@ PATIENCE = 10.0
 async def servers(postgres_url, open_a_store):
     """Four stores with connections of their own, as four processes would have."""
     return [await open_a_store(f"{postgres_url}&application_name=server-{number}") for number in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def nobody_looks_unasked(monkeypatch):
+    """What is heard is heard because of a notification, unless a test says otherwise."""
+    monkeypatch.setattr(postgres_changes, "_LOOK_INTERVAL", 10 * PATIENCE)
 
 
 @pytest.fixture
@@ -199,8 +205,9 @@ async def test_a_listener_that_is_cut_off_misses_nothing(servers, accept, listen
     await hear(heard, Change("admin", second), Change("admin", None))
 
 
-async def test_what_no_notification_tells_is_found(servers, accept, listen):
+async def test_what_no_notification_tells_is_found(servers, accept, listen, monkeypatch):
     """A pooler that passes no notifications on delays what others write by a second, and loses nothing."""
+    monkeypatch.setattr(postgres_changes, "_LOOK_INTERVAL", 0.05)
     servers[0]._channel = "elsewhere"
     heard = await listen(servers[1])
     job_id = (await accept(servers[0])).job.job_id
