@@ -15,6 +15,7 @@ from translation_server.stores.contract import (
     Change,
     JobStore,
     KeyTaken,
+    OnCommit,
     StoreError,
     StoreUnavailableError,
     TooMany,
@@ -57,13 +58,13 @@ def check_store(url: str) -> None:
         sqlite_file.prepare(path)
 
 
-async def open_store(url: str) -> JobStore:
+async def open_store(url: str, on_commit: OnCommit = lambda *_: None) -> JobStore:
     """Open the store a ``DATABASE_URL`` names; see ``check_store``."""
     if url.startswith(_POSTGRES):
-        store: JobStore = await _postgres().open_postgres(url)
+        store: JobStore = await _postgres().open_postgres(url, on_commit)
         return store
     check_store(url)
-    return SqliteStore(_sqlite_path(url))
+    return SqliteStore(_sqlite_path(url), on_commit)
 
 
 def _postgres() -> ModuleType:

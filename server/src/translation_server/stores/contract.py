@@ -7,13 +7,18 @@ that returned has reached the disk.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from translation_server.jobs import Draft, Job, Status
+
+
+OnCommit = Callable[[int, float], None]
+"""Told of each transaction: how many writes shared it, and the seconds it took; from one thread, whichever."""
 
 
 class StoreError(Exception):

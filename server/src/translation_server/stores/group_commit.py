@@ -7,6 +7,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -16,6 +17,8 @@ from translation_server.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from translation_server.stores.contract import OnCommit
 
 _LOGGER = logging.getLogger(__name__)
 _LARGEST_BATCH = 1000
@@ -48,8 +51,9 @@ class _Task:
 class GroupCommit:
     """Commits in a thread of its own: while one batch waits for the disk, the next one gathers."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, on_commit: OnCommit = lambda *_: None) -> None:
         self._connection = connection
+        self._on_commit = on_commit
         self._turns = Turns()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         # A daemon: what it has not finished was not acknowledged, so a process in a hurry need not wait for it.
@@ -100,7 +104,8 @@ class GroupCommit:
         writes = [task for task in tasks if task.in_transaction]
         if not writes:
             return []
-        results = _outcome(lambda connection: transact(connection, [task.do for task in writes]), self._connection)
+        do = [task.do for task in writes]
+        results = _outcome(lambda connection: transact(connection, do, self._on_commit), self._connection)
         if isinstance(results, Exception):
             return [(task, results) for task in writes]
         return list(zip(writes, results, strict=True))
@@ -119,12 +124,13 @@ class GroupCommit:
 class DirectCommit:
     """Commits at once, in the caller's thread: right where no disk is waited for."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, on_commit: OnCommit = lambda *_: None) -> None:
         self._connection = connection
+        self._on_commit = on_commit
 
     def write(self, write: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
         """See ``Commits``."""
-        return self._done(lambda connection: transact(connection, [write])[0])
+        return self._done(lambda connection: transact(connection, [write], self._on_commit)[0])
 
     def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
         """See ``Commits``."""
@@ -143,8 +149,13 @@ class DirectCommit:
         return future
 
 
-def transact(connection: sqlite3.Connection, writes: Sequence[Callable[[Transaction], _T]]) -> list[_T]:
+def transact(
+    connection: sqlite3.Connection,
+    writes: Sequence[Callable[[Transaction], _T]],
+    on_commit: OnCommit = lambda *_: None,
+) -> list[_T]:
     """Do all of it in one transaction, or none of it."""
+    begun = time.perf_counter()
     connection.execute("BEGIN IMMEDIATE")
     try:
         transaction = Transaction(connection)
@@ -155,6 +166,7 @@ def transact(connection: sqlite3.Connection, writes: Sequence[Callable[[Transact
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    on_commit(len(writes), time.perf_counter() - begun)
     return results
 
 

@@ -8,6 +8,7 @@ operation raises ``StoreUnavailableError``, and the first one to succeed again f
 from __future__ import annotations
 
 import asyncio
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from translation_server.jobs import Draft, Job
+    from translation_server.stores.contract import OnCommit
 
 _START_PATIENCE = 10.0  # seconds a database that is starting has to answer
 _START_PAUSE = 0.25
@@ -46,11 +48,11 @@ def check_postgres(url: str) -> None:
         elsewhere.submit(lambda: asyncio.run(_prepare(target))).result()
 
 
-async def open_postgres(url: str) -> PostgresStore:
+async def open_postgres(url: str, on_commit: OnCommit = lambda *_: None) -> PostgresStore:
     """Open the store; see ``check_postgres``."""
     target = Target.parse(url)
     identity, told = await _prepare(target)
-    store = PostgresStore(target, identity, told)
+    store = PostgresStore(target, identity, told, on_commit)
     await store.open()
     return store
 
@@ -81,10 +83,12 @@ class PostgresStore:
         target: The database, which was prepared.
         identity: What is written in it.
         told: How many of each owner's jobs have ended, before anybody asks.
+        on_commit: Told of each transaction.
     """
 
-    def __init__(self, target: Target, identity: str, told: Mapping[str, int]) -> None:
+    def __init__(self, target: Target, identity: str, told: Mapping[str, int], on_commit: OnCommit) -> None:
         self.identity = identity
+        self._on_commit = on_commit
         self._channel = f"translation_{identity}"
         self._connections = Connections(target)
         self._changes = Changes(target, self._channel, told)
@@ -170,7 +174,9 @@ class PostgresStore:
         await self._connections.close()
 
     async def _commit(self, writes: Sequence[Write]) -> Sequence[Answer]:
+        begun = time.perf_counter()
         transaction, answers = await self._connections.use(partial(self._transact, writes))
+        self._on_commit(len(writes), time.perf_counter() - begun)
         for owner, (before, now) in transaction.endings.items():
             self._changes.wrote(owner, before, now)
         return answers

@@ -20,6 +20,8 @@ from translation_server.stores.sqlite_writes import COLUMNS, Transaction, to_job
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
+    from translation_server.stores.contract import OnCommit
+
 MEMORY = ":memory:"
 """The path of a store that is in memory only."""
 
@@ -67,21 +69,22 @@ class SqliteStore:
 
     Args:
         path: The file, which was prepared; with ``:memory:`` the jobs last as long as the store is open.
+        on_commit: Told of each transaction.
     """
 
     identity: str
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, on_commit: OnCommit = lambda *_: None) -> None:
         self._shared = path != MEMORY
         self._commits: Commits
         if self._shared:
             self._reading, self._writing = sqlite_file.connect(path), sqlite_file.connect(path)
             self._reading.execute("PRAGMA query_only = ON")
-            self._commits = GroupCommit(self._writing)
+            self._commits = GroupCommit(self._writing, on_commit)
         else:
             self._reading = self._writing = sqlite_file.connect(path)
             sqlite_file.create_schema(self._writing)
-            self._commits = DirectCommit(self._writing)
+            self._commits = DirectCommit(self._writing, on_commit)
         self.identity = str(self._value("SELECT identity FROM store"))
 
     async def insert(
