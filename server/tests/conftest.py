@@ -161,7 +161,11 @@ def make_app(tmp_path, clock):
     """Make an application; jobs take 3 to 7 seconds of the stepped clock, in a store of the test's own."""
 
     def make(*, clock=clock, **changes):
-        usual = {"database_url": f"sqlite:///{tmp_path / 'jobs.db'}", "log_file": tmp_path / "server.log"}
+        usual = {
+            "database_url": f"sqlite:///{tmp_path / 'jobs.db'}",
+            "log_file": tmp_path / "server.log",
+            "retention": 0,
+        }
         settings = Settings(api_username="admin", api_password="secret", **{**usual, **changes})
         return create_app(settings, accounts=Accounts(USERS), clock=clock)
 

@@ -20,6 +20,7 @@ OPERATIONS = {
     ("post", "/jobs/query"),
     ("delete", "/jobs/{job_id}"),
     ("get", "/events"),
+    ("get", "/metrics"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
 }

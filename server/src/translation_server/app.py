@@ -24,6 +24,8 @@ from translation_server.errors import (
 )
 from translation_server.guard import Guard
 from translation_server.limits import RateLimit, limit_headers
+from translation_server.metrics import Metrics
+from translation_server.retention import forget_regularly
 from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
 from translation_server.shutdown import on_stop_signal
@@ -60,9 +62,12 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     except StoreError as error:
         raise SettingsError((str(error),)) from error
 
+    clock = clock or SystemClock()
+    metrics = Metrics(clock)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with _running(settings, clock or SystemClock()) as service:
+        async with _running(settings, clock, metrics) as service:
             app.state.service = service
             yield
 
@@ -75,6 +80,7 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
         redirect_slashes=False,
     )
     app.state.settings = settings
+    app.state.metrics = metrics
     # Not include_router: an included router is matched by a second, slower search. What is asked most stands first.
     app.router.routes[:0] = [*routes.jobs.routes, *routes.health.routes]
     openapi.complete(app)
@@ -84,14 +90,14 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     if settings.rate_limit:
         app.add_middleware(RateLimit, rate=settings.rate_limit, burst=settings.rate_burst)
     app.add_middleware(BasicAuth, accounts=accounts or accounts_of(settings))
-    app.add_middleware(Access)
+    app.add_middleware(Access, count=metrics.request)
     app.add_middleware(Guard, most=settings.max_connections)
     return app
 
 
 @asynccontextmanager
-async def _running(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
-    store = await open_store(settings.database_url)
+async def _running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Service]:
+    store = await open_store(settings.database_url, metrics.commit)
     model = Uniform(settings.min_delay, settings.max_delay)
     service = Service(
         store,
@@ -99,16 +105,21 @@ async def _running(settings: Settings, clock: Clock) -> AsyncIterator[Service]:
         Simulation(model, settings.error_probability, settings.random_seed),
         max_pending_jobs=settings.max_pending_jobs,
         max_waiters=settings.max_waiters,
+        on_read=metrics.read,
     )
-    following = asyncio.create_task(service.follow_changes())
+    tasks = [
+        asyncio.create_task(service.follow_changes()),
+        asyncio.create_task(forget_regularly(service, settings.retention)),
+    ]
     try:
         with on_stop_signal(service.waiters.stop):
             yield service
     finally:
         service.waiters.stop()
-        following.cancel()
-        with suppress(asyncio.CancelledError):
-            await following
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         await store.close()
 
 

@@ -173,6 +173,16 @@ READY: Final = _operation(
     {200: answer("Health", "The server can do its work."), 405: _COMMON[405], 503: _COMMON[503]}, security=_FOR_EVERYONE
 )
 
+METRICS: Final = _operation(
+    {
+        200: {
+            "description": "The figures of this process, in Prometheus' text format 0.0.4.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        **{status: _COMMON[status] for status in (401, 405, 429)},
+    }
+)
+
 
 def complete(app: FastAPI) -> None:
     """Let the app's OpenAPI document name its schemas and how to authenticate."""

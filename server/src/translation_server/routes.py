@@ -14,12 +14,14 @@ from translation_server.bodies import read_json
 from translation_server.direct import DirectRoute
 from translation_server.events import EventStream, leaving
 from translation_server.jobs import Status
+from translation_server.metrics import CONTENT_TYPE, HELD, TOLD, State
 from translation_server.problems import ProblemError
 from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from translation_server.metrics import Metrics
     from translation_server.service import Service, Snapshot
     from translation_server.settings import Settings
 
@@ -98,6 +100,10 @@ class _EventStreamResponse(Response):
     media_type = "text/event-stream"
 
 
+class _PrometheusResponse(Response):
+    media_type = "text/plain"
+
+
 @jobs.get("/events", response_class=_EventStreamResponse, **openapi.EVENTS)
 async def events(request: Request) -> EventStream:
     """Tell of each job that ends, in the order of ending."""
@@ -106,6 +112,7 @@ async def events(request: Request) -> EventStream:
     since = parameters.since(parameters.one(query, "since"))
     seen = parameters.last_event_id(request.headers.getlist("last-event-id"), service.store.identity)
     position = await service.position(user, since) if seen is None else seen
+    request.scope[HELD] = True
     return EventStream(service, user, position, query.get("job_id", ()))
 
 
@@ -121,6 +128,16 @@ async def ready(request: Request) -> Response:
     if not await _service(request).is_usable():
         raise ProblemError(503, "The server cannot do its work at the moment.", headers={"Retry-After": "1"})
     return _json(b'{"status":"ready"}')
+
+
+@health.get("/metrics", response_class=_PrometheusResponse, **openapi.METRICS)
+async def metrics(request: Request) -> Response:
+    """Tell Prometheus how the server is doing."""
+    service = _service(request)
+    jobs, streams = await service.counts(), service.waiters.streams
+    state = State(jobs, held_requests=len(service.waiters) - streams, event_streams=streams)
+    told = cast("Metrics", request.app.state.metrics)
+    return Response(told.render(state), headers={"Content-Type": CONTENT_TYPE})
 
 
 def _service(request: Request) -> Service:
@@ -164,11 +181,14 @@ async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -
 
 async def _held(request: Request, job_id: str, seconds: float) -> Snapshot:
     service, user = _service(request), _user(request)
+    request.scope[HELD] = True
     with service.waiters.enter(user, job_id) as waiter:
         async with leaving(request.receive, waiter):
             snapshot = await service.hold(waiter, user, job_id, seconds)
         if waiter.gone:
             raise ClientDisconnect
+        if snapshot.status is not Status.PENDING:
+            request.scope[TOLD] = snapshot.job.ends_at
         return snapshot
 
 

@@ -7,6 +7,7 @@ that is set back nor by a restart.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +17,7 @@ from translation_server.stores import Accepted, KeyTaken, StoreUnavailableError,
 from translation_server.waiting import Waiter, Waiters
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from translation_server.clock import Clock
     from translation_server.jobs import Draft, Job
@@ -54,16 +55,25 @@ class Service:
         simulation: What is drawn for each job.
         max_pending_jobs: Per user.
         max_waiters: Per user.
+        on_read: Told of each look for jobs in the store: the seconds it took.
     """
 
-    def __init__(
-        self, store: JobStore, clock: Clock, simulation: Simulation, *, max_pending_jobs: int, max_waiters: int
+    def __init__(  # noqa: PLR0913 - everything it works with; who gives it is the wiring, and names each
+        self,
+        store: JobStore,
+        clock: Clock,
+        simulation: Simulation,
+        *,
+        max_pending_jobs: int,
+        max_waiters: int,
+        on_read: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.store = store
         self.clock = clock
         self.waiters = Waiters(clock, max_waiters)
         self._simulation = simulation
         self._max_pending_jobs = max_pending_jobs
+        self._on_read = on_read
         self._usable = (False, -_READINESS_KEPT)
 
     async def start(self, draft: Draft) -> tuple[Snapshot, bool]:
@@ -184,6 +194,20 @@ class Service:
             self._usable = (usable, now)
         return usable and not self.waiters.stopping
 
+    async def settle_all(self) -> None:
+        """Write down every end that nobody has asked about, of all users."""
+        now = self.clock.now()
+        await asyncio.gather(*(self._settle(owner, now) for owner in await self.store.owners_due(now)))
+
+    async def counts(self) -> Mapping[Status, int] | None:
+        """How many jobs there are by status, of all users; None while the store does not say."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                await self.settle_all()
+                return await self.store.counts()
+        except (StoreUnavailableError, TimeoutError):
+            return None
+
     async def follow_changes(self) -> None:
         """Wake those who wait for what another process wrote; runs until it is cancelled."""
         async with aclosing(self.store.changes()) as changes:
@@ -196,7 +220,9 @@ class Service:
     async def _settled(self, owner: str, read: Callable[[float], Awaitable[list[Job]]]) -> Snapshot:
         """What ``read`` finds, once every end it shows is written down."""
         now = self.clock.now()
+        begun = time.perf_counter()
         jobs = await read(now)
+        self._on_read(time.perf_counter() - begun)
         if any(job.must_be_settled(now) for job in jobs):
             await self._settle(owner, now)
             jobs = await read(now)

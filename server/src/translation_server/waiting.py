@@ -124,6 +124,11 @@ class Waiters:
     def __len__(self) -> int:
         return self._counts.total()
 
+    @property
+    def streams(self) -> int:
+        """How many of them wait for all jobs of an owner."""
+        return sum(len(waiters) for (_, job_id), waiters in self._waiters.items() if job_id is None)
+
     def _remove(self, key: tuple[str, str | None], waiter: Waiter) -> None:
         owner, _ = key
         self._waiters[key].discard(waiter)
