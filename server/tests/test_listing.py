@@ -61,6 +61,14 @@ async def test_listing_in_other_words(api, query, field):
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
 
 
+async def test_cursor_of_no_job(api):
+    """Only what an answer gave is a cursor: not the id of another user's job, nor of none."""
+    theirs = await start(api.eve, duration=50)
+    answers = [await api.admin.get("/jobs", params={"cursor": cursor}) for cursor in (theirs, "0" * 36)]
+    assert answers[0].content == answers[1].content
+    assert (answers[0].status_code, answers[0].json()["errors"][0]["field"]) == (422, "cursor")
+
+
 async def test_a_page_stays_put_while_jobs_are_started(api):
     """A cursor goes on where the page ended, however many jobs have come since."""
     ids = [await start(api.admin, duration=50) for _ in range(4)]

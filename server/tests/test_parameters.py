@@ -109,14 +109,8 @@ def test_the_three_statuses():
     assert refusal(parameters.status, "PENDING") == (422, "status")
 
 
-@given(st.integers(0, 2**62))
-def test_a_cursor_leads_back(seq):
-    """What made a cursor is read from it."""
-    assert parameters.cursor(parameters.to_cursor(seq)) == seq
-
-
 @pytest.mark.parametrize(
-    "text", ["", "1", "x" * 11, "-" * 11, "AAAAAAAAAAA=", "AAAAAAAAAAB", "ü", "_" * 11, "f" * 12, "A" * 9999]
+    "text", ["", "1", "x" * 36, "f" * 35, "f" * 37, "F" * 36, "f" * 36 + "\n", "ü" * 36, "\x00" * 36, "f" * 9999]
 )
 def test_a_cursor_of_ones_own_making_is_refused(text):
     """Only what an answer gave is a cursor."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import binascii
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import parse_qsl
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 
 MOST_PER_PAGE = 1000
 PER_PAGE = 100
-_LARGEST_SEQ = 2**63 - 1
+NO_CURSOR = "must be a next_cursor of an earlier answer"
 _LATEST = 253402300799.0  # the last second of the year 9999
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
@@ -27,6 +25,7 @@ _PREFERRED_WAIT = re.compile(r'\s*wait\s*=\s*("?)(\d{1,9})\1\s*(;.*)?', re.ASCII
 _KEY_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 _KEY_BARE = re.compile(r"[!#-~][!-~]*")
 _LONGEST_KEY = 255
+_JOB_ID = re.compile(r"[0-9a-f-]{36}")
 _EVENT_ID = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
 
 
@@ -92,22 +91,11 @@ def status(parameter: str | None) -> Status | None:
     return Status(parameter)
 
 
-def to_cursor(seq: int) -> str:
-    """What asks for the jobs accepted before this one; opaque to the client."""
-    return urlsafe_b64encode(seq.to_bytes(8, "big")).rstrip(b"=").decode()
-
-
-def cursor(parameter: str | None) -> int | None:
-    """The ``seq`` that ``to_cursor`` was given."""
-    if parameter is None:
-        return None
-    try:
-        number = int.from_bytes(urlsafe_b64decode(parameter + "="), "big", signed=True)
-    except (binascii.Error, ValueError):
-        number = -1
-    if not 0 <= number <= _LARGEST_SEQ or to_cursor(number) != parameter:
-        refuse("cursor", "must be a next_cursor of an earlier answer")
-    return number
+def cursor(parameter: str | None) -> str | None:
+    """The id of the job with which a page ended."""
+    if parameter is not None and not _JOB_ID.fullmatch(parameter):
+        refuse("cursor", NO_CURSOR)
+    return parameter
 
 
 def since(parameter: str | None) -> float | None:

@@ -71,12 +71,14 @@ async def list_jobs(request: Request) -> Response:
     query = parameters.read_query(request.scope["query_string"], once=("status", "limit", "cursor"))
     status = parameters.status(parameters.one(query, "status"))
     limit = parameters.limit(parameters.one(query, "limit"))
-    before = parameters.cursor(parameters.one(query, "cursor"))
-    found = await _service(request).page(_user(request), status, before, limit + 1)
+    after = parameters.cursor(parameters.one(query, "cursor"))
+    found = await _service(request).page(_user(request), status, after, limit + 1)
+    if found is None:
+        parameters.refuse("cursor", parameters.NO_CURSOR)
     more = len(found.jobs) > limit
     page = found.jobs[:limit]
     told = [representation.job_json(job, found.now) for job in page]
-    return _json(representation.jobs_json(told, parameters.to_cursor(page[-1].seq) if more else None))
+    return _json(representation.jobs_json(told, page[-1].job_id if more else None))
 
 
 @jobs.post("/jobs/query", **openapi.QUERY)

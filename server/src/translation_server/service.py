@@ -120,8 +120,17 @@ class Service:
             raise UnknownJobError(None)
         return snapshot
 
-    async def page(self, owner: str, status: Status | None, before: int | None, limit: int) -> Snapshot:
-        """Jobs, newest first, accepted before the one with ``seq`` ``before``."""
+    async def page(self, owner: str, status: Status | None, after: str | None, limit: int) -> Snapshot | None:
+        """Jobs, newest first, after the one with the id ``after``; None if there is no such job.
+
+        It is an id, as the place in the order of acceptance would tell how many jobs others have.
+        """
+        before = None
+        if after is not None:
+            found = await self.store.get_many(owner, [after])
+            if after not in found:
+                return None
+            before = found[after].seq
 
         async def read(now: float) -> list[Job]:
             return await self.store.page(owner, status, now, before, limit)
