@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from fastapi_offline import FastAPIOffline
@@ -118,8 +118,7 @@ async def _running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncI
         service.waiters.stop()
         for task in tasks:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
         await store.close()
 
 

@@ -39,6 +39,8 @@ async def forget_regularly(service: Service, retention: float) -> None:
             forgotten = await forget(service, service.clock.now() - retention)
         except StoreUnavailableError:
             _LOGGER.warning("old jobs could not be deleted, because the store does not work; later they will be")
+        except Exception:
+            _LOGGER.exception("old jobs could not be deleted; it will be tried again")
         else:
             if forgotten:
                 _LOGGER.info("%d jobs were deleted, which ended more than %.10g seconds ago", forgotten, retention)
