@@ -59,6 +59,8 @@ SERVER = Part(
     "translation_server",
     ROOT / "server/src/translation_server",
     layers=(
+        ("cli", "__main__"),
+        ("configured",),
         ("app",),
         ("routes", "events"),
         ("documentation", "openapi"),
