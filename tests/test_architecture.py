@@ -64,7 +64,7 @@ SERVER = Part(
         ("app",),
         ("routes", "events"),
         ("documentation", "openapi"),
-        ("service", "waiting", "schemas", "parameters", "retention", "metrics"),
+        ("service", "waiting", "schemas", "parameters", "retention", "metrics", "probe"),
         ("stores", "stores.*"),
         ("representation", "errors"),
         ("jobs", "simulation", "clock", "turns"),

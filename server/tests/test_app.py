@@ -52,7 +52,7 @@ async def test_the_documentation_page_needs_no_internet(anonymous):
 def locked(tmp_path, monkeypatch):
     """Give a lock on the database that outlasts the server's patience."""
     monkeypatch.setattr("translation_server.stores.sqlite_file.BUSY_TIMEOUT", 0.02)
-    monkeypatch.setattr("translation_server.service._READINESS_KEPT", 0.0)
+    monkeypatch.setattr("translation_server.probe.KEPT", 0.0)
     with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as connection:
         yield connection
 

@@ -97,12 +97,12 @@ async def test_a_probe_tells_the_truth_and_is_cheap(service, monkeypatch):
         probes.append(1)
         await asyncio.Event().wait()
 
-    monkeypatch.setattr("translation_server.service._PATIENCE", 0.01)
+    monkeypatch.setattr("translation_server.probe.PATIENCE", 0.01)
     monkeypatch.setattr(service.store, "ping", hang)
     assert [await service.is_usable() for _ in range(10)] == [False] * 10
     assert len(probes) == 1
     monkeypatch.undo()
-    monkeypatch.setattr("translation_server.service._READINESS_KEPT", 0.0)
+    monkeypatch.setattr("translation_server.probe.KEPT", 0.0)
     assert await service.is_usable()
 
 

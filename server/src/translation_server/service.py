@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from translation_server.errors import AlreadyEndedError, KeyReusedError, TooManyPendingError, UnknownJobError
 from translation_server.jobs import Status
+from translation_server.probe import PATIENCE, Probe
 from translation_server.stores import Accepted, KeyTaken, StoreUnavailableError, TooMany
 from translation_server.waiting import Waiter, Waiters
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from translation_server.stores import JobStore
 
 _CHUNK = 500  # jobs read or told in one go; other requests get their turn in between
-_PATIENCE = 2.0  # seconds within which a usable store answers a probe
-_READINESS_KEPT = 1.0  # seconds; a probe writes to the disk, and anybody may ask
 
 
 class Snapshot(NamedTuple):
@@ -74,7 +73,7 @@ class Service:
         self._simulation = simulation
         self._max_pending_jobs = max_pending_jobs
         self._on_read = on_read
-        self._usable = (False, -_READINESS_KEPT)
+        self._probe = Probe(store)
 
     async def start(self, draft: Draft) -> tuple[Snapshot, bool]:
         """Accept a job, or find the one its idempotency key stands for; also whether it was there already.
@@ -191,17 +190,7 @@ class Service:
 
     async def is_usable(self) -> bool:
         """Whether the store can be read and written, and the server is not about to stop."""
-        usable, checked_at = self._usable
-        now = asyncio.get_running_loop().time()
-        if now - checked_at >= _READINESS_KEPT:
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    await self.store.ping()
-                usable = True
-            except (StoreUnavailableError, TimeoutError):
-                usable = False
-            self._usable = (usable, now)
-        return usable and not self.waiters.stopping
+        return await self._probe.is_usable() and not self.waiters.stopping
 
     async def settle_all(self) -> None:
         """Write down every end that nobody has asked about, of all users."""
@@ -211,7 +200,7 @@ class Service:
     async def counts(self) -> Mapping[Status, int] | None:
         """How many jobs there are by status, of all users; None while the store does not say."""
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(PATIENCE):
                 await self.settle_all()
                 return await self.store.counts()
         except (StoreUnavailableError, TimeoutError):
