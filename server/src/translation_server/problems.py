@@ -82,12 +82,13 @@ def answer_to(error: Exception) -> Response:
 
 def install(app: FastAPI) -> None:
     """Let every error of the app be answered as a problem."""
-
-    async def handle(_: Request, error: Exception) -> Response:
-        return answer_to(error)
-
     for kind in (ProblemError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, handle)
+
+
+async def handle(_: Request, error: Exception) -> Response:
+    """Return `answer_to` the error; an exception handler of the framework."""
+    return answer_to(error)
 
 
 def _fields(error: RequestValidationError) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from translation_server import openapi, parameters, representation
 from translation_server.bodies import read_json
-from translation_server.direct import DirectRoute
+from translation_server.direct import Answer, DirectRoute
 from translation_server.events import EventStream, leaving
 from translation_server.jobs import Status
 from translation_server.metrics import CONTENT_TYPE, HELD, TOLD, State
@@ -19,14 +19,14 @@ from translation_server.problems import ProblemError
 from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from translation_server.metrics import Metrics
     from translation_server.service import Service, Snapshot
     from translation_server.settings import Settings
 
 _LARGEST_QUERY = MOST_JOB_IDS * 64  # bytes; an id in JSON takes 39
 
+_JSON = (b"content-type", b"application/json")
+_Header = tuple[bytes, bytes]
 _JobId = Annotated[str, Path(description="The id the start answered with.")]
 
 jobs = APIRouter(route_class=DirectRoute, tags=["jobs"])
@@ -35,7 +35,7 @@ health = APIRouter(route_class=DirectRoute, tags=["health"])
 
 @jobs.get("/status/{job_id}", **openapi.STATUS)
 @jobs.get("/jobs/{job_id}", **openapi.STATUS)
-async def show(request: Request, job_id: _JobId) -> Response:
+async def show(request: Request, job_id: _JobId) -> Answer:
     """Tell a job's status, now or once it has ended."""
     seconds = _wait(request)
     return await _answer(request, await _service(request).find(_user(request), job_id), seconds)
@@ -43,30 +43,30 @@ async def show(request: Request, job_id: _JobId) -> Response:
 
 @jobs.post("/start", **openapi.START)
 @jobs.post("/jobs", **openapi.START)
-async def start(request: Request) -> Response:
+async def start(request: Request) -> Answer:
     """Start a job."""
     service = _service(request)
     parameters.read_query(request.scope["query_string"])
-    key = parameters.idempotency_key(request.headers.getlist("idempotency-key"))
+    key = parameters.idempotency_key(_values(request, b"idempotency-key"))
     body = await read_json(request, _settings(request).max_body_bytes)
     draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key)
     snapshot, replayed = await service.start(draft)
     hint = representation.hint(snapshot.job, snapshot.now)
-    headers = {"Location": f"/status/{snapshot.job.job_id}", **_retry_after(hint or 0.0)}
+    headers = [(b"location", b"/status/" + snapshot.job.job_id.encode()), *_retry_after(hint or 0.0)]
     if replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), headers, status=202)
+        headers.append((b"idempotency-replayed", b"true"))
+    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), *headers, status=202)
 
 
 @jobs.get("/status", **openapi.LATEST)
-async def show_latest(request: Request) -> Response:
+async def show_latest(request: Request) -> Answer:
     """Tell the status of the job that was started last."""
     seconds = _wait(request)
     return await _answer(request, await _service(request).latest(_user(request)), seconds)
 
 
 @jobs.get("/jobs", **openapi.LIST)
-async def list_jobs(request: Request) -> Response:
+async def list_jobs(request: Request) -> Answer:
     """List jobs, newest first."""
     query = parameters.read_query(request.scope["query_string"], once=("status", "limit", "cursor"))
     status = parameters.status(parameters.one(query, "status"))
@@ -82,7 +82,7 @@ async def list_jobs(request: Request) -> Response:
 
 
 @jobs.post("/jobs/query", **openapi.QUERY)
-async def query_jobs(request: Request) -> Response:
+async def query_jobs(request: Request) -> Answer:
     """Tell the status of many jobs, in the order asked; unknown ones are left out."""
     parameters.read_query(request.scope["query_string"])
     asked = validate(JobQuery, await read_json(request, max(_LARGEST_QUERY, _settings(request).max_body_bytes)))
@@ -91,7 +91,7 @@ async def query_jobs(request: Request) -> Response:
 
 
 @jobs.delete("/jobs/{job_id}", **openapi.CANCEL)
-async def cancel(request: Request, job_id: _JobId) -> Response:
+async def cancel(request: Request, job_id: _JobId) -> Answer:
     """Cancel a job; repeating it changes nothing."""
     parameters.read_query(request.scope["query_string"])
     snapshot = await _service(request).cancel(_user(request), job_id)
@@ -112,20 +112,20 @@ async def events(request: Request) -> EventStream:
     service, user = _service(request), _user(request)
     query = parameters.read_query(request.scope["query_string"], once=("since",), repeated=("job_id",))
     since = parameters.since(parameters.one(query, "since"))
-    seen = parameters.last_event_id(request.headers.getlist("last-event-id"), service.store.identity)
+    seen = parameters.last_event_id(_values(request, b"last-event-id"), service.store.identity)
     position = await service.position(user, since) if seen is None else seen
     request.scope[HELD] = True
     return EventStream(service, user, position, query.get("job_id", ()))
 
 
 @health.get("/health/live", **openapi.LIVE)
-async def live(_: Request) -> Response:
+async def live(_: Request) -> Answer:
     """Say that the server runs."""
     return _json(b'{"status":"live"}')
 
 
 @health.get("/health/ready", **openapi.READY)
-async def ready(request: Request) -> Response:
+async def ready(request: Request) -> Answer:
     """Say whether the server can do its work."""
     if not await _service(request).is_usable():
         raise ProblemError(503, "The server cannot do its work at the moment.", headers={"Retry-After": "1"})
@@ -154,18 +154,18 @@ def _user(request: Request) -> str:
     return cast("str", request.scope["user"])
 
 
-def _json(body: bytes, headers: Mapping[str, str] | None = None, *, status: int = 200) -> Response:
-    return Response(body, status, headers, media_type="application/json")
+def _json(body: bytes, *headers: _Header, status: int = 200) -> Answer:
+    return Answer(body, (_JSON, *headers), status)
 
 
 def _wait(request: Request) -> float | None:
     """Seconds to hold the request, as far as allowed; None if nobody asked."""
     query = parameters.read_query(request.scope["query_string"], once=("wait",))
-    seconds = parameters.wait(parameters.one(query, "wait"), request.headers.getlist("prefer"))
+    seconds = parameters.wait(parameters.one(query, "wait"), _values(request, b"prefer"))
     return None if seconds is None else min(seconds, _settings(request).max_wait)
 
 
-async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Response:
+async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Answer:
     """The answer about one job, after holding the request if that was asked for."""
     held = bool(seconds) and snapshot.status is Status.PENDING
     if seconds and held:
@@ -173,12 +173,13 @@ async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -
     hint = representation.hint(snapshot.job, snapshot.now)
     if hint and held and not _service(request).waiters.stopping:
         hint = 0.0  # the wait is over, and the next one may begin
-    headers = {"ETag": representation.etag(snapshot.job, snapshot.now), **_retry_after(hint)}
+    etag = representation.etag(snapshot.job, snapshot.now)
+    headers = [(b"etag", etag.encode()), *_retry_after(hint)]
     if seconds is not None:
-        headers["Preference-Applied"] = parameters.applied(seconds)
-    if parameters.matches(request.headers.getlist("if-none-match"), headers["ETag"]):
-        return Response(None, 304, headers)
-    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), headers)
+        headers.append((b"preference-applied", parameters.applied(seconds).encode()))
+    if parameters.matches(_values(request, b"if-none-match"), etag):
+        return Answer(b"", headers, status=304)
+    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), *headers)
 
 
 async def _held(request: Request, job_id: str, seconds: float) -> Snapshot:
@@ -194,6 +195,11 @@ async def _held(request: Request, job_id: str, seconds: float) -> Snapshot:
         return snapshot
 
 
-def _retry_after(hint: float | None) -> dict[str, str]:
+def _retry_after(hint: float | None) -> tuple[_Header, ...]:
     """The header for a pending job: whole seconds, rounded up."""
-    return {} if hint is None else {"Retry-After": str(math.ceil(hint))}
+    return () if hint is None else ((b"retry-after", b"%d" % math.ceil(hint)),)
+
+
+def _values(request: Request, name: bytes) -> list[str]:
+    """What the request gives for a header, in lower case; as ``request.headers`` has it, at a fifth of the cost."""
+    return [value.decode("latin-1") for given, value in request.scope["headers"] if given == name]
