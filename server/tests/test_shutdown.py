@@ -1,65 +1,130 @@
-"""The application hears the signals that stop the server, and takes nothing from anyone."""
+"""Told to stop, the server tells everyone who waits to come again, and is out within ten seconds."""
 
 import asyncio
+import base64
+import contextlib
+import json
+import re
 import signal
+import socket
+import time
 
+import httpx
 import pytest
+from server.tests.command import PATIENCE, serving
+from uvicorn import Config
+from uvicorn.lifespan.on import LifespanOn
 
-from translation_server.shutdown import on_stop_signal
+from translation_server.guard import Guard
 
-
-@pytest.fixture
-def handled():
-    """A server's own handling of both signals, as it was before the test afterwards."""
-    seen = []
-    before = {number: signal.signal(number, lambda n, _: seen.append(n)) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield seen
-    for number, handler in before.items():
-        signal.signal(number, handler)
+AUTH = ("admin", "canary-secret")
+BASIC = base64.b64encode(":".join(AUTH).encode()).decode()
+LONG = {"MIN_DELAY": "600", "MAX_DELAY": "600"}
+HELD, STREAMS = 200, 20
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_is_heard_by_both(handled, number):
-    """The application is called, and so is whoever handled the signal before."""
-    called = asyncio.Event()
-    with on_stop_signal(called.set):
-        signal.raise_signal(number)
-        await asyncio.wait_for(called.wait(), 5)
-    assert handled == [number]
+def request(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {BASIC}\r\n\r\n".encode()
 
 
-async def test_afterwards_all_is_as_before(handled):
-    """Once the application has stopped, the signal is the server's alone again."""
-    called = asyncio.Event()
-    with on_stop_signal(called.set):
+async def ask(port: int, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request(path))
+    await writer.drain()
+    return reader, writer
+
+
+async def last_words(reader: asyncio.StreamReader) -> bytes:
+    """All that comes until the server closes the connection."""
+    async with asyncio.timeout(PATIENCE):
+        return await reader.read()
+
+
+def start(it, **body) -> str:
+    answer = httpx.post(f"{it.url}/start", json=body, auth=AUTH, timeout=10, trust_env=False)
+    return answer.json()["job_id"]
+
+
+def wait_for_waiters(it, count: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    told = ""
+    while time.monotonic() < deadline:
+        told = httpx.get(f"{it.url}/metrics", auth=AUTH, timeout=10, trust_env=False).text
+        found = [line.split()[-1] for line in told.splitlines() if line.startswith("translation_waiters{")]
+        if sum(map(float, found)) == count:
+            return
+        time.sleep(0.02)
+    pytest.fail(told)
+
+
+def wait_until_stuck(it) -> None:
+    """Return once no more of the many requests for lists are answered."""
+    answered = re.compile(r'^http_requests_total{method="GET",route="/jobs",status="200"} (.+)$', re.MULTILINE)
+    numbers = []
+    deadline = time.monotonic() + PATIENCE
+    while len(numbers) < 3 or len(set(numbers[-3:])) > 1:
+        assert time.monotonic() < deadline
+        numbers += answered.findall(httpx.get(f"{it.url}/metrics", auth=AUTH, timeout=10, trust_env=False).text)
+        time.sleep(0.05)
+    assert float(numbers[-1]) < 100
+
+
+async def test_everyone_is_told_to_come_again(tmp_path):
+    """Held requests get the pending job and when to ask again, streams end in order; nobody is cut off."""
+    with serving(tmp_path, **LONG) as it:
+        job_id = await asyncio.to_thread(start, it)
+        held = [await ask(it.port, f"/status/{job_id}?wait=60") for _ in range(HELD)]
+        streams = [await ask(it.port, "/events") for _ in range(STREAMS)]
+        await asyncio.to_thread(wait_for_waiters, it, HELD + STREAMS)
+        stopping = asyncio.create_task(asyncio.to_thread(it.stop))
+        answers = [await last_words(reader) for reader, _ in held]
+        endings = [await last_words(reader) for reader, _ in streams]
+        seconds = await stopping
+        for _, writer in held + streams:
+            writer.close()
+    assert seconds < 5
+    assert it.process.returncode in {0, -signal.SIGTERM}
+    for answer in answers:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert b"\nretry-after: " in head.lower()
+        assert json.loads(body)["status"] == "pending"
+    assert all(ending.endswith(b"\r\n0\r\n\r\n") for ending in endings)
+    assert "Traceback" not in it.said.read_text()
+
+
+def test_a_client_that_reads_nothing_does_not_keep_it(tmp_path):
+    """Though a client leaves megabytes unread, the server is out within ten seconds."""
+    with serving(tmp_path, MIN_DELAY="0", MAX_DELAY="0") as it, contextlib.ExitStack() as stack:
+        for _ in range(50):
+            start(it, metadata={"text": "x" * 4000})
+        deaf = stack.enter_context(socket.socket())
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", it.port))
+        deaf.sendall(request("/jobs") * 100)  # answers of 20 MB, one after the other
+        wait_until_stuck(it)
+        assert it.stop() < 10
+        assert it.process.returncode in {0, -signal.SIGTERM}
+
+
+def test_a_second_signal_is_not_needed_with_workers(tmp_path):
+    """Several workers stop as one does, on one signal to the process that was started."""
+    with serving(tmp_path, "--workers", "2", **LONG) as it:
+        job_id = start(it)
+        with contextlib.ExitStack() as stack:
+            for _ in range(10):
+                held = stack.enter_context(socket.create_connection(("127.0.0.1", it.port)))
+                held.sendall(request(f"/status/{job_id}?wait=60"))
+            assert it.stop() < 10
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, 7), (2, 2)])
+async def test_any_way_of_serving_ends_in_time(given, expected):
+    """`uvicorn main:app`, which would wait for ever, waits as long as our own command, unless told otherwise."""
+
+    async def nothing(_scope, _receive, _send):
         pass
-    signal.raise_signal(signal.SIGTERM)
-    await asyncio.sleep(0)
-    assert (handled, called.is_set()) == ([signal.SIGTERM], False)
 
-
-async def test_a_later_handler_is_left_in_place(handled):
-    """A handler that somebody set meanwhile is not undone."""
-    with on_stop_signal(lambda: None):
-        signal.signal(signal.SIGTERM, lambda n, _: handled.append(-n))
-    signal.raise_signal(signal.SIGTERM)
-    assert handled == [-signal.SIGTERM]
-
-
-async def test_a_signal_nobody_handles_is_left_alone(handled):
-    """The application does not turn an end into a survival."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    with on_stop_signal(lambda: None):
-        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-    assert handled == []
-
-
-async def test_in_another_thread_there_are_no_signals(handled):
-    """A server in a thread starts and stops as well; its owner stops it otherwise."""
-
-    async def run() -> bool:
-        with on_stop_signal(lambda: None):
-            return True
-
-    assert await asyncio.to_thread(asyncio.run, run())
-    assert handled == []
+    config = Config(nothing, log_config=None, timeout_graceful_shutdown=given)
+    await Guard(nothing, most=10)({"type": "lifespan"}, LifespanOn(config).receive, nothing)
+    assert config.timeout_graceful_shutdown == expected

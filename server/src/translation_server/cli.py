@@ -20,9 +20,9 @@ from translation_server._version import __version__
 from translation_server.accounts import accounts_of
 from translation_server.app import create_app
 from translation_server.configured import ENV_FILE, WRONG_CONFIGURATION
+from translation_server.guard import DRAINED_AFTER
 from translation_server.settings import Settings, SettingsError
 
-_DRAINED_AFTER: Final = 8  # seconds; held requests are told at once, so only those who do not read take any of it
 _KEEP_ALIVE: Final = (
     75  # seconds; longer than load balancers keep idle connections, so that none closes under a request
 )
@@ -78,7 +78,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
         host=options.host,
         port=options.port,
         workers=options.workers,
-        timeout_graceful_shutdown=_DRAINED_AFTER,
+        timeout_graceful_shutdown=DRAINED_AFTER,
         timeout_keep_alive=_KEEP_ALIVE,
         backlog=_BACKLOG,
         access_log=False,

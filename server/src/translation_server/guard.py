@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOGGER: Final = logging.getLogger(__name__)
+DRAINED_AFTER: Final = 7
+"""Seconds a server that stops waits for requests under way, unless told otherwise: only those are left that do not read
+their answers, because whoever is held has been told to come again."""
+
 _RESERVED_FILES: Final = 64  # for the store, the log and what else needs one
 
 
@@ -47,6 +51,8 @@ class Guard:
         """Handle one connection."""
         if scope["type"] == "lifespan":
             config = getattr(getattr(receive, "__self__", None), "config", None)
+            if isinstance(config, Config) and config.timeout_graceful_shutdown is None:
+                config.timeout_graceful_shutdown = DRAINED_AFTER
             if not (isinstance(config, Config) and guard(config, Connections(allowed_connections(self._most)))):
                 _LOGGER.warning("slow connections are not closed: that needs uvicorn with httptools")
         return self._app(scope, receive, send)
