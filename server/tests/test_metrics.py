@@ -124,6 +124,18 @@ async def test_a_store_that_fails_does_not_take_the_figures_with_it(api, monkeyp
     assert found.value("translation_jobs", status="pending") is None
 
 
+async def test_a_server_lives_though_its_store_does_not(api, monkeypatch):
+    """While the store fails the server is not ready, but alive: a restart would mend nothing."""
+
+    async def fail(*_):
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(api.service.store, "ping", fail)
+    answers = [await api.admin.get(f"/health/{name}") for name in ("live", "ready")]
+    assert [answer.status_code for answer in answers] == [200, 503]
+    assert answers[1].headers["retry-after"] == "1"
+
+
 async def test_figures_are_for_users(api):
     """Without credentials there are none, and no name or id of anybody is in them."""
     job_id = await start(api, duration=5)
