@@ -14,7 +14,7 @@ PATIENCE = 2.0
 """Seconds within which a store that works answers."""
 
 KEPT = 1.0
-"""Seconds for which an answer holds: a probe writes to the disk."""
+"""Seconds for which an answer holds: a look writes to the disk."""
 
 
 class Probe:
@@ -26,18 +26,19 @@ class Probe:
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._usable = False
-        self._checked_at = -KEPT
+        self._looked_at = 0.0
+        self._look: asyncio.Task[bool] | None = None
 
     async def is_usable(self) -> bool:
         """Whether it can be read and written."""
         now = asyncio.get_running_loop().time()
-        if now - self._checked_at >= KEPT:
-            self._usable = await self._look()
-            self._checked_at = now
-        return self._usable
+        if self._look is None or (self._look.done() and now - self._looked_at >= KEPT):
+            self._looked_at = now
+            self._look = asyncio.create_task(self._works())
+        # Shielded: others wait for the same look, though the one who asked first may go away.
+        return await asyncio.shield(self._look)
 
-    async def _look(self) -> bool:
+    async def _works(self) -> bool:
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._store.ping()
