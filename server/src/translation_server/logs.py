@@ -14,7 +14,7 @@ from collections import deque
 from pathlib import Path
 from typing import Final
 
-from translation_server.log_lines import JsonFormatter, LineFormatter
+from translation_server.log_lines import JsonFormatter, LineFormatter, RequestLine
 from translation_server.rotation import RotatingFile
 from translation_server.settings import Settings, SettingsError
 
@@ -96,7 +96,7 @@ class LogFile(logging.Handler):
         super().__init__()
         self.setFormatter(LineFormatter())
         self._interval = interval
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[str | logging.LogRecord] = deque()
         self.lines_lost = 0
         self._lost = 0
         self._writing = threading.RLock()
@@ -113,11 +113,10 @@ class LogFile(logging.Handler):
         return wanted
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Gather the record's line."""
-        try:
-            self._waiting.append(self.format(record))
-        except Exception:  # noqa: BLE001 - as every handler of the standard library: it may not stop the program
-            self.handleError(record)
+        """Gather the record's line; that of a request, which nothing can change any more, is formatted later."""
+        line = record if isinstance(record.msg, RequestLine) else self._line(record)
+        if line is not None:
+            self._waiting.append(line)
         if _is_urgent(record) or len(self._waiting) >= _MOST_WAITING:
             self.flush()
         elif not self._due.is_set():
@@ -126,7 +125,8 @@ class LogFile(logging.Handler):
     def flush(self) -> None:
         """Write what was gathered."""
         with self._writing:
-            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            lines = [line for one in waiting if (line := one if isinstance(one, str) else self._line(one)) is not None]
             if not lines:
                 return
             if self._lost:
@@ -148,6 +148,13 @@ class LogFile(logging.Handler):
         self.flush()
         self._file.close()
         super().close()
+
+    def _line(self, record: logging.LogRecord) -> str | None:
+        try:
+            return self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library: it may not stop the program
+            self.handleError(record)
+            return None
 
     def _write_regularly(self) -> None:
         while not self._closed.is_set():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
@@ -46,20 +47,30 @@ def etag(job: Job, now: float) -> str:
 
 def timestamp(moment: float) -> str:
     """Date and time of RFC 3339, in UTC, with milliseconds."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, milliseconds = divmod(round(moment * 1000), 1000)
+    return f"{_second(second)}.{milliseconds:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat().removesuffix("+00:00")
 
 
 def _document(job: Job, now: float, poll_after: float | None) -> dict[str, object]:
     status = job.status_at(now)
-    ended = status is not Status.PENDING
+    if status is Status.PENDING:
+        end, ended_at = now, None
+        poll_after = hint(job, now) if poll_after is None else poll_after
+    else:
+        end, ended_at, poll_after = job.ends_at, timestamp(job.ends_at), None
     return {
         "job_id": job.job_id,
         "status": status,
         "created_at": timestamp(job.created_at),
-        "ended_at": timestamp(job.ends_at) if ended else None,
-        "elapsed_time": round(job.elapsed_at(now), 3),
+        "ended_at": ended_at,
+        "elapsed_time": round(max(0.0, end - job.created_at), 3),
         "progress": round(progress_at(job, now), 3),
-        "poll_after": None if ended else hint(job, now) if poll_after is None else poll_after,
+        "poll_after": poll_after,
         "video_length": job.video_length,
         "metadata": orjson.Fragment(job.metadata),
         "error": {"code": job.error_code, "message": job.error_message} if status is Status.ERROR else None,

@@ -35,12 +35,11 @@ _FORGETTABLE = (
     f"SELECT owner FROM owners WHERE (SELECT ends_at FROM ({_OLDEST.replace('?', 'owners.owner')} LIMIT 1)) < ?"  # noqa: S608 - constants
 )
 _DELETE = "DELETE FROM jobs WHERE seq = ?"
-
+_OUTCOMES = {status.value: status for status in Status}
 
 def to_job(row: tuple[Any, ...]) -> Job:
     """The record in a row of ``COLUMNS``."""
-    seq, job_id, owner, created_at, ends_at, outcome, *rest = row
-    return Job(seq, job_id, owner, created_at, ends_at, Status(outcome), *rest)
+    return Job._make((*row[:5], _OUTCOMES[row[5]], *row[6:]))
 
 
 @dataclass(slots=True)
