@@ -41,7 +41,6 @@ from benchmarks.server_peers import (  # noqa: E402
     usual,
 )
 from benchmarks.server_stored import fill, some_ids  # noqa: E402
-from benchmarks.tables import say  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -184,6 +183,12 @@ def _tell(medians: dict[str, Sample], *, base: str) -> None:
     for name, one in sorted(medians.items(), key=lambda item: -item[1].per_second):
         ratios = one.per_second / against.per_second, against.cpu / one.cpu
         say(f"| {name} | {one.per_second:,.0f} | {ratios[0]:.2f} | {one.cpu * 1e6:,.0f} µs | {ratios[1]:.2f} |")
+
+
+def say(text: str) -> None:
+    """Print a line, now."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def _options() -> argparse.Namespace:

@@ -44,7 +44,7 @@ async def _query_until_ended(wire: Wire, ledger: Ledger, findings: Findings) -> 
     give_up = time.monotonic() + PATIENCE
     while True:
         found, pending = set(), 0
-        for job in await _query(wire, list(ledger.jobs)):
+        for job in await query(wire, list(ledger.jobs)):
             found.add(str(job["job_id"]))
             pending += job["status"] == "pending"
             ledger.hear(job)
@@ -56,7 +56,8 @@ async def _query_until_ended(wire: Wire, ledger: Ledger, findings: Findings) -> 
         await asyncio.sleep(0.2)
 
 
-async def _query(wire: Wire, job_ids: list[str]) -> list[dict[str, Any]]:
+async def query(wire: Wire, job_ids: list[str]) -> list[dict[str, Any]]:
+    """What is told of these jobs."""
     jobs: list[dict[str, Any]] = []
     for start in range(0, len(job_ids), _CHUNK):
         answer = await wire.request("POST", "/jobs/query", {"job_ids": job_ids[start : start + _CHUNK]})

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 from translation_server import bodies, clock, representation
 from translation_server.jobs import Draft, Job, Status
 from translation_server.service import Service, Snapshot
-from translation_server.stores import sqlite_file
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
 
 
@@ -106,21 +104,6 @@ def lenient_json() -> None:
     bodies.parse_object = json.loads  # type: ignore[assignment]
 
 
-def _synchronous(level: str) -> Callable[[], None]:
-    def put_in() -> None:
-        right = sqlite_file.connect
-
-        def connect(path: str) -> sqlite3.Connection:
-            connection = right(path)
-            connection.execute(f"PRAGMA synchronous = {level}")
-            return connection
-
-        sqlite_file.connect = connect
-
-    put_in.__doc__ = f"A commit does not wait for the disk as it should: synchronous = {level}."
-    return put_in
-
-
 BUGS: dict[str, Callable[[], None]] = {
     "acknowledge-before-commit": acknowledge_before_commit,
     "forget-keys": forget_keys,
@@ -128,6 +111,4 @@ BUGS: dict[str, Callable[[], None]] = {
     "draw-at-every-start": draw_at_every_start,
     "trust-the-wall-clock": trust_the_wall_clock,
     "lenient-json": lenient_json,
-    "synchronous-normal": _synchronous("NORMAL"),
-    "synchronous-off": _synchronous("OFF"),
 }

@@ -1,0 +1,142 @@
+"""Promise: a terminal outcome never changes, under any clock; and no job stays pending because a running server's was set.
+
+    python reliability/clocks.py                                    24 steps of up to an hour, back and forth
+    python reliability/clocks.py --seeded-bug trust-the-wall-clock  shows that it can fail
+
+The server's wall clock is set while it runs, and between its death and its next start, also far back. The other clock
+of the machine, which nobody can set, goes on. All that was ever told is compared with what is told after each step.
+
+What a server cannot know: that the clock was set back while no server ran. A job that was pending then ends later by as
+much; such jobs are counted apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from figures import Findings, parser, run
+from ledger import Ledger
+from review import query
+from servers import CONTEXT, Server
+
+if TYPE_CHECKING:
+    import argparse
+
+_BUGS = ("trust-the-wall-clock",)
+_HOUR = 3600.0
+_LONGEST = 0.6  # seconds a job takes
+_SETTINGS = {"min_delay": 0.0, "max_delay": _LONGEST, "max_wait": 5.0}
+_PATIENCE = 5.0  # seconds, of the clock that nobody sets, after which a job that takes less than one must have ended
+
+
+class Steps:
+    """One run."""
+
+    def __init__(self, options: argparse.Namespace, server: Server, findings: Findings) -> None:
+        self._options = options
+        self._server = server
+        self._findings = findings
+        self._choices = random.Random(options.seed)  # noqa: S311 - repeatable
+        self._ledger = Ledger(findings)
+        self._wire = server.wire()
+        self._excused: set[str] = set()
+
+    async def run(self) -> None:
+        """Start jobs, let half of them end, set the clock, look again."""
+        await self._server.start()
+        for step in range(self._options.steps):
+            await self._start_some(step)
+            await asyncio.sleep(self._choices.uniform(0, _LONGEST))
+            await self._look()
+            held = asyncio.create_task(self._hold())
+            await asyncio.sleep(0.05)
+            await self._set(restart=step % 2 == 1)
+            await self._look()
+            await held
+            self._wire.close()
+        await self._all_end()
+        self._wire.close()
+
+    async def _start_some(self, step: int) -> None:
+        for number in range(self._options.jobs // self._options.steps):
+            key = f"{self._options.seed}-{step}-{number}"
+            answer = await self._wire.request("POST", "/start", {}, {"Idempotency-Key": key})
+            self._ledger.acknowledged(key, answer.json())
+
+    async def _look(self) -> None:
+        for job in await query(self._wire, list(self._ledger.jobs)):
+            self._ledger.hear(job)
+
+    async def _hold(self) -> None:
+        """A request that is held while the clock is set must be answered when its job ends, by the steady clock."""
+        wire = self._server.wire()
+        begun = time.monotonic()
+        try:
+            started = await wire.request("POST", "/start", {})
+            job_id = started.json()["job_id"]
+            answer = await wire.request("GET", f"/status/{job_id}?wait=5", patience=_PATIENCE * 2)
+        except Exception:  # noqa: BLE001 - the server was killed meanwhile; others look after its job
+            self._findings.count("held requests lost with the server")
+        else:
+            self._ledger.hear(answer.json())
+            self._findings.count("held requests answered across a step")
+            if time.monotonic() - begun > _PATIENCE:
+                self._findings.breach("a held request outlasted its job, after the clock was set")
+        finally:
+            wire.close()
+
+    async def _set(self, *, restart: bool) -> None:
+        seconds = self._choices.choice([-1, 1]) * self._choices.choice([0.3, 60.0, _HOUR])
+        if restart:
+            self._wire.close()
+            self._server.kill()
+            if seconds < 0:
+                self._excused.update(self._ledger.pending)
+        self._server.wall_offset.value += seconds
+        if restart:
+            await self._server.start()
+        self._findings.count(f"clock set {'back' if seconds < 0 else 'forth'}{', server down' if restart else ''}")
+
+    async def _all_end(self) -> None:
+        """Every job has ended within its time, counted from now by the clock that nobody sets."""
+        await asyncio.sleep(_LONGEST + 0.1)
+        await self._look()
+        late = self._excused.intersection(self._ledger.pending)
+        stuck = [job_id for job_id in self._ledger.pending if job_id not in late]
+        self._findings.count("jobs", len(self._ledger.jobs))
+        self._findings.count("jobs that stay pending", len(stuck))
+        self._findings.count("jobs late, as pending when a server died and its clock was set back", len(late))
+        if stuck:
+            self._findings.breach(
+                f"{len(stuck)} jobs of at most {_LONGEST} s stay pending, since the clock was set back"
+            )
+
+
+def main() -> int:
+    """Carry it out and give the exit status."""
+    made = parser(__doc__, _BUGS)
+    made.add_argument("--steps", type=int, default=24)
+    made.add_argument("--jobs", type=int, default=480)
+    options = made.parse_args()
+    findings = Findings()
+    with tempfile.TemporaryDirectory(prefix="clocks-") as folder:
+        offset = CONTEXT.Value("d", 0.0)
+        server = Server(Path(folder), _SETTINGS, bug=options.seeded_bug, wall_offset=offset)
+        try:
+            asyncio.run(Steps(options, server, findings).run())
+        finally:
+            server.kill()
+    for name in ("clock set back", "clock set forth", "clock set back, server down", "clock set forth, server down"):
+        findings.need(name)
+    findings.need("terminal statuses read again", options.jobs)
+    findings.need("held requests answered across a step")
+    return findings.report("clock steps", {"seed": options.seed})
+
+
+if __name__ == "__main__":
+    run(main())
