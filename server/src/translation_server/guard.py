@@ -6,6 +6,7 @@ server's own limits can be used beside it: `--limit-concurrency`, `--timeout-kee
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
@@ -50,12 +51,23 @@ class Guard:
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one connection."""
         if scope["type"] == "lifespan":
-            config = getattr(getattr(receive, "__self__", None), "config", None)
-            if isinstance(config, Config) and config.timeout_graceful_shutdown is None:
+            config = _config_of_the_server()
+            if config is not None and config.timeout_graceful_shutdown is None:
                 config.timeout_graceful_shutdown = DRAINED_AFTER
-            if not (isinstance(config, Config) and guard(config, Connections(allowed_connections(self._most)))):
+            if config is None or not guard(config, Connections(allowed_connections(self._most))):
                 _LOGGER.warning("slow connections are not closed: that needs uvicorn with httptools")
         return self._app(scope, receive, send)
+
+
+def _config_of_the_server() -> Config | None:
+    """Find the configuration of the uvicorn server in whose task the application's lifespan runs.
+
+    The task begins in a method of uvicorn's; `receive` is another, but layers in front of us may have wrapped it.
+    """
+    task = asyncio.current_task()
+    frame = getattr(task.get_coro() if task else None, "cr_frame", None)
+    config = getattr(frame.f_locals.get("self"), "config", None) if frame else None
+    return config if isinstance(config, Config) else None
 
 
 def guard(config: Config, connections: Connections) -> bool:
@@ -79,5 +91,6 @@ def allowed_connections(most: int) -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (possible, largest))
         usual = possible
     if usual < wanted:
-        _LOGGER.warning("MAX_CONNECTIONS is %d, but the system allows %d open files (ulimit -n)", most, usual)
+        level = logging.WARNING if usual < wanted / 2 else logging.INFO  # nobody minds a few less
+        _LOGGER.log(level, "MAX_CONNECTIONS is %d, but the system allows %d open files (ulimit -n)", most, usual)
     return max(1, usual - _RESERVED_FILES)
