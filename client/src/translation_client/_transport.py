@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from translation_client._protocol import Request
 
 _CHUNK = 64 * 1024
-_CONNECTIONS = 100
+_CONNECTIONS = 1000  # kept for further requests; one beyond them is closed, with a warning in the log of urllib3
 
 
 class Transport:
