@@ -38,6 +38,9 @@ class SyncSide:
             futures = [pool.submit(getattr(self.client, name), *rest) for name, *rest in calls]
         return [future.exception() or future.result() for future in futures]
 
+    def begin_anew(self):
+        """What a child process has to do."""
+
     def end(self):
         self.client.close()
 
@@ -82,6 +85,10 @@ class AsyncSide:
             return await asyncio.gather(*under_way, return_exceptions=True)
 
         return self.runner.run(gather())
+
+    def begin_anew(self):
+        """What a child process has to do: an event loop is of no use in another process than its own."""
+        self.runner = asyncio.Runner()
 
     def end(self):
         self.close()
