@@ -135,6 +135,13 @@ def test_memory_is_bounded(file, path, monkeypatch):
     assert len(file._waiting) == 5
 
 
+def test_closed_twice(path):
+    """Closing again does no harm: the standard library closes all handlers at the end, whoever has done so before."""
+    file = LogFile(path)
+    for _ in range(3):
+        file.close()
+
+
 def test_close_writes_everything(path):
     """Closing the file, as the end of the program does, writes what was gathered and ends the thread."""
     file = LogFile(path, interval=FOREVER)

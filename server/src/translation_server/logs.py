@@ -101,7 +101,7 @@ class LogFile(logging.Handler):
         self._lost = 0
         self._writing = threading.RLock()
         self._due = threading.Event()
-        self._closed = threading.Event()
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._write_regularly, name="log file", daemon=True)
         self._thread.start()
 
@@ -142,7 +142,7 @@ class LogFile(logging.Handler):
 
     def close(self) -> None:
         """Write what was gathered, and end the thread."""
-        self._closed.set()
+        self._ended.set()
         self._due.set()
         self._thread.join(timeout=1)
         self.flush()
@@ -157,9 +157,9 @@ class LogFile(logging.Handler):
             return None
 
     def _write_regularly(self) -> None:
-        while not self._closed.is_set():
+        while not self._ended.is_set():
             self._due.wait()
-            self._closed.wait(self._interval)
+            self._ended.wait(self._interval)
             self._due.clear()
             self.flush()
 
