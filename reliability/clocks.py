@@ -1,4 +1,4 @@
-"""Promise: a terminal outcome never changes, under any clock; and no job stays pending because a running server's was set.
+"""Promise: a terminal outcome never changes, under any clock; and no job stays pending because of one.
 
     python reliability/clocks.py                                    24 steps of up to an hour, back and forth
     python reliability/clocks.py --seeded-bug trust-the-wall-clock  shows that it can fail
@@ -112,9 +112,7 @@ class Steps:
         self._findings.count("jobs that stay pending", len(stuck))
         self._findings.count("jobs late, as pending when a server died and its clock was set back", len(late))
         if stuck:
-            self._findings.breach(
-                f"{len(stuck)} jobs of at most {_LONGEST} s stay pending, since the clock was set back"
-            )
+            self._findings.breach(f"{len(stuck)} jobs of at most {_LONGEST} s stay pending since a clock was set")
 
 
 def main() -> int:

@@ -110,8 +110,8 @@ def record(options: argparse.Namespace, path: Path) -> tuple[disk_image.Recorder
     recorder = disk_image.Recorder()
     right = sqlite_file.connect
 
-    def connect(where: str) -> sqlite3.Connection:
-        connection: Any = recorder.connect(where)  # close enough: the store uses what both libraries have
+    def connect(path: str) -> sqlite3.Connection:
+        connection: Any = recorder.connect(path)  # close enough: the store uses what both libraries have
         connection.set_busy_timeout(5000)
         connection.execute(f"PRAGMA synchronous = {_BUGS.get(options.seeded_bug, level)}")
         return connection  # type: ignore[no-any-return]

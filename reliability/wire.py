@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
+
+_IDLE = 2.0  # seconds after which the server may close a connection; a request must not meet that moment
 
 
 class LostError(Exception):
@@ -39,6 +42,7 @@ class Wire:
         self._port = port
         self.common = f"Host: 127.0.0.1:{port}\r\nAuthorization: Basic {credentials}\r\n"
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
         self.lost = 0
 
     async def request(
@@ -83,6 +87,9 @@ class Wire:
         return f"{method} {path} HTTP/1.1\r\n{self.common}{lines}\r\n".encode() + data
 
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if time.monotonic() - self._used > _IDLE:
+            self.close()
+        self._used = time.monotonic()
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         return self._streams
@@ -90,6 +97,7 @@ class Wire:
     async def _read(self, reader: asyncio.StreamReader) -> Answer:
         answer = await read_head(reader)
         body = await reader.readexactly(int(answer.headers.get("content-length", "0")))
+        self._used = time.monotonic()
         if answer.headers.get("connection") == "close":
             self.close()
         return Answer(answer.status, answer.headers, body)
