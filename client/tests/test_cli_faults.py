@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from client.tests.script import in_process
-from client.tests.scripted import answer, job
+from client.tests.steps import answer, job
 from client.tests.test_faults import NEVER_OVER, OVER_AT_ONCE
 from translation_client import _polling
 

@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from client.tests.scripted import answer, job, job_json, jobs, raw_answer, stalled, stream
 from client.tests.sides import QUICK
+from client.tests.steps import answer, job, job_json, jobs, raw_answer, stalled, stream
 from translation_client import JobFailed, JobStatus, PollingConfig
 
 

@@ -10,8 +10,9 @@ import time
 
 import pytest
 
-from client.tests.scripted import (
-    ScriptedServer,
+from client.tests.scripted import ScriptedServer
+from client.tests.sides import LATE, timed
+from client.tests.steps import (
     after,
     body_drips,
     body_stalled,
@@ -24,7 +25,6 @@ from client.tests.scripted import (
     job,
     stalled,
 )
-from client.tests.sides import LATE, timed
 from translation_client import JobStatus, StartError, StatusUnavailable, WaitTimeout
 
 TIMEOUT = 0.25

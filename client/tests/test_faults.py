@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.tests.scripted import (
+from client.tests.steps import (
     after,
     answer,
     answered_then_closed,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from client.tests.scripted import (
+from client.tests.sides import LATE, timed
+from client.tests.steps import (
     after,
     answer,
     body_drips,
@@ -18,7 +19,6 @@ from client.tests.scripted import (
     stalled,
     stream,
 )
-from client.tests.sides import LATE, timed
 from translation_client import InvalidRequest, JobNotFound, JobStatus, WaitTimeout
 
 IDS = ["j1", "j2", "j3"]

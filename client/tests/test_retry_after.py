@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from client.tests.scripted import answer, job
 from client.tests.sides import timed
+from client.tests.steps import answer, job
 from translation_client import JobStatus, WaitTimeout
 
 DATES = {"Retry_After": "Sat, 31 Jan 2026 12:00:01 GMT", "Date": "Sat, 31 Jan 2026 12:00:00 GMT"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from client.tests.scripted import answer, closed, half_a_body, job, reset, stalled
+from client.tests.steps import answer, closed, half_a_body, job, reset, stalled
 from translation_client import StartError
 
 LOST = {

@@ -12,8 +12,9 @@ import traceback
 
 import pytest
 
-from client.tests.scripted import PATIENCE, after, body_drips, job, stalled, stream
+from client.tests.scripted import PATIENCE
 from client.tests.sides import LATE, QUICK, SyncSide, timed
+from client.tests.steps import after, body_drips, job, stalled, stream
 from translation_client import TranslationStatusClient
 
 OUT_WITHIN = 0.05 + LATE - 0.1

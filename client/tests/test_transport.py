@@ -11,17 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from client.tests.scripted import (
-    ScriptedServer,
-    answer,
-    answered_then_closed,
-    body_stalled,
-    closed,
-    endless_body,
-    gzip_bomb,
-    job,
-)
+from client.tests.scripted import ScriptedServer
 from client.tests.sides import LATE, QUICK, timed
+from client.tests.steps import answer, answered_then_closed, body_stalled, closed, endless_body, gzip_bomb, job
 from translation_client import JobStatus, StatusUnavailable, WaitTimeout
 from translation_client._protocol import MAX_BODY
 
