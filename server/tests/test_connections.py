@@ -1,6 +1,7 @@
 """Slow, endless and too many connections: closed, while honest ones are served. All over real sockets."""
 
 import asyncio
+import base64
 import contextlib
 import select
 import socket
@@ -330,6 +331,24 @@ def test_too_many_connections(app, begin, caplog):
             connection.sendall(begin)
             assert exchange(port, GET).status == 200
     assert caplog.messages == ["MAX_CONNECTIONS is reached (20): quiet connections are closed"]
+
+
+def test_strangers_go_first(app):
+    """An idle connection of a user keeps its place, whatever strangers do."""
+    header = b"Authorization: Basic " + base64.b64encode(b"admin:secret") + b"\r\n"
+    request = GET.replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n")
+    app = BasicAuth(app, Accounts({"admin": "secret"}))
+    with guarded(app, most=20, seconds=PATIENCE, timeout_keep_alive=60) as port, contextlib.ExitStack() as stack:
+        known = [stack.enter_context(connect(port)) for _ in range(10)]
+        for connection in known:
+            connection.sendall(request)
+            assert read_reply(connection).status == 200
+        for _ in range(200):
+            assert exchange(port, GET).status == 401
+            stack.enter_context(connect(port)).sendall(GET[:9])
+        for connection in known:
+            connection.sendall(request)
+            assert read_reply(connection).status == 200
 
 
 def test_no_place_left(app):

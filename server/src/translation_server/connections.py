@@ -26,6 +26,10 @@ class Connection(Protocol):
     def is_answering(self) -> bool:
         """Whether a request is under way that the application has not answered to its end."""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether its last request was a user's, with credentials."""
+
     def close(self) -> None:
         """Close it, after what was written."""
 
@@ -77,7 +81,7 @@ class Connections:
     """What the connections of one server process have in common.
 
     Args:
-        most: how many there may be; beyond them, those are closed that have no request under way.
+        most: how many there may be; beyond them, those are closed that have no request under way, strangers first.
         request_time: seconds from a request's first byte to its last.
         stalled_time: seconds in which a client may go on not reading.
     """
@@ -94,8 +98,8 @@ class Connections:
         if len(there) - len(self._leaving) <= self._most:
             return True
         self._say_so()
-        everyone = [one for one in there if one not in self._leaving]
-        quiet = [one for one in everyone if one is not newcomer and not one.is_answering]
+        quiet = [one for one in there if one is not newcomer and one not in self._leaving and not one.is_answering]
+        quiet = [one for one in quiet if not one.is_known] or quiet
         # Whoever floods the server has most of them, so that chance hits the right ones; no order has this property.
         for one in random.sample(quiet, min(len(quiet), max(1, self._most // _EVICTED_AT_ONCE))):
             self._leaving.add(one)

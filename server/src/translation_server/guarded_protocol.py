@@ -65,6 +65,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """See `Connection`."""
         return self.cycle is not None and not self.cycle.response_complete
 
+    @property
+    def is_known(self) -> bool:
+        """See `Connection`."""
+        return self.cycle is not None and "user" in self.cycle.scope
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
