@@ -6,6 +6,7 @@ import base64
 import os
 import re
 import unicodedata
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from translation_client._version import __version__
@@ -36,6 +37,9 @@ class Target:
 
     def __repr__(self) -> str:
         return f"{self.base_url} as {self.username}"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client cannot be pickled, because of the password in it: make another one where it is needed")
 
     def headers(self) -> dict[str, str | bytes]:
         """What is sent with every request."""
