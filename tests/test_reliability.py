@@ -1,0 +1,73 @@
+"""The commands of reliability/: each keeps its promise, and each breaks it once a bug is planted.
+
+`RELIABILITY_SCALE=0.05` in the environment makes the long ones shorter.
+"""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from server_process import ROOT, clean_environment
+
+SCALE = float(os.environ.get("RELIABILITY_SCALE", "1"))
+NEEDED = {"power_cuts": "apsw", "schema": "schemathesis"}
+KEPT = [
+    f"kills --jobs {round(5000 * SCALE)} --kills {round(150 * SCALE)}",
+    f"kills --jobs {round(5000 * SCALE)} --kills {round(150 * SCALE)} --store postgres",
+    "kills --jobs 300 --kills 10 --workers 2",
+    "kills --jobs 200 --kills 6 --workers 2 --store postgres",
+    "power_cuts --jobs 600 --cuts 60",
+    "keys --keys 40",
+    "keys --keys 20 --store postgres",
+    f"fuzz --requests {round(20_000 * SCALE)}",
+    "schema --examples 5",
+    "clocks --steps 16 --jobs 160",
+    "disk_full",
+    "waiters --waiters 500 --tolerance 10",
+]
+BROKEN = [
+    ("kills --jobs 200 --kills 6", "acknowledge-before-commit", "lost"),
+    ("kills --jobs 200 --kills 6", "forget-keys", "duplicated"),
+    ("kills --jobs 200 --kills 6", "draw-at-every-start", "changed"),
+    ("power_cuts --jobs 300 --cuts 20", "synchronous-normal", "lost"),
+    ("power_cuts --jobs 300 --cuts 20", "synchronous-off", "cut after"),
+    ("keys --keys 10", "keys-in-memory", "duplicated"),
+    ("fuzz --requests 1500", "lenient-json", "500 to b'POST"),
+    ("schema --examples 20", "lenient-json", "schemathesis ended"),
+    ("clocks --steps 4 --jobs 80", "trust-the-wall-clock", "changed"),
+    ("disk_full", "acknowledge-before-commit", "are not there"),
+    ("waiters --waiters 200 --tolerance 5", "sleepy-waiters", "the last one was told after"),
+]
+
+
+def carry_out(command, *more):
+    """Run one of the commands with a seed of its own choice, which it prints."""
+    name, *options = command.split()
+    if name in NEEDED and importlib.util.find_spec(NEEDED[name]) is None:
+        pytest.skip(f"{NEEDED[name]} is not installed")
+    arguments = [sys.executable, ROOT / "reliability" / f"{name}.py", *options, *more]
+    return subprocess.run(
+        arguments, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=420, check=False
+    )
+
+
+@pytest.mark.parametrize("command", KEPT)
+def test_the_promise_is_kept(command):
+    """The command tries what it says, finds no breach, and prints its seed and its counters."""
+    done = carry_out(command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("the promise is kept\n")
+    assert re.search(r"^  seed +\d+$", done.stdout, re.MULTILINE)
+    assert len(re.findall(r"^  .+ [1-9]\d*$", done.stdout, re.MULTILINE)) > 1
+
+
+@pytest.mark.parametrize(("command", "bug", "breach"), BROKEN)
+def test_a_bug_breaks_the_promise(command, bug, breach):
+    """With the bug planted, the command finds just that breach, and says so by its exit status."""
+    done = carry_out(command, "--seeded-bug", bug, "--seed", "1")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert breach in "".join(re.findall(r"^BROKEN: .*$", done.stdout, re.MULTILINE)), done.stdout
