@@ -39,7 +39,7 @@ class Target:
         return f"{self.base_url} as {self.username}"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a client cannot be pickled, because of the password in it: make another one where it is needed")
+        raise TypeError("a client cannot be pickled, because of the password in it: make one where it is needed")
 
     def headers(self) -> dict[str, str | bytes]:
         """What is sent with every request."""
