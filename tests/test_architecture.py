@@ -68,7 +68,7 @@ SERVER = Part(
         ("stores", "stores.*"),
         ("representation", "errors"),
         ("jobs", "simulation", "clock", "turns"),
-        ("auth", "access", "bodies", "logs", "direct", "shutdown", "guard"),
+        ("auth", "access", "bodies", "logs", "direct", "recent", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("htpasswd", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),

@@ -14,6 +14,7 @@ from server.tests.wire import connect, serving, until_closed
 from translation_server import logs
 from translation_server.accounts import accounts_of
 from translation_server.app import create_app
+from translation_server.auth import BasicAuth
 from translation_server.settings import Settings, SettingsError
 
 OWN, HASHED, WRONG = "kanarienvogel-47", "singdrossel-47", "elster-47"
@@ -65,10 +66,11 @@ def surface(folder, capfd):
     with logging_to(settings):
         app = create_app(settings)
         app.add_api_route("/fails", fail)
-        users = next(one.kwargs["accounts"] for one in app.user_middleware if "accounts" in one.kwargs)
+        layers = list(layers_of(app))
+        users = next(one._logins._users for one in layers if isinstance(one, BasicAuth))
         with serving(app) as port:
             told = [*everything_asked(port, app.openapi()), *raw(port)]
-            shown = [repr(one) for one in (settings, app, app.state._state, app.user_middleware, users)]
+            shown = [repr(one) for one in (settings, app, app.state._state, layers, users)]
     return {
         "answers": "\n".join(told),
         "log": (folder / "logs/server.log").read_text("utf-8"),
@@ -76,6 +78,14 @@ def surface(folder, capfd):
         "reprs": "\n".join([*shown, str(settings), str(settings.effective())]),
         "errors": "\n".join(errors(folder, settings)),
     }
+
+
+def layers_of(app):
+    """Give the layers in front of the framework, from the outermost to the innermost."""
+    layer = app.middleware_stack
+    while layer is not None:
+        yield layer
+        layer = getattr(layer, "_app", None)
 
 
 async def fail() -> None:

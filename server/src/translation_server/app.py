@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fastapi_offline import FastAPIOffline
 
-from translation_server import openapi, problems, routes
+from translation_server import logs, openapi, problems, routes
 from translation_server._version import __version__
 from translation_server.access import Access
 from translation_server.accounts import accounts_of
@@ -27,6 +27,7 @@ from translation_server.guard import Guard
 from translation_server.limits import RateLimit, limit_headers
 from translation_server.metrics import Metrics
 from translation_server.problems import ProblemError
+from translation_server.recent import Recent
 from translation_server.retention import forget_regularly
 from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
     from translation_server.logins import Users
 
@@ -86,20 +88,21 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     )
     app.state.settings = settings
     app.state.metrics = metrics
+    app.state.recent = Recent()
     direct = [route for part in (routes.jobs, routes.health) for route in part.routes if isinstance(route, DirectRoute)]
     app.router.routes[:0] = direct  # not include_router, which wraps each of them
     openapi.complete(app)
     problems.install(app)
     for kind in _PROBLEMS:
         app.add_exception_handler(kind, _tell)
-    app.add_middleware(
-        DirectRoutes, routes=direct, tell={ProblemError: problems.handle, **dict.fromkeys(_PROBLEMS, _tell)}
-    )
+    # Not by add_middleware, which puts layers of the framework in front of ours: from the innermost to the outermost.
+    tell = {ProblemError: problems.handle, **dict.fromkeys(_PROBLEMS, _tell)}
+    layers: ASGIApp = DirectRoutes(app.build_middleware_stack(), direct, tell)
     if settings.rate_limit:
-        app.add_middleware(RateLimit, rate=settings.rate_limit, burst=settings.rate_burst)
-    app.add_middleware(BasicAuth, accounts=accounts or accounts_of(settings))
-    app.add_middleware(Access, count=metrics.request)
-    app.add_middleware(Guard, most=settings.max_connections)
+        layers = RateLimit(layers, settings.rate_limit, settings.rate_burst)
+    layers = BasicAuth(layers, accounts or accounts_of(settings))
+    layers = Access(layers, count=metrics.request, log=logs.request_log())
+    app.middleware_stack = Guard(layers, settings.max_connections)
     return app
 
 

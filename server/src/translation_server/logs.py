@@ -10,11 +10,13 @@ processes whole; a lock is taken only to rotate.
 
 import logging
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from translation_server.log_lines import JsonFormatter, LineFormatter, RequestLine
+from translation_server.log_lines import JsonFormatter, LineFormatter, RequestLine, request_record
 from translation_server.rotation import RotatingFile
 from translation_server.settings import Settings, SettingsError
 
@@ -96,7 +98,7 @@ class LogFile(logging.Handler):
         super().__init__()
         self.setFormatter(LineFormatter())
         self._interval = interval
-        self._waiting: deque[str | logging.LogRecord] = deque()
+        self._waiting: deque[str | tuple[RequestLine, float]] = deque()
         self.lines_lost = 0
         self._lost = 0
         self._writing = threading.RLock()
@@ -113,11 +115,18 @@ class LogFile(logging.Handler):
         return wanted
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Gather the record's line; that of a request, which nothing can change any more, is formatted later."""
-        line = record if isinstance(record.msg, RequestLine) else self._line(record)
-        if line is not None:
+        """Gather the record's line."""
+        if (line := self._line(record)) is not None:
             self._waiting.append(line)
         if _is_urgent(record) or len(self._waiting) >= _MOST_WAITING:
+            self.flush()
+        elif not self._due.is_set():
+            self._due.set()
+
+    def take(self, line: RequestLine) -> None:
+        """Gather what is logged of a request, past `logging`; it becomes a line when it is written."""
+        self._waiting.append((line, time.time()))
+        if len(self._waiting) >= _MOST_WAITING:
             self.flush()
         elif not self._due.is_set():
             self._due.set()
@@ -126,7 +135,8 @@ class LogFile(logging.Handler):
         """Write what was gathered."""
         with self._writing:
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            lines = [line for one in waiting if (line := one if isinstance(one, str) else self._line(one)) is not None]
+            found = (one if isinstance(one, str) else self._line(request_record(*one)) for one in waiting)
+            lines = [line for line in found if line is not None]
             if not lines:
                 return
             if self._lost:
@@ -162,6 +172,14 @@ class LogFile(logging.Handler):
             self._ended.wait(self._interval)
             self._due.clear()
             self.flush()
+
+
+def request_log() -> Callable[[RequestLine], None] | None:
+    """Return what takes the lines of requests without the detour through `logging`; None: there is no log file."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogFile):
+            return handler.take if handler.level <= logging.INFO else lambda _: None
+    return None
 
 
 def lines_lost() -> int:

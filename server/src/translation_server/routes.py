@@ -20,12 +20,14 @@ from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
 
 if TYPE_CHECKING:
     from translation_server.metrics import Metrics
+    from translation_server.recent import Recent
     from translation_server.service import Service, Snapshot
     from translation_server.settings import Settings
 
 _LARGEST_QUERY = MOST_JOB_IDS * 64  # bytes; an id in JSON takes 39
 
 _JSON = (b"content-type", b"application/json")
+_WISHES = (b"prefer", b"if-none-match")
 _Header = tuple[bytes, bytes]
 _JobId = Annotated[str, Path(description="The id the start answered with.")]
 
@@ -37,8 +39,16 @@ health = APIRouter(route_class=DirectRoute, tags=["health"])
 @jobs.get("/jobs/{job_id}", **openapi.STATUS)
 async def show(request: Request, job_id: _JobId) -> Answer:
     """Tell a job's status, now or once it has ended."""
+    user = _user(request)
+    recent = cast("Recent[Answer]", request.app.state.recent) if _is_plain(request) else None
+    if recent is not None and (answer := recent.get(user, job_id)):
+        return answer
     seconds = _wait(request)
-    return await _answer(request, await _service(request).find(_user(request), job_id), seconds)
+    snapshot = await _service(request).find(user, job_id)
+    answer = await _answer(request, snapshot, seconds)
+    if recent is not None and snapshot.job.final:
+        recent.keep(user, job_id, answer)
+    return answer
 
 
 @jobs.post("/start", **openapi.START)
@@ -156,6 +166,13 @@ def _user(request: Request) -> str:
 
 def _json(body: bytes, *headers: _Header, status: int = 200) -> Answer:
     return Answer(body, (_JSON, *headers), status)
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether it asks for the job as it is, and nothing more."""
+    if request.scope["query_string"]:
+        return False
+    return not any(name in _WISHES for name, _ in request.scope["headers"])
 
 
 def _wait(request: Request) -> float | None:

@@ -99,13 +99,14 @@ class Service:
         if len(job_id) > 64 or not job_id.isascii():  # noqa: PLR2004 - no id is that long, and not all text can be stored
             raise UnknownJobError(job_id)
 
-        async def read(_: float) -> list[Job]:
-            return list((await self.store.get_many(owner, [job_id])).values())
-
-        snapshot = await self._settled(owner, read)
-        if not snapshot.jobs:
+        now = self.clock.now()
+        job = await self._read_one(owner, job_id)
+        if job is not None and job.must_be_settled(now):
+            await self._settle(owner, now)
+            job = await self._read_one(owner, job_id)
+        if job is None:
             raise UnknownJobError(job_id)
-        return snapshot
+        return Snapshot([job], now)
 
     async def latest(self, owner: str) -> Snapshot:
         """The job accepted last; raises ``UnknownJobError`` while there is none."""
@@ -214,6 +215,12 @@ class Service:
                     self.waiters.planned(change.owner)
                 else:
                     self.waiters.ended(change.owner, change.job_id)
+
+    async def _read_one(self, owner: str, job_id: str) -> Job | None:
+        begun = time.perf_counter()
+        found = await self.store.get_many(owner, [job_id])
+        self._on_read(time.perf_counter() - begun)
+        return found.get(job_id)
 
     async def _settled(self, owner: str, read: Callable[[float], Awaitable[list[Job]]]) -> Snapshot:
         """What ``read`` finds, once every end it shows is written down."""

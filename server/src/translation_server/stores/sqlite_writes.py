@@ -37,6 +37,7 @@ _FORGETTABLE = (
 _DELETE = "DELETE FROM jobs WHERE seq = ?"
 _OUTCOMES = {status.value: status for status in Status}
 
+
 def to_job(row: tuple[Any, ...]) -> Job:
     """The record in a row of ``COLUMNS``."""
     return Job._make((*row[:5], _OUTCOMES[row[5]], *row[6:]))
