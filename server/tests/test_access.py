@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 from translation_server.access import Access, is_cross_site
+from translation_server.log_lines import LineFormatter
 from translation_server.problems import ProblemError
 
 LOGGER = "translation_server.access"
@@ -89,6 +90,24 @@ async def test_user_in_the_line(user, shown, lines):
     """A user's name cannot be taken for another part of the line."""
     await call(app(user=user))
     assert f" user={shown} client=" in lines()[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (b"192.0.2.1", "192.0.2.1"),
+        (b"2001:db8::1", "2001:db8::1"),
+        (b"x user=admin client=y", '"x user=admin client=y"'),
+        (b"\x9b31mred", r'"\x9b31mred"'),
+        (b"a\tb", r'"a\tb"'),
+    ],
+)
+def test_client_in_the_line(address, shown, lines):
+    """What a proxy says about the client cannot be taken for another part of the line, or move the cursor."""
+    with serving(app()) as port:
+        exchange(port, b"GET /jobs HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: " + address + b"\r\n\r\n")
+    record = logging.LogRecord(LOGGER, logging.INFO, "", 0, lines()[0], (), None)
+    assert f" client={shown} request=" in LineFormatter().format(record)
 
 
 async def test_long_path_in_the_line(lines):
