@@ -114,6 +114,8 @@ def operations(world):
 
 async def told(world, method, path, arguments):
     """Return all that the prying user is told, but for what chance makes different between the worlds."""
+    if method == "get":
+        await world.eve.request(method, path, **arguments)  # so that whatever remembers answers remembers hers
     answer = await world.admin.request(method, path, **arguments)
     mine = [job["job_id"] for job in (await world.admin.get("/jobs?limit=1000")).json()["jobs"]]
     text = f"{answer.status_code} {sorted(answer.headers.items())} {answer.text}"

@@ -13,7 +13,7 @@ from translation_server import logs, openapi, problems, routes
 from translation_server._version import __version__
 from translation_server.access import Access
 from translation_server.accounts import accounts_of
-from translation_server.auth import BasicAuth
+from translation_server.auth import BasicAuth, is_open_path
 from translation_server.clock import Clock, SystemClock
 from translation_server.direct import DirectRoute, DirectRoutes
 from translation_server.errors import (
@@ -99,7 +99,7 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     tell = {ProblemError: problems.handle, **dict.fromkeys(_PROBLEMS, _tell)}
     layers: ASGIApp = DirectRoutes(app.build_middleware_stack(), direct, tell)
     if settings.rate_limit:
-        layers = RateLimit(layers, settings.rate_limit, settings.rate_burst)
+        layers = RateLimit(layers, settings.rate_limit, settings.rate_burst, is_open=is_open_path)
     layers = BasicAuth(layers, accounts or accounts_of(settings))
     layers = Access(layers, count=metrics.request, log=logs.request_log())
     app.middleware_stack = Guard(layers, settings.max_connections)

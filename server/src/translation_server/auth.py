@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from translation_server.limits import path_of
 from translation_server.logins import Logins
 from translation_server.problems import ProblemError, answer_to
 
@@ -47,7 +48,7 @@ class BasicAuth:
         if scope["type"] in {"http", "websocket"}:
             authorization = _authorization(scope)
             user = self._recall(authorization) if authorization is not None else None
-            if user is None and not self._is_open(scope["path"].removeprefix(scope.get("root_path", ""))):
+            if user is None and not self._is_open(path_of(scope)):
                 try:
                     user = await self._logins.log_in(authorization, scope.get("client"))
                 except ProblemError as problem:

@@ -130,20 +130,30 @@ class RateLimit:
         app: the application behind it.
         rate: requests per second, on average.
         burst: requests at once, after a pause.
+        is_open: whether a path (without the root path) is answered to everyone, and so to this user as well.
         steady: seconds of any origin; never goes back.
     """
 
-    def __init__(self, app: ASGIApp, rate: float, burst: int, *, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rate: float,
+        burst: int,
+        *,
+        is_open: Callable[[str], bool] = lambda _: False,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._app = app
         self._rate = rate
         self._burst = burst
+        self._is_open = is_open
         self._steady = steady
         self._allowances: dict[str, Allowance] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         user = scope.get("user")
-        if user is not None and (wait := self._wait(user)):
+        if user is not None and (wait := self._wait(user)) and not self._is_open(path_of(scope)):
             return await self._refuse(wait, scope, receive, send)
         return await self._app(scope, receive, send)
 
@@ -157,6 +167,12 @@ class RateLimit:
         window = self._burst / self._rate
         headers = limit_headers("requests", self._burst, retry_after=seconds, window=window)
         await respond(429, "You make more requests than allowed.", headers=headers)(scope, receive, send)
+
+
+def path_of(scope: Scope) -> str:
+    """Return the path without the root path, which a proxy adds."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
 
 
 def limit_headers(
