@@ -129,6 +129,25 @@ def test_silent_connection(port):
         assert until_closed(connection) == b""
 
 
+@pytest.mark.parametrize("before", [b"", GET], ids=["at first", "after a request"])
+def test_empty_lines(port, before):
+    """Empty lines, which may come before a request, are no way to keep a connection for nothing."""
+    with connect(port) as connection:
+        connection.sendall(before)
+        if before:
+            assert read_reply(connection).status == 200
+        assert pour(connection, b"\r\n", 0.01) == b""
+
+
+def test_idle_after_a_late_body(app):
+    """A connection that is idle once the unwanted body has come to its end is closed like any other."""
+    with guarded(app, timeout_keep_alive=1) as port, connect(port) as connection:
+        connection.sendall(b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nx")
+        assert read_reply(connection).status == 200
+        connection.sendall(b"x")
+        assert until_closed(connection) == b""
+
+
 def test_slow_head_of_a_later_request(port):
     """The second request on a connection has no more time than the first."""
     with connect(port) as connection:

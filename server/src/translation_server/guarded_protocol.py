@@ -66,6 +66,11 @@ class GuardedProtocol(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     @property
+    def _is_forgotten(self) -> bool:
+        """Whether nothing is under way and uvicorn's timer is off: empty lines and late ends of bodies turn it off."""
+        return not self.is_answering and self.timeout_keep_alive_task is None
+
+    @property
     def is_known(self) -> bool:
         """See `Connection`."""
         return self.cycle is not None and "user" in self.cycle.scope
@@ -98,8 +103,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self.refuse(400, "This is not HTTP/1.1.")
         if self._since > _LARGEST_HEAD and self._is_receiving:
             self.refuse(431, f"The head of a request may have {_LARGEST_HEAD} bytes at most.")
-        if self._is_receiving is not self._is_watched:
-            self._watch(on=self._is_receiving)
+        if not self._is_watched and (self._is_receiving or self._is_forgotten):
+            self._watch(on=True)
 
     def on_message_begin(self) -> None:
         """Called by the parser."""
