@@ -160,3 +160,10 @@ async def _read(reader, connection):
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     method, target, _ = first.split(" ")
     return Seen(at, connection, method, target, headers, body)
+
+
+async def closed_connections(server):
+    """Come back when the server sees no connection any more."""
+    async with asyncio.timeout(PATIENCE):
+        while server.open_connections:  # noqa: ASYNC110 - it is another thread's
+            await asyncio.sleep(0.005)
