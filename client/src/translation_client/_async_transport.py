@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from email.utils import formatdate
 from functools import partial
@@ -37,7 +36,9 @@ class _Life(NamedTuple):
 
 
 class AsyncTransport:
-    """Connections to one origin: a set of them for each event loop and process that uses it.
+    """Connections to one origin: a set of them for each event loop that uses it.
+
+    A forked process has its own event loop, so its own connections; on shared ones it would read its parent's answers.
 
     Args:
         base_url: Where the server is, without a trailing slash.
@@ -47,9 +48,7 @@ class AsyncTransport:
     def __init__(self, base_url: str, headers: dict[str, str | bytes]) -> None:
         self._base_url = str(URL(base_url)).rstrip("/")
         self._headers = {name: v if isinstance(v, str) else v.decode("ascii") for name, v in headers.items()}
-        # After a fork the parent's connections stay where they are, untouched: two processes on one connection would
-        # read each other's answers.
-        self._lives: dict[tuple[int, asyncio.AbstractEventLoop], _Life] = {}
+        self._lives: dict[asyncio.AbstractEventLoop, _Life] = {}
 
     async def exchange(self, request: Request, deadline: float) -> Response | Transient:
         """The answer, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
@@ -61,7 +60,7 @@ class AsyncTransport:
 
     async def close(self) -> None:
         """Close the connections made in the running loop."""
-        life = self._lives.pop(_here(), None)
+        life = self._lives.pop(asyncio.get_running_loop(), None)
         if life is not None:
             await life.generator.aclose()
 
@@ -88,20 +87,19 @@ class AsyncTransport:
         )
 
     async def _session(self) -> aiohttp.ClientSession:
-        life = self._lives.get(_here())
+        loop = asyncio.get_running_loop()
+        life = self._lives.get(loop)
         if life is None or life.session.closed:
             generator = _session(self._base_url)
-            life = self._lives[_here()] = _Life(await anext(generator), generator)
+            life = self._lives[loop] = _Life(await anext(generator), generator)
             await self._forget_ended_loops()
         return life.session
 
     async def _forget_ended_loops(self) -> None:
-        for key in [(process, loop) for process, loop in self._lives if process == os.getpid() and loop.is_closed()]:
-            await self._lives.pop(key).session.close()
-
-
-def _here() -> tuple[int, asyncio.AbstractEventLoop]:
-    return os.getpid(), asyncio.get_running_loop()
+        for loop in [loop for loop in list(self._lives) if loop.is_closed()]:
+            life = self._lives.pop(loop, None)
+            if life is not None:  # no other thread was faster
+                await life.session.close()
 
 
 async def _session(base_url: str) -> AsyncGenerator[aiohttp.ClientSession, None]:

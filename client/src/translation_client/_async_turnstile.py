@@ -8,7 +8,7 @@ import itertools
 import time
 from weakref import WeakKeyDictionary
 
-_AT_ONCE = 16  # requests begun in one turn of the event loop; a few milliseconds of work
+_AT_ONCE = 4  # requests begun in one turn of the event loop: about a millisecond of work
 
 
 async def turn(deadline: float) -> None:
