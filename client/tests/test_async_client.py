@@ -16,6 +16,7 @@ from client.tests.scripted import PATIENCE, closed_connections
 from client.tests.sides import LATE, QUICK
 from client.tests.steps import after, answer, body_drips, head_drips, job, jobs, stalled, stream
 from translation_client import AsyncTranslationStatusClient, JobStatus, WaitTimeout
+from translation_client._async_turnstile import turn
 
 OUT_WITHIN = 0.05 + LATE - 0.1
 """Seconds a cancelled call may take to end: the promise, and what a busy machine may add to it."""
@@ -111,15 +112,33 @@ async def test_hundreds_of_deadlines_at_one_moment_are_kept(pending_elsewhere):
     deadline = time.monotonic() + 1.5
 
     async def wait(number):
-        await asyncio.sleep(number * 0.002)
+        await asyncio.sleep(number * 0.004)
         with pytest.raises(WaitTimeout) as caught:
             await client.wait(f"job-{number}", timeout=deadline - time.monotonic())
         return time.monotonic() - deadline, caught.value.last_error is None
 
     async with AsyncTranslationStatusClient(pending_elsewhere, "a", "b", initial_delay=20, max_delay=20) as client:
-        late, looked = zip(*await asyncio.gather(*(wait(number) for number in range(400))), strict=True)
+        late, looked = zip(*await asyncio.gather(*(wait(number) for number in range(200))), strict=True)
     assert 0 <= min(late) <= max(late) <= LATE
     assert any(looked)
+
+
+async def test_requests_begin_a_few_in_a_turn_those_with_the_least_time_first():
+    """No turn of the event loop begins more than four requests; whoever has no time left, or has gone, is passed by."""
+    now, begun = time.monotonic(), []
+
+    async def begin(name, deadline):
+        await turn(deadline)
+        begun.append(name)
+
+    names = [*"abcdefg", "soon", "gone", "late", "too late"]
+    deadlines = {"soon": now + 30, "gone": now + 20, "late": now - 1, "too late": now - 1}
+    tasks = {name: asyncio.create_task(begin(name, deadlines.get(name, now + 60))) for name in names}
+    await asyncio.sleep(0)
+    assert begun == ["a", "b", "c", "d"]
+    tasks["gone"].cancel()
+    await asyncio.wait(tasks.values())
+    assert begun[4:] == ["late", "too late", "soon", "e", "f", "g"]
 
 
 async def test_a_wait_is_shared_by_tasks(client, server):
