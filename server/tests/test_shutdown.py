@@ -125,6 +125,7 @@ async def test_any_way_of_serving_ends_in_time(given, expected):
     async def nothing(_scope, _receive, _send):
         pass
 
-    config = Config(nothing, log_config=None, timeout_graceful_shutdown=given)
-    await Guard(nothing, most=10)({"type": "lifespan"}, LifespanOn(config).receive, nothing)
+    guarded = Guard(nothing, most=10)
+    config = Config(guarded, log_config=None, timeout_graceful_shutdown=given, interface="asgi3")
+    await asyncio.create_task(LifespanOn(config).main())
     assert config.timeout_graceful_shutdown == expected
