@@ -138,6 +138,22 @@ def test_a_name_that_is_never_resolved_ends_at_the_deadline(make_side, hanging_r
     assert seconds < LATE
 
 
+def test_a_dead_address_does_not_hide_a_live_one(make_side, server, black_hole, monkeypatch):
+    """A name with several addresses is tried at all of them, and soon enough at each."""
+    monkeypatch.setattr("translation_client._transport._CONNECTING", 0.2)
+
+    def resolve(_host, _port, *_, **__):
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))
+            for port in (black_hole, server.port)
+        ]
+
+    client = make_side("http://two.example:8000", "admin", "pw")
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    outcome, seconds = timed(client.wait_for_completion, "j1", timeout=3)
+    assert (outcome, seconds < 1.0) == (JobStatus.COMPLETED, True)
+
+
 def test_a_name_that_cannot_be_resolved_is_transient(make_side, monkeypatch):
     """A resolver that fails is a failure like any other, and named as such."""
 

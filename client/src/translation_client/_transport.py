@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from translation_client._protocol import Request
 
 _CHUNK = 64 * 1024
+_CONNECTING = 3.0  # seconds one address is given to take the connection before the next one is tried
 _CONNECTIONS = 1000  # kept for further requests; one beyond them is closed, with a warning in the log of urllib3
 
 
@@ -67,7 +68,7 @@ class Transport:
     def _send(self, request: Request, deadline: float) -> Response | Transient:
         try:
             left = max(deadline - time.monotonic(), 0.001)
-            with self._request(request, left, left) as answer:
+            with self._request(request, min(left, _CONNECTING), left) as answer:
                 return _read(answer)
         except Exception as error:  # noqa: BLE001 - whatever went wrong in the thread is the caller's to know
             return as_transient(error)
