@@ -84,7 +84,15 @@ def guarded(app, most=1000, seconds=QUICKLY, **options):
 
 @pytest.fixture
 def port(app):
+    """Return the port of a server that waits for nobody."""
     with guarded(app) as port:
+        yield port
+
+
+@pytest.fixture
+def patient(app):
+    """Return the port of a server that waits as long as a slow machine may take."""
+    with guarded(app, seconds=PATIENCE) as port:
         yield port
 
 
@@ -187,9 +195,9 @@ def test_endless_body_without_credentials(app):
     assert app.headers == []
 
 
-def test_body_in_time(port):
+def test_body_in_time(patient):
     """A body that nobody wanted but that ends in time costs nothing: the connection goes on."""
-    with connect(port) as connection:
+    with connect(patient) as connection:
         connection.sendall(
             b"POST /jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1_000_000 + GET
         )
@@ -216,17 +224,26 @@ def test_client_that_does_not_read(app, port):
         assert len(until_closed(connection)) < 50_000_000
 
 
+def test_client_that_reads_in_the_end(app, patient):
+    """A client that only takes its time to read gets everything."""
+    with connect(patient) as connection:
+        connection.sendall(GET.replace(b"jobs", b"large").replace(b"Host", b"Connection: close\r\nHost"))
+        time.sleep(0.05)  # long enough for the sockets to be full
+        assert len(until_closed(connection)) > 50_000_000
+    assert app.answered.acquire(timeout=PATIENCE)
+
+
 # Memory
 
 
-def test_large_head(app, port):
+def test_large_head(app, patient):
     """A head of 64 KiB is read, however it comes; a larger one is answered with 431."""
     name = b"GET /jobs HTTP/1.1\r\nHost: x\r\nX: "
     for size, status in ((65_000, 200), (66_000, 431), (200_000, 431)):
         for pieces in (1, 2, 7):
             head = name + b"x" * (size - len(name)) + b"\r\n\r\n"
             step = len(head) // pieces + 1
-            with connect(port) as connection:
+            with connect(patient) as connection:
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with contextlib.suppress(ConnectionResetError, BrokenPipeError):
                     for start in range(0, len(head), step):
@@ -251,24 +268,24 @@ def test_endless_headers(app, begin, piece):
     assert sum(map(len, app.headers)) < 100_000
 
 
-def test_many_headers(port):
+def test_many_headers(patient):
     """A hundred headers are read; more are answered with 431."""
     for count, status in ((100, 200), (101, 431)):
         head = b"GET /jobs HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(count)) + b"\r\n"
-        assert exchange(port, head).status == status
+        assert exchange(patient, head).status == status
 
 
-def test_small_chunks(app, port):
+def test_small_chunks(app, patient):
     """A body in chunks of one byte is a body like any other."""
-    with connect(port) as connection:
+    with connect(patient) as connection:
         connection.sendall(CHUNKED.replace(b"jobs", b"read") + b"1\r\nx\r\n" * 60_000 + b"0\r\n\r\n")
         assert read_reply(connection).status == 200
     assert app.bodies == [b"x" * 60_000]
 
 
-def test_pipelining(port):
+def test_pipelining(patient):
     """Requests that are sent before the answers are answered in their order."""
-    with connect(port) as connection:
+    with connect(patient) as connection:
         connection.sendall(b"".join(GET.replace(b"jobs", b"%d" % number) for number in range(50)))
         with connection.makefile("rb") as stream:
             bodies = [read_reply(Stream(stream)).body for _ in range(50)]
@@ -285,9 +302,9 @@ class Stream:
         return contextlib.nullcontext(self._stream)
 
 
-def test_endless_pipelining(app, port):
+def test_endless_pipelining(app, patient):
     """More than a hundred requests that wait for their turn are too many, and none of them is begun."""
-    with connect(port) as connection:
+    with connect(patient) as connection:
         connection.sendall(GET.replace(b"jobs", b"held"))
         assert app.held.acquire(timeout=PATIENCE)
         connection.sendall(GET * 1000)
@@ -311,18 +328,18 @@ def test_endless_pipelining(app, port):
         CHUNKED.replace(b"jobs", b"read") + b"zz\r\n",
     ],
 )
-def test_garbage(port, garbage):
+def test_garbage(patient, garbage):
     """What is not HTTP/1.1 gets a problem, and its connection is closed."""
-    with connect(port) as connection:
+    with connect(patient) as connection:
         connection.sendall(garbage)
         received = until_closed(connection)
     assert statuses(received) == [400]
     assert problem(received)["detail"] == "This is not HTTP/1.1."
 
 
-def test_garbage_after_a_request(app, port):
+def test_garbage_after_a_request(app, patient):
     """Garbage behind a request that is not answered yet closes the connection, without a false answer."""
-    with connect(port) as connection:
+    with connect(patient) as connection:
         connection.sendall(GET.replace(b"jobs", b"held"))
         assert app.held.acquire(timeout=PATIENCE)
         connection.sendall(b"\x00\x00\x00\x00")
@@ -331,11 +348,11 @@ def test_garbage_after_a_request(app, port):
 
 
 @pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
-def test_upgrade(port, protocol):
+def test_upgrade(patient, protocol):
     """An offer to speak another protocol is not taken up; the request is answered."""
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     request = b"GET /jobs HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: " + protocol + b"\r\n" + key + b"\r\n"
-    assert exchange(port, request).body == b"/jobs"
+    assert exchange(patient, request).body == b"/jobs"
 
 
 # Too many
@@ -372,7 +389,7 @@ def test_strangers_go_first(app):
 
 def test_no_place_left(app):
     """When all places are taken by those who wait for their answer, they keep them; another is told 503."""
-    with guarded(app, most=5) as port, contextlib.ExitStack() as stack:
+    with guarded(app, most=5, seconds=PATIENCE) as port, contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(connect(port)) for _ in range(5)]
         for connection in waiting:
             connection.sendall(GET.replace(b"jobs", b"held"))

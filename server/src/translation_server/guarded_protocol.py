@@ -194,9 +194,6 @@ class GuardedProtocol(HttpToolsProtocol):
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
-    def _unsupported_upgrade_warning(self) -> None:
-        pass
-
 
 def _set_options(transport: asyncio.Transport) -> None:
     found = transport.get_extra_info("socket")
