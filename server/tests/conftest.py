@@ -13,8 +13,8 @@ import orjson
 import pytest
 from server.tests.postgres import running_postgres, schema
 
-from translation_server.app import create_app
 from translation_server.accounts import Accounts
+from translation_server.app import create_app
 from translation_server.jobs import Draft
 from translation_server.settings import Settings
 from translation_server.simulation import Simulation, Uniform
