@@ -67,14 +67,15 @@ SERVER = Part(
         ("service", "waiting", "schemas", "parameters", "retention", "metrics", "probe"),
         ("stores", "stores.*"),
         ("representation", "errors"),
+        ("simulator.exchange_log", "simulator.exchanges"),
         ("jobs", "simulation", "clock", "turns"),
         ("auth", "access", "bodies", "logs", "direct", "recent", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("htpasswd", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),
-        ("__init__", "_version"),
+        ("__init__", "_version", "simulator"),
     ),
-    pure=("jobs", "simulation", "representation", "parameters", "errors", "credentials"),
+    pure=("jobs", "simulation", "representation", "parameters", "errors", "credentials", "simulator.exchanges"),
 )
 
 PARTS = (CLIENT, SERVER)
