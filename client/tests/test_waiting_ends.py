@@ -41,7 +41,7 @@ def test_job_that_ends_just_before_the_deadline_is_found(long_poll, round_trip):
     assert run.job.status == "completed"
 
 
-@pytest.mark.parametrize("fault", [stall, refused, status(503), status(503, took=5.0)], ids=str)
+@pytest.mark.parametrize("fault", [stall, refused, status(503), status(503, took=5.0)], ids=range(4))
 def test_no_fault_outlasts_the_deadline(fault):
     """However the server fails, the wait is over at its deadline, with the last failure named."""
     run = wait(Server(faults=[(0, math.inf, fault)]), timeout=12.0)
