@@ -22,7 +22,7 @@ def side_class(request):
 
 
 @pytest.fixture
-def make_side(side_class):
+def make_side(side_class, server):  # noqa: ARG001 - the server ends later: its end would take with it what was left
     """Makes clients of one kind; afterwards nothing of them may be left: no task, no thread."""
     sides = []
 

@@ -177,6 +177,13 @@ def test_a_job_that_ends_just_before_the_deadline_is_found(make_side, server):
     assert seconds <= TIMEOUT + LATE
 
 
+def test_each_of_many_has_its_last_look(make_side, server):
+    """Where there is no stream, a request that was cut off at the deadline takes no other's place."""
+    server.play(body_drips, body_drips, job("completed"))
+    found = make_side(server.url, "admin", "pw").wait_all(["j1", "j2"], timeout=TIMEOUT)
+    assert [each.job_id for each in found] == ["j1", "j2"]
+
+
 @pytest.mark.parametrize("status", ["pending", "completed"])
 def test_no_time_is_one_look(make_side, server, status):
     """timeout=0 asks once: a job that has ended is returned, any other is a timeout."""

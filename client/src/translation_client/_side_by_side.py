@@ -39,7 +39,7 @@ class SideBySide:
         self._sleeping: list[tuple[float, int, Flow[Job]]] = []
         self._waiting: deque[tuple[Send, Flow[Job]]] = deque()
         self._under_way: dict[Flow[Job], Exchange] = {}
-        self._over: queue.Queue[tuple[Flow[Job], Response | Transient]] = queue.Queue()
+        self._over: queue.Queue[tuple[Flow[Job], Exchange, Response | Transient]] = queue.Queue()
         self._order = itertools.count()
         self._ended: deque[Job] = deque()
         self._timed_out: list[WaitTimeout] = []
@@ -93,10 +93,10 @@ class SideBySide:
                 continue
             exchange = self._transport.begin(action.request, action.deadline)
             self._under_way[flow] = exchange
-            exchange.when_over(partial(self._note_over, flow))
+            exchange.when_over(partial(self._note_over, flow, exchange))
 
-    def _note_over(self, flow: Flow[Job], outcome: Response | Transient) -> None:
-        self._over.put((flow, outcome))
+    def _note_over(self, flow: Flow[Job], exchange: Exchange, outcome: Response | Transient) -> None:
+        self._over.put((flow, exchange, outcome))
 
     def _wake_who_is_due(self) -> None:
         now = time.monotonic()
@@ -113,11 +113,12 @@ class SideBySide:
         if not moments or self._ended:
             return
         try:
-            flow, outcome = self._over.get(timeout=min(max(min(moments) - time.monotonic(), 0.0), 1e6))
+            flow, exchange, outcome = self._over.get(timeout=min(max(min(moments) - time.monotonic(), 0.0), 1e6))
         except queue.Empty:
             self._cut_what_is_late()
             return
-        if self._under_way.pop(flow, None) is not None:
+        if self._under_way.get(flow) is exchange:  # otherwise it was cut, and is of no interest any more
+            del self._under_way[flow]
             self._advance(flow, Reply(time.monotonic(), outcome))
 
     def _cut_what_is_late(self) -> None:
