@@ -67,6 +67,8 @@ SERVER = Part(
         ("service", "waiting", "schemas", "parameters", "retention", "metrics", "probe"),
         ("stores", "stores.*"),
         ("representation", "errors"),
+        ("simulator.report", "simulator.job_report", "simulator.card"),
+        ("simulator.politeness", "simulator.repeated_starts", "simulator.answers"),
         ("simulator.exchange_log", "simulator.exchanges"),
         ("jobs", "simulation", "clock", "turns"),
         ("auth", "access", "bodies", "logs", "direct", "recent", "shutdown", "guard"),
@@ -75,7 +77,11 @@ SERVER = Part(
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),
         ("__init__", "_version", "simulator"),
     ),
-    pure=("jobs", "simulation", "representation", "parameters", "errors", "credentials", "simulator.exchanges"),
+    pure=(
+        *("jobs", "simulation", "representation", "parameters", "errors", "credentials"),
+        *("simulator.exchanges", "simulator.answers", "simulator.politeness", "simulator.repeated_starts"),
+        *("simulator.job_report", "simulator.report", "simulator.card"),
+    ),
 )
 
 PARTS = (CLIENT, SERVER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 SCOPE_KEY: Final = "translation.exchange"
 """Where in the ASGI scope the exchange of a request is."""
@@ -21,6 +21,13 @@ class Kind(StrEnum):
     LIST = "list"
     CANCEL = "cancel"
     OTHER = "other"
+
+
+class Told(NamedTuple):
+    """When something went out: by the server's clock, and in seconds of the machine."""
+
+    moment: float
+    steady: float
 
 
 @dataclass(slots=True)
@@ -54,7 +61,7 @@ class Exchange:
         fault: Name of the fault that struck it.
         cut: Whether a fault broke the connection off.
         left: Whether the client left before the answer was complete.
-        endings: Jobs whose end this answer told, by id, and the moment at which it did.
+        endings: Jobs whose end this answer told, by id, and when it did.
     """
 
     number: int
@@ -81,7 +88,7 @@ class Exchange:
     fault: str | None = None
     cut: bool = False
     left: bool = False
-    endings: dict[str, float] = field(default_factory=dict)
+    endings: dict[str, Told] = field(default_factory=dict)
 
     def __str__(self) -> str:
         parts = [f"#{self.number}", self.name, self._request(), "→", self._answer()]

@@ -1,0 +1,94 @@
+"""A log of exchanges, made as a client would have made it, in virtual time."""
+
+from dataclasses import dataclass, field
+
+from translation_server.jobs import Job, Status
+from translation_server.simulator.exchange_log import Exchanges
+from translation_server.simulator.exchanges import Exchange, Kind, Told
+from translation_server.simulator.report import Report, make_report
+
+BEGIN = 1000.0
+
+
+@dataclass
+class Story:
+    """What happens to a server, told request by request; both clocks begin at `BEGIN`."""
+
+    speed: float = 1.0
+    now: float = BEGIN
+    steady: float = BEGIN
+    log: Exchanges = field(default_factory=Exchanges)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass for everyone."""
+        self.steady += seconds
+        self.now += seconds * self.speed
+
+    def step(self, seconds: float) -> None:
+        """Let only the server's clock go on, as a stepped one does."""
+        self.now += seconds
+
+    def start(
+        self, duration: float = 10.0, *, user: str = "alice", accepted: bool = True, **answer: object
+    ) -> Exchange:
+        """A start, answered with a hint unless told otherwise."""
+        key, body = answer.pop("key", None), answer.pop("fingerprint", "same")
+        begun = self._begin(Kind.START, "POST", "/start", user=user, key=key, fingerprint=body)
+        if accepted:
+            known = begun.job and self.log.jobs().get(f"{user}-{begun.job}")
+            self.log.accepted(begun, known or self._job(user, f"{user}-{begun.job}", duration))
+        return self._answer(begun, {"status": 202, "told": "pending", "poll_after": 2.0, "retry_after": 2.0} | answer)
+
+    def poll(self, job: int = 1, *, user: str = "alice", held: float | None = None, **answer: object) -> Exchange:
+        """A poll, answered with what is true of the job; held, it takes until the job ends or the time is over."""
+        job_id = f"{user}-{job}"
+        begun = self._begin(Kind.POLL, "GET", f"/status/{job_id}", user=user, job_id=job_id, wait=held)
+        record = self.log.jobs()[job_id]
+        if held is not None:
+            begun.held = held
+            self.sleep(max(0.0, min(held, record.ends_at - self.now) / self.speed))
+        told = record.status_at(self.now)
+        hint = 0.0 if held else 2.0
+        truth = {"told": str(told)} | ({"poll_after": hint} if told is Status.PENDING else {})
+        return self._answer(begun, {"status": 200} | truth | answer)
+
+    def begin(self, job: int = 1, user: str = "alice") -> Exchange:
+        """A poll that is under way."""
+        job_id = f"{user}-{job}"
+        return self._begin(Kind.POLL, "GET", f"/status/{job_id}", user=user, job_id=job_id)
+
+    def lose(self, exchange: Exchange, **how: object) -> None:
+        """End one without an answer."""
+        exchange.over = self.now
+        for name, value in how.items():
+            setattr(exchange, name, value)
+
+    def stream(self, user: str = "alice") -> Exchange:
+        """A stream, open."""
+        return self._begin(Kind.EVENTS, "GET", "/events", user=user)
+
+    def tell(self, stream: Exchange, job: int = 1) -> None:
+        """Let a stream tell an end."""
+        stream.endings[f"{stream.user}-{job}"] = Told(self.now, self.steady)
+
+    def report(self, **arguments: object) -> Report:
+        """The report at this moment."""
+        return make_report(self.log.requests(), self.log.jobs(), self.now, speed=self.speed, **arguments)
+
+    def _begin(self, kind: Kind, method: str, path: str, **known: object) -> Exchange:
+        return self.log.begin(kind, method, path, arrived=self.now, steady_arrived=self.steady, **known)
+
+    def _answer(self, exchange: Exchange, answer: dict[str, object]) -> Exchange:
+        failed = answer["status"] is None
+        for name, value in answer.items():
+            setattr(exchange, name, None if failed and name != "fault" else value)
+        exchange.over = self.now
+        if not failed:
+            exchange.answered, exchange.steady_answered = self.now, self.steady
+        if exchange.told in {"completed", "error"} and exchange.job_id:
+            exchange.endings[exchange.job_id] = Told(self.now, self.steady)
+        return exchange
+
+    def _job(self, user: str, job_id: str, duration: float) -> Job:
+        moments = self.now, self.now + duration
+        return Job(1, job_id, user, *moments, Status.COMPLETED, None, None, None, "{}", "uniform:3.0:7.0")

@@ -1,0 +1,499 @@
+"""The report card, made of what arrived."""
+
+import json
+
+import pytest
+from server.tests.exchanges import Story
+
+from translation_server.simulator.politeness import Offence, Politeness
+
+FAILED = {"told": None, "poll_after": None, "retry_after": None}
+
+
+@pytest.fixture
+def story():
+    return Story()
+
+
+def offences(story, **arguments):
+    return [one.offence for one in story.report(**arguments).complaints]
+
+
+def texts(story):
+    return [one.text for one in story.report().complaints]
+
+
+# ── polite clients ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_long_polls_are_polite(story):
+    """One after the other, at once: each takes the place of many polls, and none is wasted."""
+    story.start(duration=70.0)
+    for _ in range(3):
+        story.poll(held=30.0)
+    report = story.report()
+    report.assert_clean()
+    report.assert_detected_within(0.01)
+    [job] = report.jobs
+    assert (job.polls, job.held, job.wasted, job.outcome, job.told_after) == (3, 3, 0, "completed", 0.0)
+
+
+def test_following_the_hints_is_polite(story):
+    """Some polls are wasted then, which is the price of polling and no offence."""
+    story.start(duration=5.0)
+    for _ in range(3):
+        story.sleep(2.0)
+        story.poll()
+    report = story.report()
+    report.assert_clean()
+    assert (report.polls, report.wasted, report.told_after) == (3, 2, (1.0,))
+
+
+def test_a_stream_is_polite(story):
+    """What it tells counts like any other answer; whoever listens to it has not given up."""
+    story.start(duration=5.0)
+    stream = story.stream()
+    story.sleep(5.5)
+    assert not story.report().jobs[0].given_up
+    story.tell(stream)
+    report = story.report()
+    report.assert_clean()
+    assert (report.polls, report.told_after, report.requests["events"]) == (0, (0.5,), 1)
+
+
+def test_a_pause_may_be_a_timers_error_short(story):
+    """A tenth of it, and never more than 50 ms."""
+    story.start()
+    story.poll(held=3.0, poll_after=0.1)
+    story.sleep(0.091)
+    story.poll(poll_after=10.0)
+    story.sleep(9.951)
+    story.poll()
+    assert offences(story) == []
+
+
+def test_the_first_look_is_free(story):
+    """Who polls first need not be who started the job, and has been told nothing; from then on it has."""
+    story.start()
+    story.poll()
+    assert offences(story) == []
+    story.sleep(1.0)
+    story.poll()
+    assert offences(story) == [Offence.EARLY]
+
+
+def test_a_hint_need_not_be_followed_for_longer_than_half_a_minute(story):
+    """A wrong one must not cost minutes."""
+    story.start(duration=1000.0)
+    story.poll(poll_after=300.0)
+    story.sleep(30.0)
+    story.poll()
+    assert offences(story) == []
+    assert offences(story, limits=Politeness(longest_hint=300.0)) == [Offence.EARLY]
+
+
+def test_one_look_after_the_end_is_allowed(story):
+    """To fetch what the job came to."""
+    story.start(duration=1.0)
+    story.poll(held=30.0)
+    story.sleep(0.1)
+    story.poll()
+    assert offences(story) == []
+    assert story.report().after_end == 1
+    assert offences(story, limits=Politeness(after_end=0)) == [Offence.AFTER_END]
+
+
+def test_a_failed_poll_may_be_repeated_at_once(story):
+    """Nobody was told to wait; what the answer before it asked for stays in force."""
+    story.start(duration=100.0)
+    story.sleep(2.0)
+    story.poll(status=500, **FAILED)
+    story.sleep(0.1)
+    story.poll(status=None, fault="reset")
+    story.sleep(0.1)
+    story.poll()
+    report = story.report()
+    report.assert_clean()
+    assert (report.polls, report.jobs[0].failed, report.wasted) == (3, 2, 1)
+
+
+def test_a_repetition_after_retry_after_is_polite(story):
+    """Who was refused and comes again when told to has done nothing wrong."""
+    story.start()
+    story.sleep(2.0)
+    story.poll(status=503, told=None, poll_after=None, retry_after=1.0)
+    story.sleep(1.0)
+    story.poll()
+    assert offences(story) == []
+
+
+def test_a_stepped_clock_makes_a_poll_fair(story):
+    """The client was told to wait for two seconds, and two seconds have passed for the server."""
+    story.start()
+    story.poll()
+    story.step(2.0)
+    story.poll()
+    assert offences(story) == []
+
+
+def test_a_client_that_really_slept_is_polite(story):
+    """Also if the stepped clock stood still meanwhile."""
+    story.start()
+    story.poll()
+    story.steady += 2.0
+    story.poll()
+    assert offences(story) == []
+
+
+def test_under_a_scaled_clock_the_client_is_asked_to_wait_in_its_own_time():
+    """A hint of 2 s is 2 s for who sleeps, and 120 s for the server."""
+    story = Story(speed=60.0)
+    story.start(duration=1000.0)
+    story.sleep(2.0)
+    story.poll()
+    assert offences(story) == []
+    story.sleep(1.0)
+    story.poll()
+    assert offences(story) == [Offence.EARLY]
+
+
+# ── impolite ones ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_poll_before_the_hint_is_over_is_early(story):
+    """The complaint says how early, after which answer, and what that one asked for."""
+    story.start()
+    story.sleep(2.0)
+    story.poll()
+    story.sleep(0.5)
+    story.poll()
+    assert texts(story) == [
+        "job 1: poll #2 came 0.50 s after the answer to poll #1, which asked for 2 s (poll_after: 2)"
+    ]
+
+
+def test_retry_after_counts_where_there_is_no_other_hint(story):
+    """And a refusal's is never undercut, by a long poll neither."""
+    story.start()
+    story.sleep(2.0)
+    story.poll(status=429, told=None, poll_after=None, retry_after=2.0)
+    story.sleep(0.2)
+    story.poll(held=30.0)
+    assert texts(story) == [
+        "job 1: poll #2 came 0.20 s after the answer to poll #1, which asked for 2 s (Retry-After: 2)"
+    ]
+
+
+def test_a_start_repeated_before_retry_after_is_early(story):
+    """It is a refusal like any other."""
+    story.start(key="k", status=503, accepted=False, told=None, poll_after=None, retry_after=3.0)
+    story.sleep(1.0)
+    story.start(key="k")
+    assert texts(story) == [
+        "job 1: start #2 came 1.00 s after the answer to start #1, which asked for 3 s (Retry-After: 3)"
+    ]
+
+
+def test_a_failed_answer_does_not_excuse_an_early_poll(story):
+    """What reached the client last stays in force."""
+    story.start()
+    story.sleep(2.0)
+    story.poll()
+    story.sleep(0.5)
+    story.poll(status=None, fault="reset")
+    story.sleep(0.5)
+    story.poll()
+    assert offences(story) == [Offence.EARLY] * 2
+
+
+def test_a_short_wait_is_no_long_poll(story):
+    """Else a loop of them would be as bad as one of polls, and called polite."""
+    story.start()
+    for _ in range(3):
+        story.poll(held=0.1)
+        story.sleep(0.1)
+    assert offences(story) == []
+    story.poll(poll_after=2.0)
+    story.poll(held=0.1)
+    assert offences(story) == [Offence.EARLY]
+
+
+def test_too_many_polls_in_a_second_are_a_burst(story):
+    """Whatever they are answered: a client pauses after failures as well."""
+    story.start(duration=100.0)
+    story.sleep(2.0)
+    for _ in range(14):
+        story.poll(status=500, **FAILED)
+        story.sleep(0.08)
+    assert texts(story) == ["job 1: poll #1 and 12 more came within 1 s; 10 in all are allowed"]
+
+
+def test_polls_after_the_end_was_told_are_pointless(story):
+    """The complaint names the answer that had told it."""
+    story.start(duration=1.0)
+    story.sleep(2.0)
+    for _ in range(3):
+        story.poll()
+        story.sleep(2.0)
+    assert texts(story) == ["job 1: poll #3 came although the answer to poll #1 had told the end"]
+
+
+def test_a_poll_under_way_when_the_end_is_told_is_none_after_it(story):
+    """Its client could not know."""
+    story.start(duration=1.0)
+    story.sleep(2.0)
+    held = story.begin()
+    story.poll()
+    story.lose(held)
+    assert story.report().after_end == 0
+
+
+def test_a_poll_that_began_before_an_answer_is_not_judged_by_it(story):
+    """Two threads may ask at the same time."""
+    story.start()
+    story.sleep(2.0)
+    first = story.begin()
+    story.poll()
+    story.lose(first)
+    assert offences(story) == []
+
+
+# ── waits ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_client_that_left_before_the_end_gave_up(story):
+    """Its job ended, and it never asked again."""
+    story.start(duration=10.0)
+    poll = story.begin()
+    story.sleep(1.0)
+    story.lose(poll, left=True)
+    assert not story.report().jobs[0].given_up
+    story.sleep(20.0)
+    report = story.report()
+    assert (report.given_up, report.jobs[0].left) == (1, 1)
+    with pytest.raises(AssertionError, match=r"job 1: ended 11\.00 s ago, and the client gave up"):
+        report.assert_detected_within(1.0)
+
+
+def test_who_still_asks_has_not_given_up(story):
+    """A request is under way."""
+    story.start(duration=1.0)
+    story.begin()
+    story.sleep(5.0)
+    assert story.report().given_up == 0
+
+
+def test_who_never_asked_did_not_give_up(story):
+    """It started a job and wants to know nothing of it."""
+    story.start(duration=1.0)
+    story.sleep(5.0)
+    report = story.report()
+    assert report.given_up == 0
+    with pytest.raises(AssertionError, match="and nobody asked"):
+        report.assert_detected_within(1.0)
+
+
+def test_an_answer_that_was_lost_told_nothing(story):
+    """The detection delay goes on until one gets out."""
+    story.start(duration=10.0)
+    story.sleep(11.0)
+    story.poll(status=None, fault="reset")
+    story.sleep(1.0)
+    story.poll()
+    assert story.report().told_after == (2.0,)
+
+
+def test_a_late_detection_is_named(story):
+    """With the job, and by how much."""
+    story.start(duration=1.0)
+    story.sleep(3.0)
+    story.poll()
+    with pytest.raises(AssertionError, match=r"not told within 1 s:\n  job 1: told 2\.00 s after its end"):
+        story.report().assert_detected_within(1.0)
+
+
+def test_without_an_end_nothing_can_be_said_about_it(story):
+    """An assertion that could not have failed does not pass."""
+    story.start()
+    with pytest.raises(AssertionError, match="no job has ended"):
+        story.report().assert_detected_within(1.0)
+
+
+# ── starts ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_start_repeated_with_its_key_is_one_job(story):
+    """However often its answer was lost."""
+    for _ in range(3):
+        story.start(key="k", status=None, fault="lost")
+    story.start(key="k")
+    story.report().assert_no_double_charges()
+    assert (len(story.report().jobs), story.report().jobs[0].starts) == (1, 4)
+
+
+def test_a_start_repeated_without_a_key_is_charged_twice(story):
+    """The first was accepted, which its client could not know."""
+    story.start(status=None, fault="lost")
+    story.sleep(0.5)
+    story.start()
+    report = story.report()
+    assert (report.repeated_starts, report.duplicates) == (1, 1)
+    with pytest.raises(AssertionError) as failure:
+        report.assert_no_double_charges()
+    assert str(failure.value) == (
+        "the client may pay twice:\n  job 2: start #1 repeats a start without an idempotency key, 0.50 s after job 1: "
+        "start #1, whose answer was lost: jobs 1 and 2 are the same work: a real API charges twice"
+    )
+
+
+def test_a_new_key_for_the_same_start_is_as_bad(story):
+    """A key has to be made once, outside the retries."""
+    story.start(key="a", status=None, fault="lost")
+    story.start(key="b")
+    assert "with a new idempotency key" in texts(story)[0]
+
+
+def test_after_a_server_error_nobody_knows_whether_it_was_accepted(story):
+    """It was not, this time; the client was lucky."""
+    story.start(accepted=False, status=502, **FAILED)
+    story.start()
+    assert story.report().duplicates == 0
+    assert texts(story)[0].endswith(
+        "which was answered 502: had the first been accepted, a real API would have charged twice"
+    )
+
+
+def test_who_does_not_wait_for_the_answer_may_pay_twice(story):
+    """A timeout says nothing about whether the job was accepted."""
+    first = story.start(status=None)
+    first.left = True
+    story.start()
+    assert "whose answer the client did not wait for" in texts(story)[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {}),
+        ({"status": 429, "accepted": False, "told": None, "retry_after": None}, {}),
+        ({"status": 422, "accepted": False, "told": None, "retry_after": None}, {}),
+        ({"status": None}, {"fingerprint": "other"}),
+        ({"status": None}, {"user": "bob"}),
+    ],
+    ids=["answered", "refused for now", "refused", "another body", "another user"],
+)
+def test_other_starts_are_new_jobs(story, first, second):
+    """A second start is no repetition if the first was answered, or if it asks for something else."""
+    story.start(**first)
+    story.start(**second)
+    assert story.report().repeated_starts == 0
+
+
+def test_each_lost_start_is_repeated_once(story):
+    """A third start of the same is a job of its own."""
+    story.start(status=None)
+    story.start()
+    story.start()
+    assert story.report().repeated_starts == 1
+
+
+def test_clients_side_by_side_with_keys_repeat_nothing(story):
+    """A lost start whose key comes again is not mixed up with the next client's first one."""
+    story.start(key="a", status=None)
+    story.start(key="b", status=None)
+    story.start(key="b")
+    story.start(key="a")
+    assert texts(story) == []
+
+
+# ── the whole ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("check", ["assert_polite", "assert_clean", "assert_no_double_charges"])
+def test_nothing_is_not_polite(story, check):
+    """A test whose client never came must not pass."""
+    with pytest.raises(AssertionError, match="no request arrived"):
+        getattr(story.report(), check)()
+
+
+def test_a_most_of_polls_can_be_set(story):
+    """It is per job, and names the job."""
+    story.start()
+    story.poll(held=2.0)
+    story.poll(held=2.0)
+    story.report().assert_max_polls(2)
+    with pytest.raises(AssertionError, match=r"polled more often than 1 times:\n  job 1: 2 polls"):
+        story.report().assert_max_polls(1)
+
+
+def test_a_message_shows_the_first_offences_of_a_kind(story):
+    """The rest is counted."""
+    story.start(duration=100.0)
+    for _ in range(8):
+        story.poll()
+        story.sleep(1.0)
+    with pytest.raises(AssertionError) as failure:
+        story.report().assert_polite()
+    lines = str(failure.value).split("\n  ")
+    assert (lines[0], lines[-1], len(lines)) == ("the client was not polite:", "… and 4 more like this", 5)
+
+
+def test_it_is_a_table(story):
+    """One line for each job, and one for all."""
+    story.start(duration=3.0)
+    story.start(duration=100.0, fingerprint="other")
+    story.sleep(2.0)
+    story.poll()
+    story.sleep(2.0)
+    story.poll()
+    story.poll(2, held=1.0)
+    assert str(story.report()).splitlines() == [
+        "job    outcome  starts  polls  held  failed  wasted  early  after end  left  told after",
+        "  1  completed       1      2     0       0       1      0          0     0     1.000 s",
+        "  2    pending       1      1     1       0       0      0          0     0            ",
+        "all                  2      3     1       0       1      0          0     0     1.000 s",
+        "",
+        "Nothing to complain of.",
+    ]
+
+
+def test_it_tells_users_apart(story):
+    """Where there are several, each line says whose it is."""
+    for user in ("alice", "bob"):
+        story.start(user=user)
+        story.poll(user=user)
+        story.poll(user=user)
+    lines = str(story.report()).splitlines()
+    assert [line.split()[:2] for line in lines[:3]] == [["user", "job"], ["alice", "1"], ["bob", "1"]]
+    assert lines[-1].startswith("  bob, job 1: poll #2 came 0.00 s after")
+
+
+def test_a_long_table_shows_the_worst_jobs(story):
+    """Twenty of them, and says how many there are beside."""
+    for _ in range(30):
+        story.start()
+    story.poll(27)
+    story.poll(27)
+    lines = str(story.report(forgotten=3)).splitlines()
+    assert any(line.startswith(" 27") for line in lines)
+    assert "10 more jobs are not shown, but counted" in lines
+    assert "the oldest 3 requests are forgotten, and not in this report" in lines
+
+
+def test_a_job_started_before_the_log_is_in_it(story):
+    """Without a number, and without what only the server that started it knows."""
+    story.log.begin("poll", "GET", "/status/x", user="alice", job_id="x", told="completed", over=1.0)
+    report = story.report()
+    assert (report.jobs[0].name, report.jobs[0].told_after) == ("job x", None)
+    assert str(report).splitlines()[1].split()[:2] == ["earlier", "pending"]
+
+
+def test_it_is_data_too(story):
+    """For programs in any language."""
+    story.start(duration=1.0)
+    story.poll(held=30.0)
+    told = json.loads(story.report().to_json())
+    assert told["clean"] is True
+    assert told["all"]["polls"] == 1
+    assert told["jobs"][0]["told_after"] == 0.0
+    assert told["requests"] == {"start": 1, "poll": 1}
