@@ -141,6 +141,17 @@ def test_credentials_come_from_the_environment(make_side, server, monkeypatch):
     assert first == second
 
 
+@pytest.mark.parametrize("given", [("eve", "secretpassword"), ("admin", "another")])
+def test_credentials_that_are_given_win_over_the_environment(make_side, server, monkeypatch, given):
+    """What is said here and now counts more than what lies around."""
+    make_side(server.url, *given).get_status("j1")
+    monkeypatch.setenv("API_USERNAME", "admin")
+    monkeypatch.setenv("API_PASSWORD", "secretpassword")
+    make_side(server.url, *given).get_status("j1")
+    first, second = (seen.headers["authorization"] for seen in server.seen)
+    assert first == second
+
+
 def test_polling_arguments_can_be_given_together(make_side, server):
     """polling= takes a PollingConfig in place of the single arguments."""
     server.play(answer(503))
@@ -165,7 +176,7 @@ def test_the_wait_logs_what_it_did(client, server, caplog):
     assert client.wait("j1").wait_stats.failures == 1
     [line] = [r.getMessage() for r in caplog.records if "polls" in r.getMessage() and "learnt" in r.getMessage()]
     assert "job j1: completed" in line
-    assert "3 polls (0 held, 1 failed), learnt by poll" in line
+    assert "polls: 3 (0 held, 1 failed), learnt by poll" in line
 
 
 def test_an_answer_with_a_header_twice_is_read(client, server):
