@@ -1,0 +1,60 @@
+"""The instrument itself: what a server is given to be a simulator, and what tests turn and read."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Final
+
+from translation_server.clock import SystemClock
+from translation_server.simulator.exchange_log import Exchanges
+from translation_server.simulator.standing import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from translation_server.clock import Clock
+    from translation_server.simulator.faults import Fault
+    from translation_server.simulator.rules import Rule
+
+_SEEDS: Final = 2**32
+
+
+class Simulator:
+    """Faults, the clock and the record of one server; may be used by any thread.
+
+    Args:
+        clock: The server's clock; by default the machine's.
+        seed: Same seed, same faults, and with `RANDOM_SEED` the same jobs; by default a new one.
+        faults: Rules that stand from the beginning.
+
+    Attributes:
+        clock: The server's clock.
+        seed: What everything drawn comes from, also if none was given: `replay_line` names it.
+        faults: What goes wrong.
+        exchanges: What has arrived.
+    """
+
+    def __init__(
+        self, *, clock: Clock | None = None, seed: int | None = None, faults: Iterable[Fault | Rule | str] = ()
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self.seed = random.SystemRandom().randrange(_SEEDS) if seed is None else seed
+        self.faults = Faults(self.seed, faults)
+        self.exchanges = Exchanges()
+
+    def reset(self) -> None:
+        """Be as at the beginning: the first faults, nothing counted, nothing recorded. Jobs and the clock stay."""
+        self.faults.reset()
+        self.exchanges.clear()
+
+    def replay_line(self, **arguments: object) -> str:
+        """The line that makes a server with the same jobs and the same bad luck.
+
+        Args:
+            arguments: What else the server was made with.
+        """
+        said = [f"{name}={value!r}" for name, value in {**arguments, "seed": self.seed}.items()]
+        rules = [str(rule) for rule in self.faults.first]
+        if rules and not arguments.keys() & {"faults", "incident"}:
+            said.append(f"faults={rules!r}")
+        return f"TranslationServer({', '.join(said)})"
