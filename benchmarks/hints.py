@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from benchmarks.best import PRICE
 from benchmarks.durations import Lognormal, Uniform
-from translation_server.simulation import parse_model
+from translation_server.delays import parse_model
 
 if TYPE_CHECKING:
     from benchmarks.durations import Distribution

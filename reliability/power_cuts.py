@@ -22,8 +22,9 @@ import disk_image
 from figures import Findings, parser, run
 from servers import ROOT  # noqa: F401 - it sets the path
 
+from translation_server.delays import Uniform
 from translation_server.jobs import Draft, Job
-from translation_server.simulation import Simulation, Uniform
+from translation_server.simulation import Simulation
 from translation_server.stores import Accepted, StoreError, sqlite_file
 from translation_server.stores.sqlite import SqliteStore
 

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from translation_server.delays import Uniform
 from translation_server.jobs import Draft, Status
 from translation_server.service import Service
-from translation_server.simulation import Simulation, Uniform
+from translation_server.simulation import Simulation
 from translation_server.stores import StoreUnavailableError
 
 PENDING, COMPLETED, ERROR = Status

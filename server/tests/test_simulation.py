@@ -1,92 +1,17 @@
 """What is drawn for a job, and what is said while it runs."""
 
-import math
-import random
-from itertools import pairwise
-
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
+from translation_server.delays import Fixed, LogNormal, Proportional, Uniform
 from translation_server.jobs import Draft, Status
-from translation_server.simulation import Simulation, Uniform, parse_model, poll_after_at, progress_at
-
-delays = st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)).map(lambda pair: Uniform(*sorted(pair)))
-seconds = st.floats(0, 1e7)
+from translation_server.simulation import Simulation, poll_after_at, progress_at, stage_at
+from translation_server.stages import Staged, parse_stages
 
 
-def accept(ordinal=1, *, seed=1, errors=0.5, **draft):
-    return Simulation(Uniform(3, 7), errors, seed).accept(Draft("admin", 1000.0, **draft), ordinal)
-
-
-@given(delays)
-def test_a_model_is_its_text(model):
-    """The text form says all of a model."""
-    assert parse_model(str(model)) == model
-
-
-@pytest.mark.parametrize(
-    "text", ["", "uniform", "uniform:1", "uniform:2:1", "uniform:-1:1", "uniform:0:inf", "gamma:1"]
-)
-def test_no_other_text_is_a_model(text):
-    """What is no model is refused."""
-    with pytest.raises(ValueError, match="not a delay model"):
-        parse_model(text)
-
-
-@given(delays, st.integers())
-def test_durations_stay_between_the_two(model, seed):
-    """No duration is shorter than the shortest or longer than the longest."""
-    assert model.shortest <= model.draw(random.Random(seed)) <= model.longest  # noqa: S311 - no secret
-
-
-@given(delays, seconds, seconds)
-@example(Uniform(0, 5e-324), 0.0, 0.0)
-def test_progress_never_falls(model, first, later):
-    """Later is further, and never at the end."""
-    first, later = sorted((first, later))
-    assert 0 <= model.progress(first) <= model.progress(later) <= 0.99
-
-
-@given(delays, seconds)
-def test_hints_are_positive_and_finite(model, elapsed):
-    """There is always a time to ask again, and it is worth waiting for."""
-    assert 0.05 <= model.poll_after(elapsed) < math.inf
-
-
-@given(delays, st.floats(0, 1))
-def test_nobody_is_asked_back_before_a_job_can_have_ended(model, share):
-    """Before the shortest duration is over, the hint points behind it."""
-    elapsed = share * model.shortest
-    assert elapsed + model.poll_after(elapsed) >= model.shortest
-
-
-@given(delays, seconds)
-def test_following_hints_costs_little_delay(model, elapsed):
-    """A hint points at most 0.05 seconds behind the longest duration, so nobody sleeps long beyond the end."""
-    assume(elapsed < model.longest)
-    assert elapsed + model.poll_after(elapsed) <= model.longest + 0.05 + 1e-6
-
-
-def test_hints_are_near_the_best_possible():
-    """Followed for jobs of 3 to 7 seconds, they cost about 2.6 requests and 0.45 seconds of delay."""
-    model, rng = Uniform(3, 7), random.Random(7)  # noqa: S311 - no secret
-    requests, delay = 0, 0.0
-    for _ in range(5000):
-        end, elapsed = model.draw(rng), 0.0
-        while elapsed < end:
-            elapsed += model.poll_after(elapsed)
-            requests += 1
-        delay += elapsed - end
-    assert requests / 5000 * 0.2 + delay / 5000 < 1.05
-
-
-def test_hints_for_a_job_that_outlives_all_expectation_grow():
-    """A scripted job of ten minutes is not polled twenty times a second."""
-    model = Uniform(3, 7)
-    intervals = [model.poll_after(elapsed) for elapsed in (8, 30, 600)]
-    assert all(first < second for first, second in pairwise(intervals))
-    assert 10 < intervals[-1] < 20
+def accept(ordinal=1, *, seed=1, errors=0.5, model=Uniform(3, 7), owner="admin", **draft):  # noqa: B008 - a value
+    return Simulation(model, errors, seed).accept(Draft(owner, 1000.0, **draft), ordinal)
 
 
 @given(st.integers(1, 10**9), st.integers())
@@ -146,3 +71,72 @@ def test_there_is_no_hint_once_the_job_has_ended():
     """Nobody is asked to come again for a job that has ended."""
     job = accept()
     assert poll_after_at(job, job.ends_at) is None
+
+
+@pytest.mark.parametrize("model", [Fixed(60), LogNormal(60, 180), Proportional(2, 0.5)])
+@given(ordinal=st.integers(1, 1000))
+def test_the_model_does_not_change_who_fails(model, ordinal):
+    """With one seed, the same jobs end in error, however long they take."""
+    assert accept(ordinal, model=model).outcome is accept(ordinal).outcome
+
+
+def test_a_job_may_have_a_model_of_its_own():
+    """Its duration and its hints are of that model; another job's are not."""
+    job = accept(delay_model="fixed:5400.0")
+    assert job.ends_at - job.created_at == 5400
+    assert poll_after_at(job, 1000.0) == Fixed(5400).poll_after(0)
+    assert accept().ends_at - accept().created_at <= 7
+
+
+def test_a_longer_video_takes_longer():
+    """In proportion to its length; a video of which it is not said counts as a minute."""
+    lengths = [10.0, 600.0, None]
+    durations = [accept(model=Proportional(2), video_length=length).ends_at - 1000 for length in lengths]
+    assert durations == [20, 1200, 120]
+
+
+def test_hints_go_by_the_length_of_the_video():
+    """Nobody is asked back early about a long video; and the record tells all of it."""
+    job = accept(model=Proportional(2), video_length=600.0)
+    assert 1200 <= poll_after_at(job, 1000.0) <= 1200.1
+
+
+def test_a_job_that_is_counted_has_a_fate_of_its_own():
+    """The n-th job of a user is the same whichever was accepted first, id and all; other users have other jobs."""
+    first, second = accept(5, number=1), accept(9, number=1)
+    assert (first.job_id, first.ends_at, first.outcome) == (second.job_id, second.ends_at, second.outcome)
+    others = [accept(5, number=2), accept(5, number=1, owner="eve"), accept(5, number=1, seed=2)]
+    assert len({job.job_id for job in (first, *others)}) == 4
+    assert len({job.ends_at for job in (first, *others)}) == 4
+
+
+def test_without_a_seed_ids_cannot_be_guessed():
+    """Counted or not, such jobs have nothing in common."""
+    assert accept(1, number=1, seed=None).job_id != accept(1, number=1, seed=None).job_id
+
+
+STAGED = Staged(Fixed(10), parse_stages("transcribing:0.2,translating:0.6,rendering:0.2"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stages"),
+    [
+        ("completed", ["transcribing", "translating", "rendering", None]),
+        ("error", ["transcribing", "translating", "rendering", "rendering"]),
+    ],
+)
+def test_a_job_tells_its_stage(outcome, stages):
+    """What it is doing; nothing once it is completed, and where it stood if it failed."""
+    job = accept(model=STAGED, outcome=Status(outcome))
+    assert [stage_at(job, 1000.0 + elapsed)["stage"] for elapsed in (0, 5, 9, 10)] == stages
+
+
+def test_stages_stay_when_a_job_has_a_model_of_its_own():
+    """How long it takes is another thing than what it does."""
+    job = accept(model=STAGED, delay_model="fixed:100")
+    assert stage_at(job, 1050.0) == {"stage": "translating"}
+
+
+def test_a_job_without_stages_tells_none():
+    """There is no word of a stage."""
+    assert stage_at(accept(), 1001.0) == {}

@@ -35,6 +35,8 @@ class Draft:
         metadata: A JSON object, as text.
         duration: Seconds the job shall take, instead of those drawn.
         outcome: How it shall end, instead of what is drawn.
+        delay_model: Text form of what its duration is drawn from, instead of the server's.
+        number: Its place among the jobs its owner asked for, from 1, if they are counted: with a seed, its fate.
         key: Idempotency key, if the request had one.
         fingerprint: Digest of what was asked for: the same key with another digest is a mistake.
     """
@@ -45,6 +47,8 @@ class Draft:
     metadata: str = "{}"
     duration: float | None = None
     outcome: Status | None = None
+    delay_model: str | None = None
+    number: int | None = None
     key: str | None = None
     fingerprint: bytes | None = None
 
