@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from translation_server.clock import SystemClock
 from translation_server.simulator.exchange_log import Exchanges
+from translation_server.simulator.report import Report, make_report
 from translation_server.simulator.standing import Faults
+from translation_server.simulator.trace import trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from translation_server.clock import Clock
+    from translation_server.simulator.exchanges import Requests
     from translation_server.simulator.faults import Fault
+    from translation_server.simulator.politeness import Politeness
     from translation_server.simulator.rules import Rule
 
 _SEEDS: Final = 2**32
@@ -41,6 +45,24 @@ class Simulator:
         self.seed = random.SystemRandom().randrange(_SEEDS) if seed is None else seed
         self.faults = Faults(self.seed, faults)
         self.exchanges = Exchanges()
+
+    @property
+    def requests(self) -> Requests:
+        """What has arrived until now, as a tuple: ``requests.where(kind="poll", job=1)`` narrows it."""
+        return self.exchanges.requests()
+
+    def report(self, limits: Politeness | None = None) -> Report:
+        """How well the clients behaved until now; ``limits`` say what is polite."""
+        log, speed = self.exchanges, getattr(self.clock, "speed", 1.0)
+        requests, jobs, now = log.requests(), log.jobs(), self.clock.now()
+        return make_report(requests, jobs, now, speed=speed, limits=limits, forgotten=log.forgotten)
+
+    def trace(self) -> str:
+        """What has happened until now, in the same words in every run with the same seed.
+
+        It tells times if the clock is a stepped one.
+        """
+        return trace(self.exchanges.requests(), self.exchanges.jobs(), timed=hasattr(self.clock, "advance"))
 
     def reset(self) -> None:
         """Be as at the beginning: the first faults, nothing counted, nothing recorded. Jobs and the clock stay."""
