@@ -75,7 +75,7 @@ SERVER = Part(
         ("simulator.standing",),
         ("simulator.deciding", "simulator.rule_text", "simulator.rules", "simulator.faults", "simulator.fields"),
         ("simulator.exchange_log", "simulator.exchanges"),
-        ("jobs", "simulation", "clock", "turns", "agenda"),
+        ("jobs", "simulation", "clock", "simulator.clocks", "turns", "agenda"),
         ("auth", "access", "bodies", "logs", "direct", "pauses", "recent", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("htpasswd", "problems"),

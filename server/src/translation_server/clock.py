@@ -1,4 +1,7 @@
-"""The time, and being called at a moment of it: the only place that asks the machine what time it is."""
+"""The time, and being called at a moment of it: the only place that asks the machine what time it is.
+
+Clocks that testers move are in ``simulator.clocks``.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,21 @@ class Timer(Protocol):
 class Clock(Protocol):
     """Where the service learns the time. Moments are seconds since 1970 (UTC), as floats."""
 
+    @property
+    def speed(self) -> float:
+        """Its seconds in one of the machine's, in which clients sleep: what they are told to wait is divided by it."""
+
     def now(self) -> float:
         """The present moment; never less than an earlier answer."""
 
-    def call_at(self, moment: float, callback: Callable[[], None]) -> Timer:
-        """Call ``callback`` from the running event loop once ``now()`` has reached ``moment``, never before."""
+    def call_at(self, moment: float, callback: Callable[[], None], *, event: bool = True) -> Timer:
+        """Call ``callback`` from the running event loop once ``now()`` has reached ``moment``, never before.
+
+        Args:
+            moment: May be infinite.
+            callback: What to call.
+            event: Whether users may notice; housekeeping is nothing that a tester would advance a clock to.
+        """
 
 
 class SystemClock:
@@ -36,7 +49,12 @@ class SystemClock:
     Args:
         wall: Seconds since 1970; may be set back or forward by the machine's owner.
         steady: Seconds of any origin; never goes back.
+
+    Attributes:
+        speed: See ``Clock``.
     """
+
+    speed = 1.0
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
         self._wall = wall
@@ -49,7 +67,7 @@ class SystemClock:
         self._offset = max(self._offset, self._wall() - steady)
         return steady + self._offset
 
-    def call_at(self, moment: float, callback: Callable[[], None]) -> Timer:
+    def call_at(self, moment: float, callback: Callable[[], None], *, event: bool = True) -> Timer:  # noqa: ARG002 - nobody moves this clock
         """A timer of the running event loop, set again if it fires early."""
         return _LoopTimer(self, moment, callback)
 
@@ -70,8 +88,7 @@ class _LoopTimer:
         self._handle.cancel()
 
     def _set(self, seconds: float) -> asyncio.TimerHandle:
-        milliseconds = math.ceil(min(max(seconds, 0.0), _LONGEST_SLEEP) * 1000)
-        return self._loop.call_later(milliseconds / 1000, self._fire)
+        return self._loop.call_later(until_due(seconds), self._fire)
 
     def _fire(self) -> None:
         remaining = self._moment - self._clock.now()
@@ -79,3 +96,8 @@ class _LoopTimer:
             self._handle = self._set(remaining)
         else:
             self._callback()
+
+
+def until_due(seconds: float) -> float:
+    """How long a timer of an event loop sleeps for what is due in so many seconds, or to look again before."""
+    return math.ceil(min(max(seconds, 0.0), _LONGEST_SLEEP) * 1000) / 1000
