@@ -6,6 +6,7 @@ import base64
 import logging
 import pickle
 import traceback
+from urllib.parse import quote
 
 import pytest
 
@@ -77,6 +78,19 @@ def test_the_password_appears_nowhere(make_side, server, caplog, fault, method):
     text = "\n".join(seen)
     assert [words for words in FORBIDDEN if words in text] == []
     assert {each.headers["authorization"] for each in server.seen} == {f"Basic {HEADER}"}
+
+
+def test_the_password_of_a_proxy_appears_nowhere(make_side, stranger, caplog, monkeypatch):
+    """A proxy that refuses to connect is told of without the credentials it was offered, and without the server's."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("https_proxy", stranger.url.replace("//", f"//admin:{quote(CANARY)}@"))
+    stranger.play(answer(407, Proxy_Authenticate="Basic"))
+    client = make_side("https://example.invalid", "admin", CANARY, **{**QUICK, "max_retries": 1})
+    outcome, _ = timed(client.wait, "j1")
+    text = "\n".join([caplog.text, *everything_about(outcome)])
+    assert "407" in str(outcome)
+    assert [words for words in (*FORBIDDEN, quote(CANARY)) if words in text] == []
+    assert {(seen.method, "proxy-authorization" in seen.headers) for seen in stranger.seen} == {("CONNECT", True)}
 
 
 def test_a_client_cannot_be_pickled(make_side):

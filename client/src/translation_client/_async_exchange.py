@@ -57,6 +57,8 @@ def as_transient(error: Exception) -> Transient:
     root = error.__cause__ if isinstance(error, aiohttp.ClientError) and error.__cause__ is not None else error
     if isinstance(root, socket.gaierror):
         return failed(root, UNRESOLVED, sent=False)
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return failed(_fit_to_keep(root), f"the proxy refused: {error.status} {error.message}", sent=False)
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return failed(root, TIMED_OUT, sent=False)
     for kind, words in _WORDS.items():
@@ -76,6 +78,7 @@ _WORDS = {
 
 
 def _fit_to_keep(error: BaseException) -> BaseException:
-    """The error; aiohttp's own, which remember the headers that were sent, only as text."""
-    own = isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientConnectorError)
-    return ConnectionError(str(error)) if own else error
+    """The error; of aiohttp's own, which remember the headers that were sent and the proxy's URL, only the words."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return ConnectionError(f"{error.status} {error.message}")
+    return ConnectionError(str(error)) if isinstance(error, aiohttp.ClientConnectorError) else error
