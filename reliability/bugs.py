@@ -1,4 +1,4 @@
-"""The bugs that the client's tests must notice, one a row: what is right, what stands there instead, and who notices."""
+"""Bugs in what the client decides, one a row: what is right, what stands there instead, and who must notice."""
 
 # ruff: noqa: E501 - a table, and a row that is folded is harder to compare
 
@@ -9,13 +9,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bug:
-    """One bug: a piece of a file, what stands there instead, and the test files that must notice."""
+    """One bug: a piece of a file, what stands there instead, and who must notice.
+
+    Attributes:
+        file: In the sources of the part.
+        tests: Files of the part's tests; or, with a folder, of any.
+        part: `client` or `server`.
+    """
 
     name: str
     file: str
     right: str
     wrong: str
     tests: tuple[str, ...] = ("test_waiting.py", "test_waiting_ends.py", "test_waiting_any.py")
+    part: str = "client"
+
+    @property
+    def path(self) -> str:
+        """The file, from the root."""
+        return f"{self.part}/src/translation_{self.part}/{self.file}"
+
+    @property
+    def suite(self) -> tuple[str, ...]:
+        """The tests, from the root."""
+        return tuple(name if "/" in name else f"{self.part}/tests/{name}" for name in self.tests)
 
 
 MANY = ("test_many.py",)

@@ -86,6 +86,19 @@ async def test_a_thousand_waits_at_once(client, server):
     assert [each.job_id for each in ended] == [f"job-{n}" for n in range(1000)]
 
 
+async def test_any_number_of_requests_may_be_held(client, server):
+    """No pool of connections has room for a hundred only: all that wait are held at the same time."""
+
+    async def when_all_have_come(turn):
+        while len(server.polls) < 200:  # noqa: ASYNC110 - nothing announces it
+            await asyncio.sleep(0.005)
+        await job("completed")(turn)
+
+    server.play(when_all_have_come)
+    ended = await asyncio.gather(*(client.wait(f"job-{n}", timeout=60) for n in range(200)))
+    assert len(ended) == len(server.polls) == 200
+
+
 SERVER_ELSEWHERE = """
 import sys
 from client.tests.scripted import ScriptedServer

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from client.tests.scripted import PATIENCE
 from client.tests.sides import LATE, timed
 from client.tests.steps import (
     after,
@@ -31,6 +34,23 @@ def test_jobs_are_given_in_the_order_of_their_ending(client, server):
     found = client.as_completed([*IDS, "j1"])
     assert [found_job.job_id for found_job in found] == ["j3", "j1", "j2"]
     assert [seen.kind for seen in server.seen] == ["streams", "queries"]
+
+
+@pytest.mark.parametrize(("told", "error"), [(IDS, None), (IDS[:2], WaitTimeout)], ids=["all ended", "deadline"])
+def test_the_stream_ends_with_the_wait(client, server, told, error):
+    """Once the wait is over the server need not hold the stream any longer, though the client stays open."""
+    left = threading.Event()
+
+    async def until_it_leaves(turn):
+        await turn.reader.read()
+        left.set()
+
+    server.play(stream(*told, then=until_it_leaves), to="streams")
+    server.play(jobs("pending"), to="queries")
+    outcome, _ = timed(client.wait_all, IDS, timeout=0.5)
+    assert isinstance(outcome, error or list)
+    client.get_status("j1")  # the asynchronous client closes connections while its event loop runs
+    assert left.wait(PATIENCE)
 
 
 def test_wait_all_keeps_the_order_given(client, server):

@@ -1,0 +1,86 @@
+"""Bugs in the stores, most of them in what several servers share: what is right, what stands there instead, who notices."""
+
+# ruff: noqa: E501 - a table, and a row that is folded is harder to compare
+
+from __future__ import annotations
+
+from functools import partial
+
+from bugs import Bug
+
+CONTRACT = ("test_store.py",)
+SHARED = ("test_postgres_store.py",)
+FAULTS = ("test_postgres_faults.py",)
+SCHEMA = ("test_postgres_schema.py",)
+GATHERING = ("test_postgres_gathering.py",)
+MACHINES = ("tests/test_many_machines.py",)
+COMMITS = ("test_group_commit.py",)
+FILES = ("test_database_file.py",)
+SERVER = partial(Bug, part="server")
+SQL = "stores/postgres_sql.py"
+WRITES = "stores/postgres_writes.py"
+CHANGES = "stores/postgres_changes.py"
+CONNECTIONS = "stores/postgres_connections.py"
+
+STORE_BUGS = (
+    # PostgreSQL: one transaction
+    SERVER("owners are not locked", SQL, 'ORDER BY owner FOR UPDATE\n"""\nADD', 'ORDER BY owner\n"""\nADD', SHARED),
+    SERVER("keys are looked for before the lock", WRITES, "        if keyed:\n", "        if keyed and not self._owners:\n", SHARED),
+    SERVER("a key belongs to all users", SQL, "ON jobs.owner = asked.owner AND jobs.idempotency_key = asked.key", "ON jobs.idempotency_key = asked.key", CONTRACT),
+    SERVER("one transaction, one key, two jobs", WRITES, "insert.name in known or insert.name in new", "insert.name in known", CONTRACT),
+    SERVER("the limit counts what has ended unnoticed", WRITES, "> limit:\n", "> 10**9:\n", CONTRACT),
+    SERVER("the limit lets one more in", WRITES, "owner.unsettled >= insert.limit", "owner.unsettled > insert.limit", CONTRACT),
+    SERVER("ordinals are taken from each server's own count", WRITES, "await self._connection.fetchval(sql.ORDINALS, len(inserts))",
+        "await self._connection.fetchval('SELECT coalesce(max(seq), 0) + $1 FROM translation_jobs WHERE owner = $2', len(inserts), inserts[0].draft.owner)", SHARED),
+    SERVER("places in the order of ending begin anew", WRITES, "self.endings = self.endings_before", "self.endings = 0", CONTRACT),
+    SERVER("ends are numbered by acceptance", SQL, "ORDER BY ends_at, seq) AS ending", "ORDER BY seq) AS ending", CONTRACT),
+    SERVER("an end that is written down is written again", SQL, "USING (owner) WHERE jobs.ending IS NULL AND", "USING (owner) WHERE", SHARED),
+    SERVER("cancelling does not settle first", WRITES, "case Settle(owner, now) | Cancel(owner, _, now):", "case Settle(owner, now):", CONTRACT),
+    SERVER("anybody's job can be cancelled", WRITES, "if job is not None and job.owner != cancel.owner:", "if False:", ("test_ownership.py", "test_store.py")),
+    SERVER("a cancellation may be before the start", WRITES, "ends_at=max(now, job.created_at)", "ends_at=now - 1", CONTRACT),
+    SERVER("a rollback passes for a commit", WRITES, 'await self._connection.execute("COMMIT") != "COMMIT"', 'not await self._connection.execute("ROLLBACK")', CONTRACT),
+    SERVER("a session may skip the disk", SQL, "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'", "SELECT 1", SCHEMA),
+    SERVER("counts do not follow what is forgotten", SQL, "SET completed = owners.completed - gone.completed", "SET completed = owners.completed", CONTRACT),
+    SERVER("pending jobs are forgotten", SQL, "WHERE owner = owners.owner AND ending IS NOT NULL ORDER BY ending LIMIT $2", "WHERE owner = owners.owner ORDER BY ending LIMIT $2", CONTRACT),
+    SERVER("a read knows no owner", "stores/postgres_reads.py", "is not None and job.owner == owner", "is not None", CONTRACT),
+    SERVER("a replay begins at the end", SQL, "ends_at < $2::float8 - 3600", "ends_at < $2::float8 + 3600", SHARED),
+    # PostgreSQL: an answer that is lost
+    SERVER("a repeated transaction forgets what it made", "stores/postgres_writes.py", "insert.made.append(job.job_id)", "pass", FAULTS),
+    SERVER("a broken connection is lent again", CONNECTIONS, "                connection.terminate()\n                raise\n", "                raise\n", FAULTS),
+    SERVER("the other connections are believed", CONNECTIONS, "await self._pool.expire_connections()", "pass", FAULTS),
+    SERVER("nothing is tried again", CONNECTIONS, "(again and isinstance(error, REPEATABLE))", "False", FAULTS),
+    SERVER("all is tried for ever", CONNECTIONS, "or loop.time() + pause >= deadline", "", FAULTS),
+    SERVER("a database that hangs is waited for", CONNECTIONS, "asyncio.timeout_at(deadline), self._lent()", "self._lent()", FAULTS),
+    SERVER("those who gathered wait once more", "stores/postgres_gathering.py", "for asked in [*batch, *self._take()]:", "for asked in batch:", GATHERING),
+    SERVER("one bad write takes others with it", "stores/postgres_gathering.py", "if len(batch) == 1:", "if batch:", GATHERING),
+    # PostgreSQL: what others write
+    SERVER("a server hears itself", CHANGES, "        if sender == self.sender:\n            return\n", "", SHARED),
+    SERVER("only notifications are believed", CHANGES, "        except TimeoutError:\n            self._look_for(_EVERYTHING)\n", "        except TimeoutError:\n            pass\n", SHARED),
+    SERVER("a gap is not looked into", CHANGES, "self._gap = True\n                self._look_for(_EVERYTHING)", "self._gap = False", SHARED),
+    SERVER("what ended before listening is forgotten", CHANGES, "self._ended = {_EVERYTHING}", "self._ended = set()", SHARED),
+    SERVER("a name that is too long breaks the start", CHANGES, "if len(payload.encode()) <= _LARGEST_PAYLOAD else _EVERYTHING", "", SHARED),
+    SERVER("all stores of a database share a channel", "stores/postgres.py", 'f"translation_{identity}"', '"translation"', SHARED),
+    SERVER("a job that hastens the next end is not told", WRITES, "dict.fromkeys(self._hastened, HASTENED)", "dict.fromkeys((), HASTENED)", SHARED),
+    # PostgreSQL: its tables
+    SERVER("servers that start at once race", "stores/postgres_schema.py", "; SELECT pg_advisory_xact_lock({_LOCK})", "", SCHEMA),
+    SERVER("newer tables are used", "stores/postgres_schema.py", "if rows[0][1] > VERSION:", "if False:", SCHEMA),
+    SERVER("somebody else's tables are used", "stores/postgres_schema.py", "rows[0][0] != _OURS", "False", SCHEMA),
+    SERVER("a migration is half done", "stores/postgres_schema.py", '_BEGIN = f"BEGIN; SET LOCAL', '_BEGIN = f"SET LOCAL', SCHEMA),
+    SERVER("the error repeats the URL", CONNECTIONS, "raise StoreError(_MALFORMED) from None", 'raise StoreError(f"{_MALFORMED}: {url}") from None', SCHEMA),
+    # two servers, one database, a balancer
+    SERVER("cancellations stay where they were made", CHANGES, "        else:\n            self._look_for(owner)\n", "        else:\n            pass\n", MACHINES),
+    SERVER("nothing is heard of others", CHANGES, "                            yield change\n", "                            self._ended.discard(change.owner)\n                    yield Change('', None)\n", MACHINES),
+    SERVER("a job that hastens the next end wakes nobody", CHANGES, "self._hastened.add(owner)", "pass", MACHINES),
+    SERVER("each server has its own end of a job", SQL, "created_at, ends_at, _OUTCOMES", "created_at, ends_at + __import__('os').getpid() / 1e5, _OUTCOMES", MACHINES),
+    SERVER("each server knows its own keys only", WRITES, "        if keyed:\n", "        if False:\n", MACHINES),
+    SERVER("the URL of the database is logged", "variables.py", "***", "", MACHINES),
+    # SQLite
+    SERVER("a failed transaction is left open", "stores/group_commit.py", '            connection.execute("ROLLBACK")\n        raise', "            pass\n        raise", COMMITS),
+    SERVER("one commit a write", "stores/group_commit.py", "_LARGEST_BATCH = 1000", "_LARGEST_BATCH = 1", COMMITS),
+    SERVER("a foreign file is written to", "stores/sqlite_file.py", 'int.from_bytes(header[68:72], "big") != APPLICATION_ID', "False", FILES),
+    SERVER("a file of a newer version is used", "stores/sqlite_file.py", "if version > VERSION", "if False", FILES),
+    SERVER("the file is for everybody", "stores/sqlite_file.py", "os.O_CREAT, 0o600", "os.O_CREAT, 0o644", FILES),
+    SERVER("a key belongs to all users, SQLite", "stores/sqlite_writes.py", "WHERE owner = ? AND idempotency_key = ?", "WHERE ? <> '' AND idempotency_key = ?", CONTRACT),
+    SERVER("ordinals are given twice, SQLite", "stores/sqlite_writes.py", '_ACCEPTED = "SELECT accepted FROM store"', '_ACCEPTED = "SELECT coalesce(max(seq), 0) FROM jobs"', CONTRACT),
+    SERVER("an end outlives no clock, SQLite", "stores/sqlite_writes.py", "or job.status_at(now) is not Status.PENDING:", "or job.ends_at <= now:", CONTRACT),
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""Bugs in what either client does on real sockets, one a row: what is right, what stands there instead, who notices."""
+
+# ruff: noqa: E501 - a table, and a row that is folded is harder to compare
+
+from __future__ import annotations
+
+from bugs import Bug
+
+FAULTS = ("test_faults.py",)
+DEADLINE = ("test_deadline.py",)
+TRANSPORT = ("test_transport.py",)
+THREADS = ("test_threads.py",)
+CLIENTS = ("test_clients.py",)
+ARGUMENTS = ("test_arguments.py",)
+SECRETS = ("test_client_secrets.py",)
+STARTS = ("test_starts.py",)
+PAUSES = ("test_retry_after.py",)
+MANY = ("test_many_jobs.py",)
+TASKS = ("test_async_client.py",)
+LOOPS = ("test_async_loops.py",)
+
+WIRE_BUGS = (
+    # both clients
+    Bug("Retry-After is not read on the wire", "_answers.py", 'response.headers.get("retry-after", "")', '""', PAUSES),
+    Bug("5,000 digits of Retry-After are an exception", "_answers.py", "min(float(value), _FOREVER)", "float(int(value))", PAUSES),
+    Bug("somebody else's answer is taken on the wire", "_answers.py", "if job_id is not None and found != job_id:", "if False:", FAULTS),
+    Bug("a 404 is retried on the wire", "_answers.py", "frozenset({408, 425, 429})", "frozenset({404, 408, 425, 429})", FAULTS),
+    Bug("429 is final on the wire", "_answers.py", "frozenset({408, 425, 429})", "frozenset({408, 425})", FAULTS),
+    Bug("a start has a new key with every attempt", "_calling.py", "yield Send(self._request,",
+        'yield Send(self._request._replace(headers={"Idempotency-Key": str(self._now)}),', STARTS),
+    Bug("refused connections may have started a job", "_failures.py", "sent = not isinstance(root", "sent = True or not isinstance(root", STARTS),
+    Bug("a failed resolver may have started a job", "_failures.py", "failed(cause, UNRESOLVED, sent=False)", "failed(cause, UNRESOLVED)", DEADLINE),
+    Bug("the errors of requests are kept whole", "_failures.py", "cause = root.__cause__ if not sent and root.__cause__ is not None else root", "cause = error", SECRETS),
+    Bug("tracebacks are kept", "_failures.py", "cause.with_traceback(None)", "cause", SECRETS),
+    Bug("credentials are not composed", "_target.py", 'unicodedata.normalize("NFC", f"{username}:{password}")', 'f"{username}:{password}"', TRANSPORT),
+    Bug("credentials are Latin-1", "_target.py", '{password}").encode()', '{password}").encode("latin-1", "replace")', TRANSPORT),
+    Bug("the environment's credentials win", "_target.py", "if given is None else given", "or given", CLIENTS),
+    Bug("a client can be pickled", "_target.py", "def __reduce__(self)", "def _reduce(self)", SECRETS),
+    Bug("the password is in the repr", "_target.py", 'f"{self.base_url} as {self.username}"', 'f"{self.base_url} {self._authorization!r}"', SECRETS),
+    Bug("a password in base_url is shown", "_target.py", 'raise ValueError("base_url must not contain credentials; give', 'raise ValueError(f"base_url must not contain credentials {base_url}; give', ARGUMENTS),
+    Bug("a colon in the user name is let through", "_target.py", 'if ":" in user:', "if False:", ARGUMENTS),
+    Bug("ids that are no text reach the wire", "_protocol.py", "if not isinstance(job_id, str):", "if False:", ARGUMENTS),
+    Bug("an infinite video_length is sent", "_protocol.py", "0 < video_length <= _LARGEST", "0 < video_length", ARGUMENTS),
+    Bug("polling= and single arguments are mixed", "_polling.py", "    if twice:\n", "    if False:\n", ARGUMENTS),
+    Bug("a page of the list is forgotten", "_operations.py", "list_request(status, size, cursor)", "list_request(status, size, None)", CLIENTS),
+    # the client that blocks
+    Bug("an abandoned request goes on", "_exchange.py", "        self._cutter.cut()\n", "", DEADLINE),
+    Bug("an interrupted wait leaves its request behind", "_exchange.py", "            self.cut()\n            raise", "            raise", THREADS),
+    Bug("waiting threads hold up the end of the program", "_exchange.py", "daemon=True", "daemon=False", THREADS),
+    Bug("a cut stream is waited for", "_stream.py", "        self._cutter.cut()\n", "", MANY),
+    Bug("the stream is left open", "_driver.py", "            self._close_stream()\n\n", "\n", MANY),
+    Bug("a read has a deadline, the whole has none", "_exchange.py", "min(max(self.deadline - self._began, 0.0), _LONGEST)", "_LONGEST", DEADLINE),
+    Bug("connections are shared with a forked process", "_transport.py", "if self._session is None or self._process != os.getpid():", "if self._session is None:", THREADS),
+    Bug("cookies are kept", "_transport.py", "    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))\n", "", TRANSPORT),
+    Bug("a .netrc is believed", "_transport.py", "    session.trust_env = False\n", "", TRANSPORT),
+    Bug("the environment's proxy and CA bundle are ignored", "_transport.py", '    session.proxies, session.verify, session.cert = settings["proxies"], settings["verify"], settings["cert"]\n', "", TRANSPORT),
+    Bug("the hundredth thread earns a warning", "_transport.py", "_CONNECTIONS = 1000", "_CONNECTIONS = 100", THREADS),
+    Bug("a dead address hides a live one", "_transport.py", "min(left, _CONNECTING), left", "left, left", DEADLINE),
+    Bug("a connection a request", "_transport.py", "                return _read(answer)\n", "                answer.raw.close()\n                return _read(answer)\n", TRANSPORT),
+    Bug("a failing callback ends the wait", "_driver.py", "log_failure(told.event, told.job, error)", "raise", CLIENTS),
+    # the client that awaits
+    Bug("redirects are followed, async", "_async_transport.py", "allow_redirects=False", "allow_redirects=True", FAULTS),
+    Bug("there is no deadline, async", "_async_exchange.py", "asyncio.timeout_at(moment(deadline))", "asyncio.timeout_at(None)", DEADLINE),
+    Bug("an answer of any length is read, async", "_async_transport.py", "if len(body) > MAX_BODY:", "if False:", FAULTS),
+    Bug("cookies are kept, async", "_async_transport.py", "aiohttp.DummyCookieJar()", "aiohttp.CookieJar(unsafe=True)", TRANSPORT),
+    Bug("aiohttp repeats requests by itself", "_async_transport.py", "session._retry_connection = False", "session._retry_connection = True", TRANSPORT),
+    Bug("the environment's proxy is ignored, async", "_async_transport.py", 'proxy=select_proxy(base_url, settings["proxies"])', "proxy=None", TRANSPORT),
+    Bug("a .netrc is believed, async", "_async_transport.py", "cookie_jar=aiohttp", "trust_env=True, cookie_jar=aiohttp", TRANSPORT),
+    Bug("any certificate will do, async", "_async_transport.py", 'ssl=_tls(base_url, settings["verify"])', "ssl=False", TRANSPORT),
+    Bug("paths are quoted twice, async", "_async_transport.py", ", encoded=True", "", TRANSPORT),
+    Bug("the end of the loop waits for the resolver", "_async_transport.py", "resolver=DaemonResolver()", "resolver=aiohttp.ThreadedResolver()", DEADLINE),
+    Bug("a header that comes twice is halved, async", "_async_transport.py", '", ".join(answer.headers.getall(name))', "answer.headers.getall(name)[0]", CLIENTS),
+    Bug("a hundred connections at most, async", "_async_transport.py", "limit=0", "limit=100", TASKS),
+    Bug("one loop's connections are used in another", "_async_transport.py", "life = self._lives.get(loop)", "life = next(iter(self._lives.values()), None)", LOOPS),
+    Bug("sessions are not closed with their loop", "_async_transport.py", "        yield session\n", "        try:\n            yield session\n        finally:\n            session.detach()\n", LOOPS),
+    Bug("the errors of aiohttp are kept whole", "_async_exchange.py", "return ConnectionError(str(error)) if own else error", "return error", SECRETS),
+    Bug("refused connections may have started a job, async", "_async_exchange.py", "sent=not isinstance(error, aiohttp.ClientConnectorError | ssl.CertificateError)", "sent=True", STARTS),
+    Bug("the innermost reason is not told, async", "_async_exchange.py", "error.__cause__ if isinstance(error, aiohttp.ClientError) and error.__cause__ is not None else error", "error", FAULTS),
+    Bug("all requests begin at once", "_async_turnstile.py", "_AT_ONCE = 4", "_AT_ONCE = 10**9", TASKS),
+    Bug("requests begin in any order", "_async_turnstile.py", "(deadline, next(self._order), entry)", "(next(self._order), deadline, entry)", TASKS),
+    Bug("a coroutine is not awaited", "_async_driver.py", "if inspect.isawaitable(answer):", "if False:", TASKS),
+    Bug("a failing coroutine ends the wait", "_async_driver.py", "log_failure(told.event, told.job, error)", "raise", TASKS),
+    Bug("the stream is left open, async", "_async_driver.py", "            self._flow.close()\n            self._close_stream()\n", "            self._flow.close()\n", MANY),
+    Bug("waits side by side are left behind", "_async_driver.py", "            task.cancel()\n        await asyncio.gather(*tasks, return_exceptions=True)\n", "            pass\n", TASKS),
+    Bug("a sleep that ends early is believed", "_async_driver.py", "    while (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 - nothing but time is waited for\n        await asyncio.sleep(min(left, _LONGEST_SLEEP))", "    await asyncio.sleep(0.97 * min(until - time.monotonic(), _LONGEST_SLEEP))", PAUSES),
+    Bug("a silent stream is listened to beyond the deadline, async", "_async_stream.py", "asyncio.timeout_at(moment(until))", "asyncio.timeout_at(None)", MANY),
+    Bug("the asynchronous library is always imported", "__init__.py", "if TYPE_CHECKING:\n", "if True:\n", LOOPS),
+)  # fmt: skip
