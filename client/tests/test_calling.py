@@ -30,7 +30,7 @@ class Start:
             PollingConfig(**polling),
             now=now,
             randomness=chance,
-            given_up=given_up or start_given_up(KEY),
+            given_up=given_up or start_given_up(KEY, "http://server"),
         ).run()
         try:
             action = next(flow)
@@ -100,14 +100,14 @@ def test_refusals_are_not_repeated():
 
 def test_other_calls_give_up_with_status_unavailable():
     """A cancellation or a list that is never answered raises StatusUnavailable, saying what is not known."""
-    start = Start((0, math.inf, stall), given_up=call_given_up("job j1: unknown", "j1"), timeout=5.0)
+    start = Start((0, math.inf, stall), given_up=call_given_up("job j1: unknown", "http://server", "j1"), timeout=5.0)
     assert isinstance(start.error, StatusUnavailable)
     assert str(start.error).startswith("job j1: unknown: not answered within 5 s")
 
 
 def test_single_poll_raises_what_the_server_said():
     """A poll that is not repeated raises the server's own failure, or StatusUnavailable where it said nothing."""
-    once = {"given_up": get_given_up("j1"), "max_retries": 0}
+    once = {"given_up": get_given_up("j1", "http://server"), "max_retries": 0}
     assert Start((0, math.inf, status(503)), **once).error.status_code == 503
     silent = Start((0, math.inf, stall), **once)
     assert isinstance(silent.error, StatusUnavailable)

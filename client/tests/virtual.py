@@ -33,6 +33,7 @@ class Server:
     max_wait: float = 60.0
     round_trip: float = 0.001
     cut_after: float = math.inf
+    speed: float = 1.0  # seconds of its clock in one of ours
     faults: list = field(default_factory=list)  # (from, to, make(request, t) -> (result, took))
     requests: list = field(default_factory=list)  # (moment, request)
     extra: dict = field(default_factory=dict)
@@ -43,8 +44,8 @@ class Server:
             "job_id": "j1",
             "status": self.outcome if ended else "pending",
             "created_at": iso(0),
-            "ended_at": iso(self.ends) if ended else None,
-            "elapsed_time": min(t, self.ends),
+            "ended_at": iso(self.ends * self.speed) if ended else None,
+            "elapsed_time": min(t, self.ends) * self.speed,
             "progress": 1.0 if ended else 0.1,
             **({"poll_after": self.hint} if self.hint is not None and not ended else {}),
             **self.extra,
@@ -57,7 +58,7 @@ class Server:
             if begin <= t < end:
                 return make(request, t)
         if self.long_poll and request.hold:
-            held = min(request.hold, self.max_wait, max(self.ends - t, 0.0))
+            held = min(request.hold / self.speed, self.max_wait / self.speed, max(self.ends - t, 0.0))
             if held > self.cut_after:
                 return Transient(ConnectionError("cut")), self.cut_after
             applied = f"wait={min(request.hold, self.max_wait):g}"

@@ -43,12 +43,18 @@ _DELTA_SECONDS = re.compile(r"\d+(\.\d*)?")
 _FOREVER = 1e12
 
 
-def read_job(response: Response, job_id: str | None = None) -> Job | Transient:
+def read_start(response: Response) -> Job | Transient:
+    """The job in the answer to its start, as ``read_job``; a server that only names it means a pending one."""
+    return read_job(response, otherwise=JobStatus.PENDING)
+
+
+def read_job(response: Response, job_id: str | None = None, *, otherwise: str | None = None) -> Job | Transient:
     """The job in an answer.
 
     Args:
         response: Any answer to a request about one job.
         job_id: The job asked for; an answer about another one is foreign, and transient. None takes any.
+        otherwise: Its status where the answer has none; None: there must be one.
 
     Raises:
         ApiError: One of its subclasses, where no retry can mend it.
@@ -57,7 +63,7 @@ def read_job(response: Response, job_id: str | None = None) -> Job | Transient:
     if isinstance(content, Transient):
         return content
     try:
-        return job_from_json(content, job_id)
+        return job_from_json(content, job_id, otherwise)
     except ValueError as error:
         return _not_understood(response, str(error), job_id)
 
@@ -96,12 +102,12 @@ def read_object(response: Response, job_id: str | None) -> Mapping[str, object] 
     return content
 
 
-def job_from_json(content: object, job_id: str | None = None) -> Job:
+def job_from_json(content: object, job_id: str | None = None, otherwise: str | None = None) -> Job:
     """The job in the JSON of one; raises ``ValueError`` where it is none, or another one."""
     if not isinstance(content, dict):
         raise ValueError("it is no job")  # noqa: TRY004 - a malformed answer is one kind of fault
     found = content.get("job_id", job_id)
-    status = content.get("status")
+    status = content.get("status", otherwise)
     if not isinstance(found, str) or not found:
         raise ValueError("it names no job_id")
     if job_id is not None and found != job_id:

@@ -83,7 +83,7 @@ class AsyncTranslationStatusClient:
         )
         self._target = Target(base_url, username, password)
         self._callbacks = Callbacks(on_status_change=on_status_change, on_completion=on_completion)
-        self._operations = Operations(config, monotonic)
+        self._operations = Operations(config, monotonic, self._target.base_url)
         self._transport = AsyncTransport(self._target.base_url, self._target.headers())
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from translation_client._errors import StartError, StatusUnavailable, TranslationClientError
 from translation_client._flow import Flow, Send, Sleep
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from translation_client._protocol import Request
 
 T = TypeVar("T")
+
+GivenUp: TypeAlias = "Callable[[str, list[Transient], float], TranslationClientError]"
 
 
 class Call(Generic[T]):
@@ -39,7 +41,7 @@ class Call(Generic[T]):
         *,
         now: float,
         randomness: Callable[[], float],
-        given_up: Callable[[str, list[Transient], float], TranslationClientError],
+        given_up: GivenUp,
     ) -> None:
         self._request = request
         self._read = read
@@ -59,7 +61,8 @@ class Call(Generic[T]):
             if not isinstance(seen, Transient):
                 return seen
             self._failures.append(seen)
-            log.info("%s %s: attempt failed: %s", self._request.method, self._request.path, seen.error)
+            request, failure = self._request, {"failure": seen.error}
+            log.info("%s %s: attempt failed: %s", request.method, request.path, seen.error, extra=failure)
             reply = yield Sleep(self._next_try(seen))
             self._now = reply.now
             if self._now >= self._deadline:
@@ -83,35 +86,47 @@ class Call(Generic[T]):
         return error
 
 
-def start_given_up(idempotency_key: str) -> Callable[[str, list[Transient], float], StartError]:
+def start_given_up(idempotency_key: str, where: str) -> GivenUp:
     """Makes the error of a start that was given up."""
 
     def make(why: str, failures: list[Transient], elapsed: float) -> StartError:
         maybe = any(failure.maybe_received for failure in failures)
         words = "it is not known whether a job was started" if maybe else "no job was started"
-        text = f"{words}: {why}; last failure: {failures[-1].error}"
+        advice = "start again with the idempotency_key of this error: that finds the job, or starts it"
+        text = _given_up(words, where, why, failures, elapsed) + (f"; {advice}" if maybe else "")
         return StartError(text, idempotency_key=idempotency_key, maybe_created=maybe, elapsed=elapsed)
 
     return make
 
 
-def call_given_up(what: str, job_id: str | None = None) -> Callable[[str, list[Transient], float], StatusUnavailable]:
+def call_given_up(what: str, where: str, job_id: str | None = None) -> GivenUp:
     """Makes the error of any other call that was given up."""
 
     def make(why: str, failures: list[Transient], elapsed: float) -> StatusUnavailable:
-        return StatusUnavailable(f"{what}: {why}; last failure: {failures[-1].error}", job_id=job_id, elapsed=elapsed)
+        return StatusUnavailable(_given_up(what, where, why, failures, elapsed), job_id=job_id, elapsed=elapsed)
 
     return make
 
 
-def get_given_up(job_id: str | None) -> Callable[[str, list[Transient], float], TranslationClientError]:
+def get_given_up(job_id: str | None, where: str) -> GivenUp:
     """Makes the error of a single poll: what the server said, where it said something."""
 
     def make(_: str, failures: list[Transient], elapsed: float) -> TranslationClientError:
         failure = failures[-1].error
         if isinstance(failure, TranslationClientError):
             return failure
-        text = f"job {job_id or '(latest)'}: its status could not be had: {failure}"
-        return StatusUnavailable(text, job_id=job_id, elapsed=elapsed, polls=1)
+        text = f"{f'job {job_id}' if job_id else 'the latest job'}: no status from {where}: {failure}"
+        return StatusUnavailable(text + _advice(failures), job_id=job_id, elapsed=elapsed, polls=1)
 
     return make
+
+
+def _given_up(what: str, where: str, why: str, failures: list[Transient], elapsed: float) -> str:
+    tried = "once" if len(failures) == 1 else f"{len(failures)} times"
+    last = f"last failure: {failures[-1].error}"
+    return f"{what}: {why} ({where}, tried {tried} in {elapsed:.1f} s); {last}{_advice(failures)}"
+
+
+def _advice(failures: list[Transient]) -> str:
+    """What to look at where nobody ever answered."""
+    return "" if any(failure.maybe_received for failure in failures) else "; is the server running there?"

@@ -130,7 +130,7 @@ _COMMON: Mapping[str, Mapping[str, Any]] = {
     },
     "--json": {"action": "store_true", "help": "print each job as one line of JSON"},
     "--quiet": {"action": "store_true", "help": "print the result and errors only"},
-    "--verbose": {"action": "store_true", "help": "say on standard error what is done, and log more"},
+    "--verbose": {"action": "store_true", "help": "say on standard error all that is logged"},
     "--log-file": {"metavar": "FILE", "type": Path, "help": "default: logs/client.log"},
 }
 _STARTING: Mapping[str, Mapping[str, Any]] = {

@@ -57,17 +57,16 @@ def _private(path: str, flags: int) -> int:
 
 
 class _Failures(logging.Handler):
-    """Passes on the failures the client rides out: its records carry them among their arguments."""
+    """Passes on the failures the client rides out: its records carry them along."""
 
     def __init__(self, tell: Callable[[Exception], object]) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        # A failure stands last, after what failed; an error that stands alone is the one the user is told anyway.
-        match record.args:
-            case (_, *_, Exception() as failure) if record.levelno == logging.INFO:
-                self._tell(failure)
+        failure = getattr(record, "failure", None)
+        if failure is not None:
+            self._tell(failure)
 
 
 class _Spoken(logging.Handler):
@@ -89,7 +88,7 @@ def logging_to(
 
     Args:
         path: The file; its folder is made. If it cannot be opened there is a warning, and no log.
-        verbose: Log more, and say all of it too.
+        verbose: Say all of it, too.
         say: Shows one line to the user.
         on_failure: Told of every failure the client rides out.
     """
@@ -101,14 +100,14 @@ def logging_to(
         say(f"no log is kept: cannot open {path} ({(error.strerror or str(error)).lower()}); see --log-file")
     if verbose:
         handlers.append(_Spoken(say))
-    with _attached(handlers, logging.DEBUG if verbose else logging.INFO):
+    with _attached(handlers):
         yield
 
 
 @contextmanager
-def _attached(handlers: list[logging.Handler], level: int) -> Iterator[None]:
+def _attached(handlers: list[logging.Handler]) -> Iterator[None]:
     before = log.level, log.propagate
-    log.setLevel(level)
+    log.setLevel(logging.DEBUG)
     log.propagate = False
     for handler in handlers:
         log.addHandler(handler)

@@ -14,6 +14,7 @@ _SHORTEST_USEFUL = 2.0
 _TOLERATED_CUTS = 4
 _GRACE = 5.0
 _HELD = 0.5  # of the time asked for: a server that confirms and answers sooner was not holding
+_AT_ONCE = 0.01  # seconds; what is answered sooner was not held, whatever the server's clock says
 
 
 class LongPoll:
@@ -39,12 +40,21 @@ class LongPoll:
         """Seconds after which a request that asked to be held this long is given up."""
         return max(ANSWER_TIMEOUT, asked + _GRACE)
 
-    def answered(self, asked: float, applied: float | None, took: float, *, ended: bool) -> bool:
-        """Note an answer; True if the server really held the request, so that it may be asked again at once."""
+    def answered(self, asked: float, applied: float | None, took: float, *, passed: float | None, ended: bool) -> bool:
+        """Note an answer; True if the server really held the request, so that it may be asked again at once.
+
+        Args:
+            asked: Seconds it was asked to hold the request.
+            applied: Seconds it confirmed; None if it did not.
+            took: Seconds the answer took to come.
+            passed: Seconds that passed on the server's clock meanwhile, for a simulator's may run fast; None where
+                that cannot be told yet.
+            ended: Whether the job has ended.
+        """
         if not asked:
             return False
         self._confirmed = applied is not None
-        held = applied is not None and (ended or took >= _HELD * min(asked, applied) > 0)
+        held = applied is not None and (ended or _held(min(asked, applied), took, passed))
         if held:
             self._cuts = 0
         return held
@@ -59,3 +69,9 @@ class LongPoll:
         if self._limit < _SHORTEST_USEFUL or self._cuts >= _TOLERATED_CUTS:
             self._limit = 0.0
         return self._cuts < _TOLERATED_CUTS
+
+
+def _held(promised: float, took: float, passed: float | None) -> bool:
+    if took < _AT_ONCE or promised <= 0.0:
+        return False
+    return passed is None or max(took, passed) >= _HELD * promised

@@ -16,7 +16,7 @@ from translation_client._answers import job_from_json, read_jobs, read_object
 from translation_client._errors import ApiError, InvalidRequest, ProtocolError
 from translation_client._flow import Event, Flow, Found, Open, Receive, Send, Sleep, Tell
 from translation_client._observed import log
-from translation_client._observed_many import ObservedMany
+from translation_client._observed_many import ObservedMany, count_of
 from translation_client._protocol import ANSWER_TIMEOUT, Response, Transient, as_failure, events_request, query_request
 from translation_client._waiting import LAST_LOOK
 
@@ -36,7 +36,6 @@ _NO_SUCH_SERVICE = frozenset({404, 405, 406, 410, 501})
 _SHORT_LIVED = 1.0  # seconds; a stream that ends sooner, time and again, meets something that forbids streams
 _TOLERATED = 4
 _REQUERY = 0.5  # seconds until a job started moments ago and not yet known to every replica is asked for again
-_LAST = datetime.max.replace(tzinfo=UTC)
 
 
 class _NoStreamError(Exception):
@@ -53,6 +52,7 @@ class Many:
         randomness: Gives numbers from 0 to 1.
         fresh_until: For jobs started here: until when the server may not know them yet.
         known: Jobs as the answers to their starts told them, and when.
+        where: The server, as messages name it.
     """
 
     def __init__(  # noqa: PLR0913 - the facts a wait depends on, all parameters so that it stays pure
@@ -64,12 +64,12 @@ class Many:
         randomness: Callable[[], float],
         fresh_until: Mapping[str, float],
         known: Iterable[tuple[Job, float]] = (),
+        where: str = "",
     ) -> None:
-        self._observed = ObservedMany(job_ids, now)
+        self._observed = ObservedMany(job_ids, now, where)
         for job, seen_at in known:
             self._observed.clock.note(job, seen_at)
-        self._config = config
-        self._randomness = randomness
+        self._config, self._randomness = config, randomness
         self._fresh_until = fresh_until
         self._now = now
         self._deadline = math.inf if config.timeout is None else now + config.timeout
@@ -87,6 +87,7 @@ class Many:
             ApiError: The server refused, or does not know one of the jobs.
         """
         left = self._observed.left
+        log.info("waiting for %s", count_of(left))
         try:
             while left:
                 if self._now >= self._deadline:
@@ -94,7 +95,7 @@ class Many:
                 elif (yield from self._open()) and (self._last_event_id or (yield from self._query(list(left)))):
                     yield from self._listen()
         except _NoStreamError:
-            log.info("the server offers no event stream; waiting for %d jobs one by one", len(left))
+            log.info("the server offers no event stream; waiting for %s one by one", count_of(left))
         except ApiError as error:
             raise self._observed.error(error, self._now) from None
         return list(left)
@@ -231,8 +232,7 @@ class Many:
         self._failures_in_a_row += 1
         limit = self._config.max_retries
         if limit is not None and self._failures_in_a_row > limit:
-            why = f"max_retries={limit} used up; last failure: {failure.error}"
-            raise self._observed.unavailable(why, self._now) from failure.error
+            raise self._observed.unavailable(f"max_retries={limit}", self._now) from failure.error
         asked = failure.retry_after or 0.0
         if asked and self._now + asked > self._deadline:
             why = f"the server asks to wait {asked:g} s (Retry-After), beyond the deadline"
@@ -247,4 +247,4 @@ class Many:
 
 
 def _ended(job: Job) -> datetime:
-    return job.ended_at or _LAST
+    return job.ended_at or datetime.max.replace(tzinfo=UTC)

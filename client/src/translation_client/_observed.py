@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from translation_client._errors import TranslationClientError, WaitTimeout
+from translation_client._errors import StatusUnavailable, TranslationClientError, WaitTimeout
 from translation_client._models import WaitStats
 
 if TYPE_CHECKING:
@@ -17,6 +17,27 @@ if TYPE_CHECKING:
 log = logging.getLogger("translation_client")
 
 E = TypeVar("E", bound=TranslationClientError)
+
+
+_NEWS = 20  # lines about the ends of jobs waited for together that are worth reading, however many jobs
+
+
+class Tally:
+    """Counts the ends of jobs that are waited for together, and says which of them are news.
+
+    Of up to twenty jobs each end is; of more, one at each twentieth of them. So the log of ten thousand jobs can be
+    read at INFO, and has every one of them at DEBUG.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._ended = 0
+
+    def one_more(self) -> int:
+        """Count an end; the level to log it at."""
+        before, self._ended = self._ended, self._ended + 1
+        news = before * _NEWS // self._jobs < self._ended * _NEWS // self._jobs
+        return logging.INFO if news else logging.DEBUG
 
 
 class ServerClock:
@@ -46,9 +67,13 @@ class Observed:
         job_id: None until the latest job is known by name.
         began: The moment the wait began.
         from_start: Whether the first thing seen of the job is the answer to its start.
+        where: The server, as messages name it.
+        tally: Of the jobs that are waited for together; None where this one is waited for alone.
     """
 
-    def __init__(self, job_id: str | None, began: float, *, from_start: bool) -> None:
+    def __init__(
+        self, job_id: str | None, began: float, *, from_start: bool, where: str = "", tally: Tally | None = None
+    ) -> None:
         self.job_id = job_id
         self.job: Job | None = None
         self.polls = 0
@@ -62,6 +87,19 @@ class Observed:
         self._job_seen_at = began
         self._server_clock = ServerClock()
         self._warned = False
+        self._where = where
+        self._tally = tally
+        self._level = logging.INFO if tally is None else logging.DEBUG
+
+    @property
+    def name(self) -> str:
+        """The job, as messages and log lines begin."""
+        return f"job {self.job_id}" if self.job_id else "the latest job"
+
+    def say(self, text: str, *details: object, failure: Exception | None = None) -> None:
+        """Log one step of the wait; one of many together is no news to anybody."""
+        more = {"failure": failure} if failure else None
+        log.log(self._level, f"%s: {text}", self.name, *details, extra=more)  # noqa: G004 - the caller's own format
 
     def note(self, job: Job, seen_at: float) -> None:
         """Take in an answer about the job."""
@@ -78,7 +116,17 @@ class Observed:
         """Take in a transient failure."""
         self.failures += 1
         self.last_error = error
-        log.info("job %s: poll #%d failed: %s", self.job_id or "(latest)", self.polls, error)
+        self.say("Poll #%d failed: %s", self.polls, self._words(error), failure=error)
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since the wait began."""
+        return now - self._began
+
+    def passed(self, job: Job, sent: float) -> float | None:
+        """Seconds that passed on the server's clock while it kept the request; None where that cannot be told yet."""
+        if self.job is None:
+            return None
+        return max(job.elapsed_time - self.job.elapsed_time - (sent - self._job_seen_at), 0.0)
 
     def age(self, now: float) -> float:
         """Seconds since the job was accepted, so that a resumed wait does not begin fast again."""
@@ -102,8 +150,9 @@ class Observed:
         """The job with the figures of the wait, which are logged in one line."""
         stats = self.stats(now, learnt_by)
         delay = "unknown" if stats.detection_delay is None else f"{stats.detection_delay * 1000:.1f} ms"
-        log.info(
-            "job %s: %s after %.3f s: %d polls (%d held, %d failed), learnt by %s, detection delay %s",
+        log.log(
+            self._level if self._tally is None else self._tally.one_more(),
+            "job %s: %s after %.3f s; polls: %d (%d held, %d failed), learnt by %s, detection delay %s",
             *(job.job_id, job.status, stats.elapsed, stats.polls, stats.held, stats.failures, learnt_by, delay),
         )
         return replace(job, wait_stats=stats)
@@ -112,21 +161,34 @@ class Observed:
         """The error, with the figures of the wait, which are logged in one line."""
         error.job_id, error.last_job = self.job_id or error.job_id, self.job
         error.elapsed, error.polls, error.wait_stats = now - self._began, self.polls, self.stats(now)
-        log.info("%s", error)
+        log.log(self._level, "%s", error)
         return error
 
     def timed_out(self, timeout: float | None, now: float, why: str = "") -> WaitTimeout:
         """The error of a wait whose deadline has passed, or cannot be kept."""
-        state = f"still {self.job.status}" if self.job else "its status never arrived"
         limit = f"timeout {timeout:g} s" if timeout is not None else "no timeout"
-        error = WaitTimeout(
-            f"job {self.job_id or '(latest)'}: {why or state} after {now - self._began:.1f} s ({limit}, "
-            f"{self.polls} polls); it may still end: wait again with its id"
-            + (f"; last failure: {self.last_error}" if self.last_error else "")
-        )
+        text = f"{self.name}: {why or self._state()} after {now - self._began:.1f} s ({limit}, polls: {self.polls})"
+        error = WaitTimeout(text + self._last_failure() + self._advice())
         error.timeout, error.last_error = timeout, self.last_error
         error.pending = (self.job_id,) if self.job_id else ()
         return self.error(error, now)
+
+    def unavailable(self, limit: str, now: float) -> StatusUnavailable:
+        """The error of a wait whose ``max_retries`` or ``max_polls`` is used up."""
+        text = f"{self.name}: {self._state()} after {now - self._began:.1f} s ({limit} used up, polls: {self.polls})"
+        return self.error(StatusUnavailable(text + self._last_failure() + self._advice()), now)
+
+    def _state(self) -> str:
+        return f"still {self.job.status}" if self.job else f"no status from {self._where or 'the server'}"
+
+    def _last_failure(self) -> str:
+        return f"; last failure: {self._words(self.last_error)}" if self.last_error else ""
+
+    def _words(self, error: Exception) -> str:
+        return str(error).removeprefix(f"{self.name}: ")
+
+    def _advice(self) -> str:
+        return "; it may still end: wait again with its id" if self.job_id else "; wait again later"
 
     def _detection_delay(self) -> float | None:
         return None if self.job is None else self._server_clock.since_end(self.job, self._job_seen_at)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._errors import JobNotFound, StatusUnavailable, TranslationClientError, WaitTimeout
 from translation_client._models import WaitStats
-from translation_client._observed import ServerClock, log
+from translation_client._observed import ServerClock, Tally, log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Sized
 
     from translation_client._models import Job
 
@@ -22,8 +22,10 @@ _NAMED = 3  # ids in a message: enough to recognise them by
 class ObservedMany:
     """The record of one wait for many jobs; each is in ``left`` until it has ended."""
 
-    def __init__(self, job_ids: Iterable[str], began: float) -> None:
+    def __init__(self, job_ids: Iterable[str], began: float, where: str = "") -> None:
         self.left = dict.fromkeys(job_ids)
+        self._tally = Tally(len(self.left))
+        self._where = where or "the server"
         self.clock = ServerClock()
         self.requests = 0
         self.failures = 0
@@ -35,7 +37,8 @@ class ObservedMany:
         """Take in a transient failure."""
         self.failures += 1
         self.last_error = error
-        log.info("waiting for %d jobs: request #%d failed: %s", len(self.left), self.requests, error)
+        jobs = count_of(self.left)
+        log.info("waiting for %s: request #%d failed: %s", jobs, self.requests, error, extra={"failure": error})
 
     def ended(self, job: Job, now: float, learnt_by: str) -> Job | None:
         """The job with the figures of the wait, if it is one that was waited for and not handed out yet."""
@@ -43,7 +46,8 @@ class ObservedMany:
             return None
         del self.left[job.job_id]
         elapsed, delay = now - self._began, self.clock.since_end(job, now)
-        log.info(
+        log.log(
+            self._tally.one_more(),
             "job %s: %s after %.3f s, learnt by %s, detection delay %s, %d left",
             *(job.job_id, job.status, elapsed, learnt_by),
             "unknown" if delay is None else f"{delay * 1000:.1f} ms",
@@ -69,21 +73,14 @@ class ObservedMany:
         text = f"job {job_id}: the server knows no such job"
         return self.error(JobNotFound(text, status_code=404, job_id=job_id), now)
 
-    def unavailable(self, why: str, now: float) -> StatusUnavailable:
-        """The error of a wait that gives up."""
-        return self.error(StatusUnavailable(f"{self._names()}: {why}; wait again with their ids"), now)
+    def unavailable(self, limit: str, now: float) -> StatusUnavailable:
+        """The error of a wait whose ``max_retries`` is used up."""
+        why = f"no answer from {self._where} after {now - self._began:.1f} s ({limit} used up)"
+        return self.error(StatusUnavailable(_ended_early(list(self.left), why, self.last_error)), now)
 
     def timed_out(self, timeout: float | None, now: float, why: str = "") -> WaitTimeout:
         """The error of a wait whose deadline has passed, or cannot be kept."""
-        text = f"{self._names()}: {why or 'not ended'} after {now - self._began:.1f} s"
-        text += f" (timeout {timeout:g} s)" if timeout is not None else ""
-        text += "; wait again with their ids"
-        error = WaitTimeout(text + (f"; last failure: {self.last_error}" if self.last_error else ""))
-        error.timeout, error.last_error, error.pending = timeout, self.last_error, tuple(self.left)
-        return self.error(error, now)
-
-    def _names(self) -> str:
-        return _names(list(self.left))
+        return self.error(_timeout(tuple(self.left), timeout, now - self._began, self.last_error, why), now)
 
 
 def timed_out_together(errors: Sequence[WaitTimeout]) -> WaitTimeout:
@@ -91,12 +88,28 @@ def timed_out_together(errors: Sequence[WaitTimeout]) -> WaitTimeout:
     first, pending = errors[0], tuple(job_id for error in errors for job_id in error.pending)
     if len(errors) == 1:
         return first
-    together = WaitTimeout(f"{_names(pending)}: not ended after {first.elapsed:.1f} s; wait again with their ids")
-    together.timeout, together.last_error, together.pending = first.timeout, first.last_error, pending
+    together = _timeout(pending, first.timeout, first.elapsed, first.last_error)
     together.elapsed, together.polls = first.elapsed, sum(error.polls for error in errors)
     return together
 
 
-def _names(job_ids: Sequence[str]) -> str:
+def _timeout(
+    pending: tuple[str, ...], timeout: float | None, elapsed: float, last_error: BaseException | None, why: str = ""
+) -> WaitTimeout:
+    limit = f"timeout {timeout:g} s" if timeout is not None else "no timeout"
+    text = f"{why or 'still not ended'} after {elapsed:.1f} s ({limit})"
+    error = WaitTimeout(_ended_early(pending, text, last_error))
+    error.timeout, error.last_error, error.pending = timeout, last_error, pending
+    return error
+
+
+def _ended_early(job_ids: Sequence[str], why: str, last_error: BaseException | None) -> str:
     more = ", …" if len(job_ids) > _NAMED else ""
-    return f"{len(job_ids)} jobs ({', '.join(job_ids[:_NAMED])}{more})"
+    failure = f"; last failure: {last_error}" if last_error else ""
+    again = "it may still end: wait again with its id" if len(job_ids) == 1 else "wait again with their ids"
+    return f"{count_of(job_ids)} ({', '.join(job_ids[:_NAMED])}{more}): {why}{failure}; {again}"
+
+
+def count_of(jobs: Sized) -> str:
+    """``1 job``, ``20 jobs``."""
+    return f"{len(jobs)} job{'' if len(jobs) == 1 else 's'}"

@@ -10,11 +10,12 @@ from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from translation_client._answers import read_job, read_jobs
+from translation_client._answers import read_job, read_jobs, read_start
 from translation_client._calling import Call, call_given_up, get_given_up, start_given_up
 from translation_client._experience import Experience
 from translation_client._many import Many
 from translation_client._models import JobStatus
+from translation_client._observed import Tally
 from translation_client._polling import PollingConfig, check_timeout
 from translation_client._protocol import (
     cancel_request,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from translation_client._answers import Page
-    from translation_client._errors import TranslationClientError
+    from translation_client._calling import GivenUp
     from translation_client._flow import Flow
     from translation_client._models import Job
     from translation_client._protocol import Request, Response, Transient
@@ -54,10 +55,11 @@ UNSET = Unset()
 
 
 class Operations:
-    """Makes the flow of each operation; ``clock`` gives the driver's monotonic moments."""
+    """Makes the flow of each operation; ``clock`` gives the driver's monotonic moments, ``where`` names the server."""
 
-    def __init__(self, config: PollingConfig, clock: Callable[[], float]) -> None:
+    def __init__(self, config: PollingConfig, clock: Callable[[], float], where: str = "the server") -> None:
         self.config = config
+        self._where = where
         self._clock = clock
         self._random = random.SystemRandom().random
         self._started: OrderedDict[str, tuple[Job, float]] = OrderedDict()
@@ -76,12 +78,20 @@ class Operations:
         check_video_length(video_length)
         key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
         request = start_request(idempotency_key=key, video_length=video_length, metadata=metadata, simulate=simulate)
-        return self._remembering(self._call(request, read_job, start_given_up(key), self._config(timeout)))
+        return self._remembering(
+            self._call(request, read_start, start_given_up(key, self._where), self._config(timeout))
+        )
 
     def wait(
-        self, job_id: str | None, timeout: float | Unset | None, *, look_first: bool = False, may_hold: bool = True
+        self,
+        job_id: str | None,
+        timeout: float | Unset | None,
+        *,
+        look_first: bool = False,
+        may_hold: bool = True,
+        tally: Tally | None = None,
     ) -> Flow[Job]:
-        """Wait for a job; without an id for the latest one."""
+        """Wait for a job; without an id for the latest one, whose name is asked for before the server may hold."""
         if job_id is not None:
             check_job_id(job_id)
         with self._lock:
@@ -93,9 +103,11 @@ class Operations:
             randomness=self._random,
             known=known,
             fresh_until=known[1] + _READ_AFTER_WRITE if known else float("-inf"),
-            look_first=look_first,
+            look_first=look_first or job_id is None,
             may_hold=may_hold,
             experience=self._experience,
+            where=self._where,
+            tally=tally,
         )
         return wait.run()
 
@@ -106,25 +118,30 @@ class Operations:
         with self._lock:
             known = {i: self._started[i] for i in ids if i in self._started}
         fresh = {i: started + _READ_AFTER_WRITE for i, (_, started) in known.items()}
-        many = Many(ids, config, now=now, randomness=self._random, fresh_until=fresh, known=known.values())
+        many = Many(
+            ids, config, now=now, randomness=self._random, fresh_until=fresh, known=known.values(), where=self._where
+        )
         return many.run(), math.inf if config.timeout is None else now + config.timeout
 
     def wait_each(self, job_ids: Sequence[str], deadline: float, *, may_hold: bool) -> list[Flow[Job]]:
         """One wait for each job, all with the same deadline."""
         timeout = None if deadline == math.inf else max(deadline - self._clock(), 0.0)
-        return [self.wait(job_id, timeout, may_hold=may_hold) for job_id in job_ids]
+        tally = Tally(len(job_ids))
+        return [self.wait(job_id, timeout, may_hold=may_hold, tally=tally) for job_id in job_ids]
 
     def get(self, job_id: str | None) -> Flow[Job]:
         """One poll."""
         if job_id is not None:
             check_job_id(job_id)
         once = replace(self.config, max_retries=0)
-        return self._call(status_request(job_id), lambda r: read_job(r, job_id), get_given_up(job_id), once)
+        return self._call(
+            status_request(job_id), lambda r: read_job(r, job_id), get_given_up(job_id, self._where), once
+        )
 
     def cancel(self, job_id: str) -> Flow[Job]:
         """Cancel a job."""
         request = cancel_request(check_job_id(job_id))
-        given_up = call_given_up(f"job {job_id}: it is not known whether it was cancelled", job_id)
+        given_up = call_given_up(f"job {job_id}: it is not known whether it was cancelled", self._where, job_id)
         return self._call(request, lambda r: read_job(r, job_id), given_up, self.config)
 
     def page_through(self, status: str | None, limit: int | None) -> Flow[list[Job]]:
@@ -141,7 +158,9 @@ class Operations:
         while True:
             size = _LARGEST_PAGE if limit is None else min(limit - len(jobs), _LARGEST_PAGE)
             request = list_request(status, size, cursor)
-            page: Page = yield from self._call(request, read_jobs, call_given_up("the list of jobs"), self.config)
+            page: Page = yield from self._call(
+                request, read_jobs, call_given_up("the jobs could not be listed", self._where), self.config
+            )
             jobs.extend(page.jobs)
             cursor = page.next_cursor
             if cursor is None or (limit is not None and len(jobs) >= limit):
@@ -151,7 +170,7 @@ class Operations:
         self,
         request: Request,
         read: Callable[[Response], T | Transient],
-        given_up: Callable[[str, list[Transient], float], TranslationClientError],
+        given_up: GivenUp,
         config: PollingConfig,
     ) -> Flow[T]:
         now = self._clock()

@@ -18,11 +18,11 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from translation_client._answers import applied_wait, read_job, retry_after
-from translation_client._errors import ApiError, JobNotFound, StatusUnavailable
+from translation_client._errors import ApiError, JobNotFound
 from translation_client._experience import Experience
 from translation_client._flow import Event, Flow, Send, Sleep, Tell
 from translation_client._long_poll import LongPoll
-from translation_client._observed import Observed, log
+from translation_client._observed import Observed
 from translation_client._protocol import Response, Transient, as_failure, status_request
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from translation_client._flow import Reply
     from translation_client._models import Job
+    from translation_client._observed import Tally
     from translation_client._polling import PollingConfig
 
 LAST_LOOK = 0.06
@@ -60,6 +61,8 @@ class Wait:
         look_first: Whether somebody wants to know the status now, not only at the end.
         may_hold: Whether the driver can afford a request that the server holds.
         experience: What the client's earlier waits have learnt; this one adds to it.
+        where: The server, as messages name it.
+        tally: Of the jobs that are waited for together; None where this one is waited for alone.
     """
 
     def __init__(  # noqa: PLR0913 - the facts a wait depends on, all parameters so that it stays pure
@@ -74,8 +77,10 @@ class Wait:
         look_first: bool = False,
         may_hold: bool = True,
         experience: Experience | None = None,
+        where: str = "",
+        tally: Tally | None = None,
     ) -> None:
-        self._observed = Observed(job_id, now, from_start=known is not None)
+        self._observed = Observed(job_id, now, from_start=known is not None, where=where, tally=tally)
         self._config = config
         self._randomness = randomness
         self._now = now
@@ -113,7 +118,8 @@ class Wait:
                 yield from self._sleep(self._deadline)
                 raise self._observed.timed_out(self._config.timeout, self._now)
             moment = self._next_try(seen) if isinstance(seen, Transient) else self._next_poll(seen)
-            log.info("Sleeping for %.3g s before poll #%d", max(moment - self._now, 0.0), self._observed.polls + 1)
+            if moment > self._now:
+                self._observed.say("Sleeping for %.3g s before poll #%d", moment - self._now, self._observed.polls + 1)
             yield from self._sleep(moment)
 
     # ── one poll ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,7 +144,8 @@ class Wait:
         self._observed.held += applied is not None
         if hold:
             self._experience.server_holds = applied is not None
-        held = self._long_poll.answered(hold, applied, took, ended=job.status.is_terminal)
+        passed = self._observed.passed(job, sent)
+        held = self._long_poll.answered(hold, applied, took, passed=passed, ended=job.status.is_terminal)
         yield from self._take_in(job, self._now, polled=True)
         return _Answer(job, held, retry_after(response) if job.poll_after is None else None)
 
@@ -162,11 +169,10 @@ class Wait:
         previous = self._observed.job
         self._observed.note(job, seen_at)
         if previous is None:
-            log.info("job %s: Initial status: %s", job.job_id, job.status)
+            self._observed.say("Initial status: %s", job.status)
         elif not job.status.is_terminal:
-            log.info(
-                "job %s: poll #%d after %.1f s: %s", job.job_id, self._observed.polls, job.elapsed_time, job.status
-            )
+            elapsed = self._observed.elapsed(self._now)
+            self._observed.say("Poll #%d after %.1f s: %s", self._observed.polls, elapsed, job.status)
         if polled:
             yield from self._tell(Event.POLL, job)
         if previous is None or previous.status is not job.status:
@@ -202,7 +208,7 @@ class Wait:
         """When to try again after a failure; raises where there is nothing to be gained."""
         limit = self._config.max_retries
         if limit is not None and self._failures_in_a_row > limit:
-            raise self._unavailable(f"max_retries={limit} used up; last failure: {failure.error}") from failure.error
+            raise self._observed.unavailable(f"max_retries={limit}", self._now) from failure.error
         pause = failure.retry_after or 0.0
         earliest = self._now + pause
         if pause and earliest > self._deadline:
@@ -218,13 +224,7 @@ class Wait:
     def _check_polls(self) -> None:
         limit = self._config.max_polls
         if limit is not None and self._observed.polls >= limit:
-            raise self._unavailable(f"max_polls={limit} used up") from self._observed.last_error
-
-    def _unavailable(self, why: str) -> StatusUnavailable:
-        observed = self._observed
-        state = f"last seen {observed.job.status}" if observed.job else "its status never arrived"
-        text = f"job {observed.job_id or '(latest)'}: {why} ({state}); wait again with its id"
-        return observed.error(StatusUnavailable(text), self._now)
+            raise self._observed.unavailable(f"max_polls={limit}", self._now) from self._observed.last_error
 
     def _sleep(self, until: float) -> Flow[None]:
         if until > self._now:
