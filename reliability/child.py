@@ -19,7 +19,7 @@ import uvicorn.loops.auto
 import uvicorn.protocols.http.auto
 import uvicorn.protocols.websockets.auto
 
-from translation_server import logs
+from translation_server import logs, pauses
 from translation_server.app import create_app
 from translation_server.clock import SystemClock
 from translation_server.settings import Settings
@@ -45,6 +45,7 @@ def serve(values: Mapping[str, Any], port: int, bug: str, wall_offset: Any, wait
         server_bugs.plant(bug)
     clock = SystemClock(lambda: time.time() + wall_offset.value) if wall_offset is not None else None
     app = create_app(settings, clock=clock)
+    pauses.shorten()
     if waiters is not None:
         _count_waiters(app, waiters)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE, backlog=4096)

@@ -13,7 +13,7 @@ def steady():
 
 @pytest.fixture
 def recent(steady):
-    return Recent(steady)
+    return Recent(steady=steady)
 
 
 def test_an_answer_is_kept_for_a_second(recent, steady):
@@ -38,6 +38,13 @@ def test_there_is_a_most_of_it(recent):
         assert recent.get("admin", f"id-{number}") is None
         recent.keep("admin", f"id-{number}", "answer")
     assert (recent.get("admin", "id-999"), recent.get("admin", "id-1000")) == ("answer", None)
+
+
+def test_what_is_dropped_is_not_given_again(recent):
+    """Whoever changes what it is about says so."""
+    recent.keep("admin", 7, "answer")
+    recent.drop()
+    assert recent.get("admin", 7) is None
 
 
 async def test_a_job_that_ended_is_not_looked_up_again(api, clock, monkeypatch):

@@ -52,7 +52,7 @@ async def test_an_end_wakes_who_waits_for_that_job(waiters, clock, owner, job_id
     with waiters.enter("admin", "a") as waiter:
         waiting = asyncio.create_task(waiter.until(clock.now() + 5))
         await turns()
-        waiters.ended(owner, job_id)
+        waiters.ended(owner, {job_id: None})
         await turns()
         assert waiting.done() is woken
         waiter.leave()
@@ -62,14 +62,14 @@ async def test_an_end_wakes_who_waits_for_that_job(waiters, clock, owner, job_id
 async def test_an_end_wakes_the_owners_streams(waiters, clock):
     """A stream hears of every job of its owner."""
     with waiters.enter("admin", None) as stream:
-        waiters.ended("admin", "any")
+        waiters.ended("admin", {"any": None})
         await stream.until(clock.now() + 5)
 
 
 async def test_being_woken_beforehand_counts(waiters, clock):
     """What happens between two waits is not lost, and wakes once."""
     with waiters.enter("admin", "a") as waiter:
-        waiters.ended("admin", "a")
+        waiters.ended("admin", {"a": None})
         await waiter.until(clock.now() + 5)
         waiting = asyncio.create_task(waiter.until(clock.now() + 5))
         await turns()
@@ -121,5 +121,57 @@ async def test_giving_up_leaves_no_timer(waiters, clock):
         await turns()
         waiting.cancel()
         await turns()
-        clock.advance(0)
-        assert not clock.alarms
+    clock.advance(0)
+    assert not clock.alarms
+
+
+@pytest.fixture
+def client():
+    """A client that says nothing until it leaves."""
+    gone = asyncio.Event()
+
+    async def receive():
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    receive.leave = gone.set
+    return receive
+
+
+async def test_a_client_that_leaves_wakes_its_waiter(waiters, clock, client):
+    """It does not sleep on for somebody who has gone."""
+    with waiters.enter("admin", "a", client) as waiter:
+        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+        await turns()
+        client.leave()
+        await asyncio.wait_for(waiting, 5)
+        assert waiter.gone
+
+
+async def test_being_woken_is_no_cancellation_to_others(waiters, clock, client):
+    """The task goes on after it, may sleep again, and is not left marked as cancelled."""
+    with waiters.enter("admin", "a", client) as waiter:
+
+        async def twice():
+            await waiter.until(clock.now() + 5)
+            async with asyncio.timeout(5):  # which counts the cancellations of its task
+                await waiter.until(clock.now() + 5)
+            return asyncio.current_task().cancelling()
+
+        waiting = asyncio.create_task(twice())
+        for _ in range(2):
+            await turns()
+            waiter.wake()
+        assert await asyncio.wait_for(waiting, 5) == 0
+
+
+async def test_a_task_that_is_cancelled_while_it_is_woken_ends(waiters, clock, client):
+    """Somebody else's cancellation is never taken for being woken."""
+    with waiters.enter("admin", "a", client) as waiter:
+        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+        await turns()
+        waiter.wake()
+        await asyncio.sleep(0)  # woken, and not yet run
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting

@@ -15,6 +15,7 @@ from translation_server.access import Access
 from translation_server.accounts import accounts_of
 from translation_server.auth import BasicAuth, is_open_path
 from translation_server.clock import Clock, SystemClock
+from translation_server.delays import Uniform
 from translation_server.direct import DirectRoute, DirectRoutes
 from translation_server.errors import (
     AlreadyEndedError,
@@ -32,7 +33,7 @@ from translation_server.retention import forget_regularly
 from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
 from translation_server.shutdown import on_stop_signal
-from translation_server.simulation import Simulation, Uniform
+from translation_server.simulation import Simulation
 from translation_server.stores import StoreError, StoreUnavailableError, check_store, open_store
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ async def _running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncI
         on_read=metrics.read,
     )
     tasks = [
-        asyncio.create_task(service.follow_changes()),
+        asyncio.create_task(service.settling.follow_changes()),
         asyncio.create_task(forget_regularly(service, settings.retention)),
     ]
     try:

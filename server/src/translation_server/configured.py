@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from translation_server import logs
+from translation_server import logs, pauses
 from translation_server.app import create_app
 from translation_server.settings import Settings, SettingsError
 
@@ -27,10 +27,12 @@ def configured_app(env_file: Path | None) -> FastAPI:
     try:
         settings = Settings.load(os.environ, env_file)
         logs.configure(settings)
-        return create_app(settings)
+        app = create_app(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the log may not be there yet, and the operator is at the terminal
         sys.exit(_GIVE_UP if multiprocessing.parent_process() else WRONG_CONFIGURATION)
+    pauses.shorten()
+    return app
 
 
 def worker_app() -> FastAPI:

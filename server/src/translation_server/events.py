@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from translation_server import parameters, representation
 from translation_server.stores import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -48,16 +47,13 @@ class EventStream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Send the stream; raises ``TooManyWaitersError`` before its first byte."""
-        with self._service.waiters.enter(self._owner, None) as waiter:
-            async with leaving(receive, waiter):
-                await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-                try:
-                    await self._send_all(waiter, send)
-                except StoreUnavailableError:
-                    _LOGGER.warning(
-                        "an event stream ends early, because the store does not work; its client will resume"
-                    )
-                await send({"type": "http.response.body", "body": b""})
+        with self._service.waiters.enter(self._owner, None, receive) as waiter:
+            await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+            try:
+                await self._send_all(waiter, send)
+            except StoreUnavailableError:
+                _LOGGER.warning("an event stream ends early, because the store does not work; its client will resume")
+            await send({"type": "http.response.body", "body": b""})
 
     async def _send_all(self, waiter: Waiter, send: Send) -> None:
         # A block without data is no event, but its id counts: a client that is cut off before the first event resumes
@@ -77,6 +73,7 @@ class EventStream:
 
     async def _silence(self, waiter: Waiter, next_end: float) -> bytes:
         begun = asyncio.get_running_loop().time()
+        waiter.end = next_end
         await waiter.until(next_end, patience=_HEARTBEAT)
         return b": \n\n" if asyncio.get_running_loop().time() - begun >= _HEARTBEAT else b""
 
@@ -86,21 +83,3 @@ class EventStream:
 
     def _id(self, position: int) -> str:
         return parameters.to_event_id(self._service.store.identity, position)
-
-
-@asynccontextmanager
-async def leaving(receive: Receive, waiter: Waiter) -> AsyncIterator[None]:
-    """Meanwhile, wake the waiter for good once its client is gone."""
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        waiter.leave()
-
-    task = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

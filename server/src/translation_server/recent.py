@@ -1,6 +1,7 @@
-"""What was said about jobs that have ended is said again for a second, without asking the store.
+"""What was found out is told again for a second, without asking the store.
 
-Nothing can change it: a job that has ended stays as it is until it is deleted, which is then noticed a second later.
+So it must be what nothing changes, such as a job that has ended: when that is deleted, it is noticed a second later. Or
+whoever changes it drops it.
 """
 
 from __future__ import annotations
@@ -10,37 +11,43 @@ import time
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 _KEPT: Final = 1.0  # seconds
-_MOST: Final = 1000  # answers; each has up to the largest body of a request
+_MOST: Final = 1000  # answers about a job; each has up to the largest body of a request
 
 _T = TypeVar("_T")
 
 
 class Recent(Generic[_T]):
-    """Keeps answers for up to a second, by user and job; then drops all of them and begins anew.
+    """Keeps answers for up to a second, by user and what they are about; then drops all of them and begins anew.
 
     Args:
+        most: how many it keeps.
         steady: seconds of any origin; never goes back.
     """
 
-    __slots__ = ("_answers", "_dropped_at", "_steady")
+    __slots__ = ("_answers", "_dropped_at", "_most", "_steady")
 
-    def __init__(self, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int = _MOST, *, steady: Callable[[], float] = time.monotonic) -> None:
+        self._most = most
         self._steady = steady
-        self._answers: dict[tuple[str, str], _T] = {}
+        self._answers: dict[tuple[str, Hashable], _T] = {}
         self._dropped_at = -math.inf
 
-    def get(self, owner: str, job_id: str) -> _T | None:
+    def get(self, owner: str, about: Hashable) -> _T | None:
         """The answer, if it is kept."""
         now = self._steady()
         if now - self._dropped_at >= _KEPT:
             self._answers.clear()
             self._dropped_at = now
-        return self._answers.get((owner, job_id))
+        return self._answers.get((owner, about))
 
-    def keep(self, owner: str, job_id: str, answer: _T) -> None:
+    def keep(self, owner: str, about: Hashable, answer: _T) -> None:
         """Keep the answer, if there is room; it must be one that stays true."""
-        if len(self._answers) < _MOST:
-            self._answers[owner, job_id] = answer
+        if len(self._answers) < self._most:
+            self._answers[owner, about] = answer
+
+    def drop(self) -> None:
+        """Keep nothing of what there is."""
+        self._answers.clear()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def job_json(job: Job, now: float, *, poll_after: float | None = None) -> bytes:
     """The JSON object of one job at one moment; ``poll_after`` replaces the model's hint."""
-    return orjson.dumps(_document(job, now, poll_after))
+    return _final_json(job) if job.final else orjson.dumps(_document(job, now, poll_after))
 
 
 def jobs_json(jobs: Iterable[bytes], next_cursor: str | None) -> bytes:
@@ -54,6 +54,12 @@ def timestamp(moment: float) -> str:
 @lru_cache(maxsize=4096)
 def _second(moment: int) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat().removesuffix("+00:00")
+
+
+@lru_cache(maxsize=256)
+def _final_json(job: Job) -> bytes:
+    """Of a job that stays as it is; thousands may have waited for it."""
+    return orjson.dumps(_document(job, job.ends_at, None))
 
 
 def _document(job: Job, now: float, poll_after: float | None) -> dict[str, object]:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from translation_server import openapi, parameters, representation
 from translation_server.bodies import read_json
 from translation_server.direct import Answer, DirectRoute
-from translation_server.events import EventStream, leaving
+from translation_server.events import EventStream
 from translation_server.jobs import Status
 from translation_server.metrics import CONTENT_TYPE, HELD, TOLD, State
 from translation_server.problems import ProblemError
@@ -202,9 +202,8 @@ async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -
 async def _held(request: Request, job_id: str, seconds: float) -> Snapshot:
     service, user = _service(request), _user(request)
     request.scope[HELD] = True
-    with service.waiters.enter(user, job_id) as waiter:
-        async with leaving(request.receive, waiter):
-            snapshot = await service.hold(waiter, user, job_id, seconds)
+    with service.waiters.enter(user, job_id, request.receive) as waiter:
+        snapshot = await service.hold(waiter, user, job_id, seconds)
         if waiter.gone:
             raise ClientDisconnect
         if snapshot.status is not Status.PENDING:

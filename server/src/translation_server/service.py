@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
 from translation_server.errors import AlreadyEndedError, KeyReusedError, TooManyPendingError, UnknownJobError
 from translation_server.jobs import Status
 from translation_server.probe import PATIENCE, Probe
+from translation_server.settling import Settling
 from translation_server.stores import Accepted, KeyTaken, StoreUnavailableError, TooMany
-from translation_server.waiting import Waiter, Waiters
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from translation_server.jobs import Draft, Job
     from translation_server.simulation import Simulation
     from translation_server.stores import JobStore
+    from translation_server.waiting import Waiter
 
 _CHUNK = 500  # jobs read or told in one go; other requests get their turn in between
 
@@ -69,7 +69,8 @@ class Service:
     ) -> None:
         self.store = store
         self.clock = clock
-        self.waiters = Waiters(clock, max_waiters)
+        self.settling = Settling(store, clock, max_waiters)
+        self.waiters = self.settling.waiters
         self._simulation = simulation
         self._max_pending_jobs = max_pending_jobs
         self._on_read = on_read
@@ -88,7 +89,7 @@ class Service:
             case TooMany():
                 raise TooManyPendingError(self._simulation.model.poll_after(0.0))
             case Accepted(job, replayed):
-                self.waiters.planned(job.owner, job.ends_at)
+                self.settling.planned(job)
                 snapshot = Snapshot([job], self.clock.now())
                 if job.must_be_settled(snapshot.now):
                     snapshot = await self.find(job.owner, job.job_id)
@@ -99,14 +100,13 @@ class Service:
         if len(job_id) > 64 or not job_id.isascii():  # noqa: PLR2004 - no id is that long, and not all text can be stored
             raise UnknownJobError(job_id)
 
-        now = self.clock.now()
-        job = await self._read_one(owner, job_id)
-        if job is not None and job.must_be_settled(now):
-            await self._settle(owner, now)
-            job = await self._read_one(owner, job_id)
-        if job is None:
+        async def read(_: float) -> list[Job]:
+            return list((await self.store.get_many(owner, [job_id])).values())
+
+        snapshot = await self._settled(owner, read)
+        if not snapshot.jobs:
             raise UnknownJobError(job_id)
-        return Snapshot([job], now)
+        return snapshot
 
     async def latest(self, owner: str) -> Snapshot:
         """The job accepted last; raises ``UnknownJobError`` while there is none."""
@@ -161,7 +161,7 @@ class Service:
             raise UnknownJobError(job_id)
         now = self.clock.now()
         cancelled = await self.store.cancel(owner, job_id, now)
-        self._wake(owner, cancelled.ended)
+        await self.settling.tell(owner, cancelled.ended)
         if cancelled.job is None:
             raise UnknownJobError(job_id)
         if not cancelled.job.was_cancelled:
@@ -172,55 +172,35 @@ class Service:
         """The job once it has ended, or after so many seconds, or when waiting has become pointless."""
         deadline = self.clock.now() + seconds
         while True:
-            snapshot = await self.find(owner, job_id)
+            job = waiter.job
+            snapshot = Snapshot([job], self.clock.now()) if job else await self.find(owner, job_id)
             pointless = waiter.gone or self.waiters.stopping
             if snapshot.status is not Status.PENDING or snapshot.now >= deadline or pointless:
                 return snapshot
-            await waiter.until(min(snapshot.job.ends_at, deadline))
+            waiter.end = snapshot.job.ends_at
+            await waiter.until(min(waiter.end, deadline))
 
     async def position(self, owner: str, since: float | None = None) -> int:
         """Where a stream begins: now, or before the first job that ended at ``since`` or later."""
-        await self._settle_due(owner)
+        await self.settling.settle_due(owner)
         return await self.store.position(owner, since)
 
     async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
         """The next jobs in the order of ending, after a position; if there is none, also when one will have ended."""
-        due = await self._settle_due(owner)
-        jobs = await self.store.ended_after(owner, position, _CHUNK)
-        return jobs, due
+        return await self.settling.endings(owner, position)
 
     async def is_usable(self) -> bool:
         """Whether the store can be read and written, and the server is not about to stop."""
         return await self._probe.is_usable() and not self.waiters.stopping
 
-    async def settle_all(self) -> None:
-        """Write down every end that nobody has asked about, of all users."""
-        now = self.clock.now()
-        await asyncio.gather(*(self._settle(owner, now) for owner in await self.store.owners_due(now)))
-
     async def counts(self) -> Mapping[Status, int] | None:
         """How many jobs there are by status, of all users; None while the store does not say."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await self.settle_all()
+                await self.settling.settle_all()
                 return await self.store.counts()
         except (StoreUnavailableError, TimeoutError):
             return None
-
-    async def follow_changes(self) -> None:
-        """Wake those who wait for what another process wrote; runs until it is cancelled."""
-        async with aclosing(self.store.changes()) as changes:
-            async for change in changes:
-                if change.job_id is None:
-                    self.waiters.planned(change.owner)
-                else:
-                    self.waiters.ended(change.owner, change.job_id)
-
-    async def _read_one(self, owner: str, job_id: str) -> Job | None:
-        begun = time.perf_counter()
-        found = await self.store.get_many(owner, [job_id])
-        self._on_read(time.perf_counter() - begun)
-        return found.get(job_id)
 
     async def _settled(self, owner: str, read: Callable[[float], Awaitable[list[Job]]]) -> Snapshot:
         """What ``read`` finds, once every end it shows is written down."""
@@ -229,22 +209,6 @@ class Service:
         jobs = await read(now)
         self._on_read(time.perf_counter() - begun)
         if any(job.must_be_settled(now) for job in jobs):
-            await self._settle(owner, now)
+            await self.settling.settle(owner, now)
             jobs = await read(now)
         return Snapshot(jobs, now)
-
-    async def _settle_due(self, owner: str) -> float | None:
-        """Write down what has ended; when the next job will."""
-        now = self.clock.now()
-        due = await self.store.next_end(owner)
-        if due is not None and due <= now:
-            await self._settle(owner, now)
-            due = await self.store.next_end(owner)
-        return due
-
-    async def _settle(self, owner: str, now: float) -> None:
-        self._wake(owner, await self.store.settle(owner, now))
-
-    def _wake(self, owner: str, job_ids: Sequence[str]) -> None:
-        for job_id in job_ids:
-            self.waiters.ended(owner, job_id)

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import asyncio
+    from collections.abc import Callable
 
 _AT_A_TIME = 32  # each goes on for about a tenth of a millisecond
 
 
 class Turns:
-    """A queue of futures to be resolved, a few in each round of the event loop; for one loop at a time."""
+    """A queue of calls, a few of which are made in each round of the event loop; for one loop at a time."""
 
     def __init__(self) -> None:
-        self._waiting: deque[tuple[asyncio.Future[Any], Any]] = deque()
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def take(self, call: Callable[[], None]) -> None:
+        """Make the call in its turn."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._round)
+        self._waiting.append(call)
 
     def give(self, future: asyncio.Future[Any], outcome: object = None) -> None:
         """Resolve the future in its turn: with the outcome, or by raising it if it is an exception."""
-        if not self._waiting:
-            future.get_loop().call_soon(self._round)
-        self._waiting.append((future, outcome))
+        self.take(partial(_resolve, future, outcome))
 
     def _round(self) -> None:
         for _ in range(min(_AT_A_TIME, len(self._waiting))):
-            _resolve(*self._waiting.popleft())
+            self._waiting.popleft()()
         if self._waiting:
-            self._waiting[0][0].get_loop().call_soon(self._round)
+            asyncio.get_running_loop().call_soon(self._round)
 
 
 def _resolve(future: asyncio.Future[Any], outcome: object) -> None:

@@ -1,7 +1,7 @@
 """Where held requests and event streams wait, and are woken: one registry for both.
 
-A waiter has one timer, set to the next moment at which something is known to happen. Only what nobody could know
-before (a cancellation, a new job, a client that left, a server that stops) wakes it earlier.
+A waiter sleeps until the next moment at which something is known to happen. Only what nobody could know before (a
+cancellation, a new job, a client that left, a server that stops) wakes it earlier.
 """
 
 from __future__ import annotations
@@ -9,35 +9,80 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from translation_server.agenda import Agenda
 from translation_server.errors import TooManyWaitersError
 from translation_server.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from starlette.types import Receive
 
     from translation_server.clock import Clock
+    from translation_server.jobs import Job
 
 
 class Waiter:
-    """One held request or stream."""
+    """One held request or stream, for as long as it is entered as a context.
 
-    __slots__ = ("_clock", "_future", "_turns", "_woken", "gone", "moment")
+    It sleeps by listening to its client, who has nothing more to say than that it leaves. So no task and no future of
+    its own are needed for that, of which ten thousand would be many; being woken interrupts the listening as
+    ``asyncio.timeout`` does.
 
-    def __init__(self, clock: Clock, turns: Turns) -> None:
-        self._clock = clock
-        self._turns = turns
-        self._future: asyncio.Future[None] | None = None
+    Attributes:
+        owner: Whose jobs it waits for.
+        job_id: Which job; None: any.
+        job: The record of that job once it has ended, if it was handed over.
+        gone: Whether its client has left.
+        moment: When it is to be woken; infinite while it is not asleep.
+        end: The next end of a job that it knows of.
+    """
+
+    __slots__ = (
+        "_asleep",
+        "_receive",
+        "_registry",
+        "_task",
+        "_woken",
+        "end",
+        "gone",
+        "job",
+        "job_id",
+        "moment",
+        "owner",
+    )
+
+    def __init__(self, registry: Waiters, owner: str, job_id: str | None, receive: Receive | None) -> None:
+        self._registry = registry
+        self._receive = receive
+        self._task: asyncio.Task[object] | None = None
+        self._asleep = False
         self._woken = False
+        self.owner = owner
+        self.job_id = job_id
+        self.job: Job | None = None
         self.gone = False
         self.moment = math.inf
+        self.end = math.inf
+
+    def __enter__(self) -> Self:
+        """Count from here."""
+        self._registry.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do not count any more."""
+        self._registry.discard(self)
 
     async def until(self, moment: float, patience: float | None = None) -> None:
         """Return when woken, when the clock reaches ``moment``, or after ``patience`` seconds of the machine's time.
 
-        If it was woken since it last waited, it returns at once.
+        If it was woken since it last waited, it returns at once; and if its client has left, it is ``gone``.
         """
         if not self._woken:
             await self._sleep(moment, patience)
@@ -45,9 +90,10 @@ class Waiter:
 
     def wake(self) -> None:
         """Let it look again."""
-        self._woken = True
-        if self._future is not None:
-            self._turns.give(self._future)
+        if not self._woken:
+            self._woken = True
+            if self._asleep:
+                self._registry.turns.take(self._interrupt)
 
     def leave(self) -> None:
         """Its client is gone."""
@@ -55,18 +101,40 @@ class Waiter:
         self.wake()
 
     async def _sleep(self, moment: float, patience: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        self._future = loop.create_future()
         self.moment = moment
-        timer = self._clock.call_at(moment, self.wake)
-        end = None if patience is None else loop.call_later(patience, self.wake)
+        self._registry.agenda.add(self)
+        self._registry.agenda.tidy(len(self._registry))
+        end = None if patience is None else asyncio.get_running_loop().call_later(patience, self.wake)
+        self._task, self._asleep = asyncio.current_task(), True
         try:
-            await self._future
+            await self._listen()
+        except asyncio.CancelledError:
+            if self._asleep or (self._task is not None and self._task.uncancel()):
+                raise  # somebody else wants this task to end
         finally:
-            timer.cancel()
-            self._future = None
+            self._asleep = False
+            self.moment = math.inf
             if end is not None:
                 end.cancel()
+
+    async def _listen(self) -> None:
+        if self._receive is None:
+            await asyncio.get_running_loop().create_future()
+        else:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            self.gone = True
+
+    def _interrupt(self) -> None:
+        if self._asleep and self._woken and self._task is not None:
+            self._asleep = False
+            self._task.cancel()
+
+
+def wake_all(waiters: Sequence[Waiter]) -> None:
+    """Let each look again."""
+    for waiter in waiters:
+        waiter.wake()
 
 
 class Waiters:
@@ -75,38 +143,62 @@ class Waiters:
     Args:
         clock: What their moments are moments of.
         limit: How many one user may have at a time.
+        come: Called with those whose moment has come; who is not told of anything then must be woken.
+
+    Attributes:
+        agenda: Their moments.
+        turns: By which they go on.
+        stopping: Whether the server is about to stop.
     """
 
-    def __init__(self, clock: Clock, limit: int) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, limit: int, come: Callable[[Sequence[Waiter]], None] = wake_all) -> None:
         self._limit = limit
         self._waiters: defaultdict[tuple[str, str | None], set[Waiter]] = defaultdict(set)
         self._counts: Counter[str] = Counter()
-        self._turns = Turns()
+        self._total = 0
+        self.agenda = Agenda[Waiter](clock, come)
+        self.turns = Turns()
         self.stopping = False
 
-    @contextmanager
-    def enter(self, owner: str, job_id: str | None) -> Iterator[Waiter]:
-        """A waiter for one job, or (None) for all of the owner's.
+    def enter(self, owner: str, job_id: str | None, receive: Receive | None = None) -> Waiter:
+        """A waiter for one job, or (None) for all of the owner's; its client is listened to by ``receive``."""
+        return Waiter(self, owner, job_id, receive)
+
+    def add(self, waiter: Waiter) -> None:
+        """Count a waiter.
 
         Raises:
-            TooManyWaitersError: The owner has too many already.
+            TooManyWaitersError: Its owner has too many already.
         """
-        if self._counts[owner] >= self._limit:
+        if self._counts[waiter.owner] >= self._limit:
             raise TooManyWaitersError
-        key, waiter = (owner, job_id), Waiter(self._clock, self._turns)
-        self._waiters[key].add(waiter)
-        self._counts[owner] += 1
-        try:
-            yield waiter
-        finally:
-            self._remove(key, waiter)
+        self._waiters[waiter.owner, waiter.job_id].add(waiter)
+        self._counts[waiter.owner] += 1
+        self._total += 1
 
-    def ended(self, owner: str, job_id: str) -> None:
-        """Wake who waits for the job, and the owner's streams."""
-        for key in ((owner, job_id), (owner, None)):
-            for waiter in self._waiters.get(key, ()):
+    def discard(self, waiter: Waiter) -> None:
+        """Count it no more."""
+        key = waiter.owner, waiter.job_id
+        self._waiters[key].discard(waiter)
+        if not self._waiters[key]:
+            del self._waiters[key]
+        self._counts[waiter.owner] -= 1
+        if not self._counts[waiter.owner]:
+            del self._counts[waiter.owner]
+        self._total -= 1
+        self.agenda.tidy(len(self))
+
+    def waited_for(self, owner: str, job_ids: Sequence[str]) -> list[str]:
+        """For which of these jobs, by themselves, somebody waits."""
+        return [job_id for job_id in job_ids if (owner, job_id) in self._waiters]
+
+    def ended(self, owner: str, jobs: Mapping[str, Job | None]) -> None:
+        """Wake who waits for any of these jobs, by id, and the owner's streams; hand over the records at hand."""
+        for job_id, job in jobs.items():
+            for waiter in self._waiters.get((owner, job_id), ()):
+                waiter.job = job
                 waiter.wake()
+        self.planned(owner)
 
     def planned(self, owner: str, moment: float = -math.inf) -> None:
         """Wake the owner's streams that would sleep beyond the moment, at which a new job ends."""
@@ -122,18 +214,9 @@ class Waiters:
                 waiter.wake()
 
     def __len__(self) -> int:
-        return self._counts.total()
+        return self._total
 
     @property
     def streams(self) -> int:
         """How many of them wait for all jobs of an owner."""
         return sum(len(waiters) for (_, job_id), waiters in self._waiters.items() if job_id is None)
-
-    def _remove(self, key: tuple[str, str | None], waiter: Waiter) -> None:
-        owner, _ = key
-        self._waiters[key].discard(waiter)
-        if not self._waiters[key]:
-            del self._waiters[key]
-        self._counts[owner] -= 1
-        if not self._counts[owner]:
-            del self._counts[owner]
