@@ -62,10 +62,11 @@ SERVER = Part(
         ("cli", "__main__"),
         ("configured",),
         ("app",),
+        ("simulator.layers",),
         ("routes", "events"),
         ("documentation", "openapi"),
         ("service", "settling", "waiting", "schemas", "retention", "metrics", "probe"),
-        ("simulator.recording",),
+        ("simulator.recording", "simulator.faulty", "simulator.struck", "simulator.wire", "simulator.configured"),
         ("parameters",),
         ("stores", "stores.*"),
         ("representation", "errors"),
@@ -73,13 +74,16 @@ SERVER = Part(
         ("simulator.report", "simulator.job_report", "simulator.card", "simulator.trace"),
         ("simulator.politeness", "simulator.repeated_starts", "simulator.answers"),
         ("simulator.standing",),
-        ("simulator.deciding", "simulator.rule_text", "simulator.rules", "simulator.faults", "simulator.fields"),
-        ("simulator.exchange_log", "simulator.exchanges"),
+        ("simulator.deciding", "simulator.altered"),
+        ("simulator.exchange_log",),
         ("jobs", "simulation", "clock", "simulator.clocks", "turns", "agenda"),
         ("auth", "access", "bodies", "logs", "direct", "pauses", "recent", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("htpasswd", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),
+        ("simulator.incidents",),
+        ("simulator.rule_text", "simulator.rules", "simulator.faults", "simulator.fields"),
+        ("simulator.exchanges",),
         ("delays",),
         ("lognormal", "stages"),
         ("delay_model",),
@@ -90,11 +94,14 @@ SERVER = Part(
         *("delay_model", "delays", "lognormal", "stages"),
         *("simulator.exchanges", "simulator.answers", "simulator.politeness", "simulator.repeated_starts"),
         *("simulator.job_report", "simulator.report", "simulator.card", "simulator.trace"),
+        *("simulator.fields", "simulator.faults", "simulator.rules", "simulator.rule_text", "simulator.incidents"),
+        *("simulator.deciding", "simulator.altered"),
     ),
 )
 
 PARTS = (CLIENT, SERVER)
-WHAT_THE_RIM_MAY_KNOW = ("__init__", "delays", "stages")  # by these, settings check what they are given
+# By these, settings check what they are given.
+WHAT_THE_RIM_MAY_KNOW = ("__init__", "delays", "stages", "simulator.incidents", "simulator.fields")
 RIM = (
     *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "guard", "guarded_protocol"),
     *("htpasswd", "limits", "logins", "log_lines", "logs", "problems", "rotation", "settings", "variables"),

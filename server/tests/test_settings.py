@@ -65,6 +65,8 @@ def test_delays_refused(variable, value):
         ("RATE_LIMIT", [*NUMBERS, "-1", "1000000001", "10/s"], "a number of requests from 0 to 1000000000"),
         ("RATE_BURST", ["0", "-1", "1.5", "1e3"], COUNT),
         ("RETENTION", [*NUMBERS, "-1", "30d", "1000000001"], SECONDS),
+        ("CONTROL_API", ["yes", "1", "true"], "on or off"),
+        ("FAULTS", [";", " ; "], "rules such as 503 rate=0.1; reset times=2"),
         ("LOG_FORMAT", ["xml", "json lines", "1"], "text or json"),
         ("MAX_CONNECTIONS", ["0", "-1", "1.5", "unlimited"], COUNT),
         ("LOG_LEVEL", ["loud", "20", "INFO,DEBUG", "NOTSET"], "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
@@ -92,6 +94,18 @@ def test_refused(variable, values, allowed):
         (line,) = refusal(CREDENTIALS | {variable: value})
         shown = repr(value) if len(value) < LONG else repr(value)[:79] + "…"
         assert line == f"{variable} is {shown}: allowed is {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("reset rate=2", "FAULTS is 'reset rate=2': rate: is '2': allowed is a number from 0 to 1"),
+        ("incident flood", "FAULTS is 'incident flood': incident: is 'flood': allowed is one of lost_start, "),
+    ],
+)
+def test_faults_refused(text, line):
+    """What is wrong with a rule is said as well."""
+    assert refusal(CREDENTIALS | {"FAULTS": text})[0].startswith(line)
 
 
 @pytest.mark.parametrize("variable", sorted(name.upper() for name in Settings.model_fields))
@@ -185,6 +199,8 @@ def test_everything_wrong_is_said_at_once(env):
         ("RETENTION", "0", "retention", 0),
         ("RETENTION", "86400", "retention", 86_400),
         ("LOG_FORMAT", " JSON", "log_format", "json"),
+        ("CONTROL_API", "ON ", "control_api", "on"),
+        ("FAULTS", "503; reset", "faults", "503; reset"),
         ("HTPASSWD_FILE", "/etc/users", "htpasswd_file", Path("/etc/users")),
         ("API_USERNAME", "Zoë 名", "api_username", "Zoë 名"),
         ("DATABASE_URL", "postgresql://db/jobs", "database_url", "postgresql://db/jobs"),

@@ -34,6 +34,8 @@ from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
 from translation_server.shutdown import on_stop_signal
 from translation_server.simulation import Simulation
+from translation_server.simulator.configured import simulator_of
+from translation_server.simulator.layers import around, innermost
 from translation_server.stores import StoreError, StoreUnavailableError, check_store, open_store
 
 if TYPE_CHECKING:
@@ -45,11 +47,14 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from translation_server.logins import Users
+    from translation_server.simulator.simulator import Simulator
 
 _LONGEST_ECHO = 64
 
 
-def create_app(settings: Settings, *, accounts: Users | None = None, clock: Clock | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, *, accounts: Users | None = None, clock: Clock | None = None, simulator: Simulator | None = None
+) -> FastAPI:
     """The server as an ASGI application.
 
     While it runs, ``app.state.service`` is the ``Service`` behind it.
@@ -57,7 +62,8 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     Args:
         settings: The configuration.
         accounts: The users; by default those of the settings.
-        clock: What time it is; by default the machine's.
+        clock: What time it is; by default the simulator's, or else the machine's.
+        simulator: What makes it go wrong, and records what arrives; by default the one the settings ask for, if any.
 
     Raises:
         SettingsError: The database or the htpasswd file the settings name cannot be used.
@@ -67,7 +73,8 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     except StoreError as error:
         raise SettingsError((str(error),)) from error
 
-    clock = clock or SystemClock()
+    simulator = simulator or simulator_of(settings, clock)
+    clock = clock or (simulator.clock if simulator else SystemClock())
     metrics = Metrics(clock)
 
     @asynccontextmanager
@@ -99,8 +106,12 @@ def create_app(settings: Settings, *, accounts: Users | None = None, clock: Cloc
     # Not by add_middleware, which puts layers of the framework in front of ours: from the innermost to the outermost.
     tell = {ProblemError: problems.handle, **dict.fromkeys(_PROBLEMS, _tell)}
     layers: ASGIApp = DirectRoutes(app.build_middleware_stack(), direct, tell)
+    if simulator is not None:
+        layers = innermost(layers, simulator, app)
     if settings.rate_limit:
         layers = RateLimit(layers, settings.rate_limit, settings.rate_burst, is_open=is_open_path)
+    if simulator is not None:
+        layers = around(layers, simulator, app)
     layers = BasicAuth(layers, accounts or accounts_of(settings))
     layers = Access(layers, count=metrics.request, log=logs.request_log())
     app.middleware_stack = Guard(layers, settings.max_connections)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from translation_server.connections import Connections
 
+TRANSPORT: Final = "translation.transport"
+"""Where in the ASGI scope the connection's transport is, for who must break it off."""
+
 _LOGGER: Final = logging.getLogger(__name__)
 _LARGEST_HEAD: Final = 65_536  # bytes of a request line and headers
 _MOST_HEADERS: Final = 100
@@ -112,6 +115,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._in_first_chunk = self._in_chunk
         self._since = 0
         super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]  # servers may add what they like
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 from pydantic_core import PydanticCustomError
 
 from translation_server import env_file
+from translation_server.simulator.fields import RuleError
+from translation_server.simulator.incidents import rules_in
 from translation_server.variables import (
     Count,
     Database,
@@ -24,6 +26,7 @@ from translation_server.variables import (
     Probability,
     Rate,
     Seconds,
+    Switch,
     UserName,
     Whole,
     variable,
@@ -109,6 +112,10 @@ class Settings(BaseModel):
     retention: Seconds = variable(
         2_592_000.0, "how long jobs are kept after their end, in seconds; 0: for ever", allowed=_SECONDS
     )
+    control_api: Switch = variable("off", "whether faults can be set while the server runs", allowed="on or off")
+    faults: str | None = variable(
+        None, "what goes wrong from the beginning", allowed="rules such as 503 rate=0.1; reset times=2"
+    )
 
     def __init__(self, **values: object) -> None:
         if values.get("htpasswd_file") is not None and not values.keys() & _CREDENTIALS:
@@ -126,6 +133,17 @@ class Settings(BaseModel):
         if (name is None) != (password is None) or (file is None and name is None):
             raise PydanticCustomError("together", "{line}", {"line": _NOBODY})
         return file
+
+    @field_validator("faults")
+    @classmethod
+    def _are_rules(cls, text: str | None) -> str | None:
+        try:
+            if text is not None and not rules_in(text):
+                raise ValueError
+        except RuleError as error:
+            line = f"FAULTS is {_shown('faults', {'faults': text})}: {error}"
+            raise PydanticCustomError("together", "{line}", {"line": line}) from None
+        return text
 
     @field_validator("max_delay")
     @classmethod

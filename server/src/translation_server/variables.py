@@ -65,6 +65,10 @@ def _form(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _switch(value: object) -> object:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else _form(value)
+
+
 def _level(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
@@ -80,4 +84,5 @@ Password = Annotated[SecretStr, AfterValidator(_password)]
 Database = Annotated[str, AfterValidator(_database)]
 File = Annotated[Path, BeforeValidator(_file)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
+Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
 Form = Annotated[Literal["text", "json"], BeforeValidator(_form)]

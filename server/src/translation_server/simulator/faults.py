@@ -77,6 +77,13 @@ class BadGateway(Fault):
 
 
 @dataclass(frozen=True, slots=True)
+class HtmlPage(Fault):
+    """A page in HTML with the status 200, as from a login portal; the request was not handled."""
+
+    name = "html_page"
+
+
+@dataclass(frozen=True, slots=True)
 class Reset(Fault):
     """The connection is reset (TCP RST), and the request not handled."""
 
@@ -189,11 +196,11 @@ class Restart(Fault):
 FAULTS: Final[dict[str, type[Fault]]] = {
     kind.name: kind
     for kind in (
-        *(Latency, Status, BadGateway, Reset, Close, Truncate, Drip, BrokenJson),
+        *(Latency, Status, BadGateway, HtmlPage, Reset, Close, Truncate, Drip, BrokenJson),
         *(UnknownStatus, NotFound, CutLongPoll, LostAnswer, Restart),
     )
 }
-BEFORE: Final = (Status, BadGateway, Reset, Close, NotFound, Restart)
+BEFORE: Final = (Status, BadGateway, HtmlPage, Reset, Close, NotFound, Restart)
 
 
 def fault_named(name: object) -> type[Fault]:

@@ -17,7 +17,7 @@ from translation_server.simulator.fields import RuleError
 from translation_server.simulator.rules import CONDITIONS, Rule, check_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _TOKEN: Final = re.compile(
     r"""(?P<space>[ \t]+)
@@ -33,13 +33,20 @@ class _Word(NamedTuple):
     value: str
 
 
-def parse(text: str) -> tuple[Rule, ...]:
+_INCIDENT: Final = _Word(None, "incident")
+
+
+def parse(text: str, incidents: Mapping[str, tuple[Rule, ...]] | None = None) -> tuple[Rule, ...]:
     """The rules in a text.
+
+    Args:
+        text: What to read.
+        incidents: Rules that `incident name` stands for; None: no incidents are allowed.
 
     Raises:
         RuleError: It is not as it must be; the error says what is.
     """
-    return tuple(_rule(words) for words in _sentences(text))
+    return tuple(rule for words in _sentences(text) for rule in _rules(words, incidents))
 
 
 def rule_of(fault: Fault | Rule | str, **when: object) -> Rule:
@@ -86,6 +93,15 @@ def _sentences(text: str) -> Iterator[list[_Word]]:
 
 def _unquoted(token: re.Match[str]) -> str:
     return token["bare"] if token["quoted"] is None else re.sub(r"\\(.)", r"\1", token["quoted"])
+
+
+def _rules(words: list[_Word], incidents: Mapping[str, tuple[Rule, ...]] | None) -> tuple[Rule, ...]:
+    if incidents is None or words[0] != _INCIDENT:
+        return (_rule(words),)
+    name = " ".join(word.value for word in words[1:])
+    if name not in incidents:
+        raise RuleError("incident", f"is {name!r}: allowed is one of {', '.join(incidents)}")
+    return incidents[name]
 
 
 def _rule(words: list[_Word]) -> Rule:

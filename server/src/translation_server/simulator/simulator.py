@@ -6,7 +6,9 @@ import random
 from typing import TYPE_CHECKING, Final
 
 from translation_server.clock import SystemClock
+from translation_server.simulator.clocks import SteppedClock
 from translation_server.simulator.exchange_log import Exchanges
+from translation_server.simulator.incidents import Incident, incident_named
 from translation_server.simulator.report import Report, make_report
 from translation_server.simulator.standing import Faults
 from translation_server.simulator.trace import trace
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from translation_server.simulator.faults import Fault
     from translation_server.simulator.politeness import Politeness
     from translation_server.simulator.rules import Rule
+    from translation_server.simulator.standing import Standing
 
 _SEEDS: Final = 2**32
 
@@ -30,6 +33,10 @@ class Simulator:
         clock: The server's clock; by default the machine's.
         seed: Same seed, same faults, and with `RANDOM_SEED` the same jobs; by default a new one.
         faults: Rules that stand from the beginning.
+        incident: What happens from the beginning, by its name in `incidents`.
+
+    Raises:
+        RuleError: A fault is not allowed, or there is no such incident.
 
     Attributes:
         clock: The server's clock.
@@ -39,11 +46,16 @@ class Simulator:
     """
 
     def __init__(
-        self, *, clock: Clock | None = None, seed: int | None = None, faults: Iterable[Fault | Rule | str] = ()
+        self,
+        *,
+        clock: Clock | None = None,
+        seed: int | None = None,
+        faults: Iterable[Fault | Rule | str] = (),
+        incident: Incident | str | None = None,
     ) -> None:
         self.clock = clock or SystemClock()
         self.seed = random.SystemRandom().randrange(_SEEDS) if seed is None else seed
-        self.faults = Faults(self.seed, faults)
+        self.faults = Faults(self.seed, [*faults, *_rules_of(incident)])
         self.exchanges = Exchanges()
 
     @property
@@ -53,16 +65,24 @@ class Simulator:
 
     def report(self, limits: Politeness | None = None) -> Report:
         """How well the clients behaved until now; ``limits`` say what is polite."""
-        log, speed = self.exchanges, getattr(self.clock, "speed", 1.0)
-        requests, jobs, now = log.requests(), log.jobs(), self.clock.now()
-        return make_report(requests, jobs, now, speed=speed, limits=limits, forgotten=log.forgotten)
+        log, clock = self.exchanges, self.clock
+        requests, jobs = log.requests(), log.jobs()
+        return make_report(requests, jobs, clock.now(), speed=clock.speed, limits=limits, forgotten=log.forgotten)
 
     def trace(self) -> str:
         """What has happened until now, in the same words in every run with the same seed.
 
         It tells times if the clock is a stepped one.
         """
-        return trace(self.exchanges.requests(), self.exchanges.jobs(), timed=hasattr(self.clock, "advance"))
+        return trace(self.exchanges.requests(), self.exchanges.jobs(), timed=isinstance(self.clock, SteppedClock))
+
+    def begin(self, incident: Incident | str) -> tuple[Standing, ...]:
+        """Let an incident happen from now on, by its name in `incidents`; returns its rules.
+
+        Raises:
+            RuleError: There is no such incident.
+        """
+        return tuple(self.faults.add(rule) for rule in _rules_of(incident))
 
     def reset(self) -> None:
         """Be as at the beginning: the first faults, nothing counted, nothing recorded. Jobs and the clock stay."""
@@ -80,3 +100,9 @@ class Simulator:
         if rules and not arguments.keys() & {"faults", "incident"}:
             said.append(f"faults={rules!r}")
         return f"TranslationServer({', '.join(said)})"
+
+
+def _rules_of(incident: Incident | str | None) -> tuple[Rule, ...]:
+    if incident is None:
+        return ()
+    return (incident if isinstance(incident, Incident) else incident_named(incident)).rules

@@ -1,0 +1,129 @@
+"""ASGI layer that does the faults: to the real answer, on the real connection."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, Final
+
+from translation_server.problems import respond
+from translation_server.simulator.exchanges import SCOPE_KEY
+from translation_server.simulator.faults import (
+    BEFORE,
+    BadGateway,
+    CutLongPoll,
+    Fault,
+    HtmlPage,
+    NotFound,
+    Reset,
+    Restart,
+    Status,
+)
+from translation_server.simulator.struck import Struck, instead_of_an_answer, page
+from translation_server.simulator.wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from translation_server.simulator.exchanges import Exchange
+    from translation_server.simulator.simulator import Simulator
+
+_LONGEST_ECHO: Final = 64
+
+
+class Faulty:
+    """Pure ASGI middleware, behind the one that puts the `Exchange` into the scope; lets alone what has none.
+
+    Args:
+        app: The application behind it.
+        simulator: What is to go wrong.
+        is_stopping: Whether the server is about to stop, so that nothing is to be delayed any more.
+        steady: Seconds of the machine.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        simulator: Simulator,
+        *,
+        is_stopping: Callable[[], bool] = lambda: False,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._simulator = simulator
+        self._is_stopping = is_stopping
+        self._steady = steady
+        self._down_until = -math.inf
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        exchange: Exchange | None = scope.get(SCOPE_KEY)
+        if exchange is None:
+            await self._app(scope, receive, send)
+            return
+        wire = Wire(scope, receive, send, speed=self._simulator.clock.speed, is_stopping=self._is_stopping)
+        if self._steady() < self._down_until:
+            exchange.fault = Restart.name
+            await wire.break_off(reset=True)
+        placed = self._simulator.faults.strike(exchange)
+        try:
+            await self._handle(placed and placed.rule.fault, wire)
+        finally:
+            if placed and exchange.fault is None:
+                self._simulator.faults.spare(placed, exchange)
+
+    async def _handle(self, fault: Fault | None, wire: Wire) -> None:
+        if isinstance(fault, BEFORE):
+            wire.exchange.fault = fault.name
+            await wire.read_request()
+            await self._refuse(fault, wire)
+        elif isinstance(fault, CutLongPoll):
+            await self._cut(fault, wire)
+        else:
+            send = wire.send if fault is None else Struck(fault, wire).send
+            await self._app(wire.scope, wire.receive, send)
+
+    async def _refuse(self, fault: Fault, wire: Wire) -> None:
+        """Answer in place of the application."""
+        match fault:
+            case Status(code=code, retry_after=seconds):
+                headers = None if seconds is None else {"Retry-After": str(math.ceil(wire.scaled(seconds)))}
+                await wire.answer(respond(code, "The simulator answers so on purpose.", headers=headers))
+            case BadGateway(code=code):
+                await wire.answer(page(code))
+            case HtmlPage():
+                await wire.answer(page(200))
+            case NotFound():
+                job_id = (wire.exchange.job_id or "")[:_LONGEST_ECHO]
+                await wire.answer(respond(404, "There is no such job.", job_id=job_id))
+            case Restart(seconds=seconds):
+                self._down_until = self._steady() + wire.scaled(seconds)
+                wire.reset_all(fault.name)
+                await wire.break_off(reset=True)
+            case _:
+                await wire.break_off(reset=isinstance(fault, Reset))
+
+    async def _cut(self, fault: CutLongPoll, wire: Wire) -> None:
+        """Let the application answer for so long, and no longer."""
+        answering = asyncio.ensure_future(self._app(wire.scope, wire.receive, wire.send))
+        try:
+            await wire.pause(fault.seconds, answering)
+            if answering.done() or wire.is_over:
+                await answering
+                return
+        finally:
+            await _cancelled(answering)
+        wire.exchange.fault = fault.name
+        await instead_of_an_answer(fault.instead, wire)
+
+
+async def _cancelled(task: asyncio.Future[None]) -> None:
+    """End a task, unless it has ended by itself."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # which is told where the task is awaited, or not to be told

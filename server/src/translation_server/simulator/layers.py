@@ -1,0 +1,31 @@
+"""The layers that a server gets when it is a simulator; one that is not pays nothing for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from translation_server.auth import is_open_path
+from translation_server.simulator.faulty import Faulty
+from translation_server.simulator.recording import Noting, Recording
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp
+
+    from translation_server.jobs import Job
+    from translation_server.simulator.simulator import Simulator
+
+
+def innermost(layers: ASGIApp, simulator: Simulator, app: FastAPI) -> ASGIApp:
+    """What learns from the application itself, also what its client never will."""
+
+    async def find(user: str, job_id: str) -> Job:
+        return (await app.state.service.find(user, job_id)).job  # type: ignore[no-any-return]  # the state has no types
+
+    return Noting(layers, simulator.exchanges, find)
+
+
+def around(layers: ASGIApp, simulator: Simulator, app: FastAPI) -> ASGIApp:
+    """Faults, and around them the record of what really got out."""
+    faulty = Faulty(layers, simulator, is_stopping=lambda: app.state.service.waiters.stopping)
+    return Recording(faulty, simulator.exchanges, simulator.clock, is_open=is_open_path)
