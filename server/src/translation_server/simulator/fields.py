@@ -20,8 +20,8 @@ INSTEAD: Final = ("close", "reset", "502", "504")
 PER: Final = ("job", "user", "server")
 
 _NUMBER: Final = re.compile(r"(\d{1,12}(\.\d{0,25})?|\.\d{1,25})([eE][+-]?\d{1,3})?", re.ASCII)
-_WHOLE: Final = re.compile(r"\d{1,9}", re.ASCII)
-_SPAN: Final = re.compile(r"(\d{1,9})(?:(-)(\d{1,9})?)?", re.ASCII)
+_WHOLE: Final = re.compile(r"\d{1,10}", re.ASCII)
+_SPAN: Final = re.compile(r"(\d{1,10})(?:(-)(\d{1,10})?)?", re.ASCII)
 _LONGEST: Final = 86_400.0  # seconds; a day
 _LONGEST_WORD: Final = 200
 
