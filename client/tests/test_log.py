@@ -95,8 +95,9 @@ def test_what_nobody_answered_names_the_server(make_side, closed_port):
         client.wait("j1")
 
 
-def test_a_start_that_only_names_the_job_is_one(client, server):
-    """A plain server need not tell the status of what it just accepted: it is pending."""
+def test_a_start_that_only_names_the_job_is_one(client, server, log):
+    """A plain server need not tell the status of what it just accepted: it is pending, and nothing to warn of."""
     server.play(answer(201, b'{"job_id": "j1"}'), to="starts")
     assert client.start_job() == "j1"
     assert client.wait("j1").status == "completed"
+    assert log(logging.WARNING) == []

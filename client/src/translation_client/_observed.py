@@ -108,9 +108,10 @@ class Observed:
             self._accepted_at = min(self._accepted_at, seen_at - job.elapsed_time)
             self._pending_at = seen_at
         self._server_clock.note(job, seen_at)
-        if job.raw and job.raw.get("status") != job.status and not self._warned:
+        told = job.raw.get("status", job.status)
+        if told != job.status and not self._warned:
             self._warned = True
-            log.warning("job %s: unknown status %.40r; waiting on, as if pending", job.job_id, job.raw.get("status"))
+            log.warning("job %s: unknown status %.40r; waiting on, as if pending", job.job_id, told)
 
     def failed(self, error: Exception) -> None:
         """Take in a transient failure."""

@@ -106,7 +106,7 @@ class Wait:
             job, seen_at = self._known
             yield from self._take_in(job, seen_at)
             if self._experience.server_holds is False:  # then there is no point in asking right after the start
-                yield from self._sleep(self._next_poll(_Answer(job, held=False, demand=None)))
+                yield from self._sleep_before_poll(self._next_poll(_Answer(job, held=False, demand=None)))
         while True:
             last_look = self._now >= self._look_at()
             seen = yield from self._poll(last_look=last_look)
@@ -118,9 +118,7 @@ class Wait:
                 yield from self._sleep(self._deadline)
                 raise self._observed.timed_out(self._config.timeout, self._now)
             moment = self._next_try(seen) if isinstance(seen, Transient) else self._next_poll(seen)
-            if moment > self._now:
-                self._observed.say("Sleeping for %.3g s before poll #%d", moment - self._now, self._observed.polls + 1)
-            yield from self._sleep(moment)
+            yield from self._sleep_before_poll(moment)
 
     # ── one poll ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -225,6 +223,11 @@ class Wait:
         limit = self._config.max_polls
         if limit is not None and self._observed.polls >= limit:
             raise self._observed.unavailable(f"max_polls={limit}", self._now) from self._observed.last_error
+
+    def _sleep_before_poll(self, until: float) -> Flow[None]:
+        if until > self._now:
+            self._observed.say("Sleeping for %.3g s before poll #%d", until - self._now, self._observed.polls + 1)
+            yield from self._sleep(until)
 
     def _sleep(self, until: float) -> Flow[None]:
         if until > self._now:
