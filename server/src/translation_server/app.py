@@ -36,6 +36,7 @@ from translation_server.shutdown import on_stop_signal
 from translation_server.simulation import Simulation
 from translation_server.simulator.configured import simulator_of
 from translation_server.simulator.layers import around, innermost
+from translation_server.simulator.report_api import reports
 from translation_server.stores import StoreError, StoreUnavailableError, check_store, open_store
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ def create_app(
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.recent = Recent()
-    direct = [route for part in (routes.jobs, routes.health) for route in part.routes if isinstance(route, DirectRoute)]
+    app.state.simulator = simulator
+    parts = [routes.jobs, routes.health, *([reports] if simulator is not None and settings.control_api == "on" else [])]
+    direct = [route for part in parts for route in part.routes if isinstance(route, DirectRoute)]
     app.router.routes[:0] = direct  # not include_router, which wraps each of them
     openapi.complete(app)
     problems.install(app)

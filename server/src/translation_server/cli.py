@@ -3,7 +3,7 @@
 It serves as an operator should, and as `uvicorn main:app` does not by itself: with the sample password on loopback
 only, without asking strangers which address they come from, and out within ten seconds when told to stop.
 
-Exit status: 2 for a configuration or an option that is wrong, otherwise that of uvicorn.
+Exit status: 2 for a configuration or an option that is wrong, otherwise that of uvicorn or of `report_command`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from typing import Any, Final, TextIO
 
 import uvicorn
 
+from translation_server import report_command
 from translation_server._version import __version__
 from translation_server.accounts import accounts_of
 from translation_server.app import create_app
@@ -38,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: those of the command line; by default this process's.
     """
     options = _parser().parse_args(arguments)
+    if options.command == "report":
+        return report_command.run(options)
     try:
         settings = _load(options.env_file)
         if options.command == "serve":
@@ -139,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         help="believe X-Forwarded-For and X-Forwarded-Proto from these, comma-separated (default: from nobody)",
     )
     commands.add_parser("check-config", parents=[common], help="show the configuration in force, secrets masked")
+    report_command.add_to(commands)
     return parser
 
 

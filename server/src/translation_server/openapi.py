@@ -184,6 +184,21 @@ METRICS: Final = _operation(
 )
 
 
+def _instrument(description: str, headers: _Json | None = None) -> dict[int, _Json]:
+    """What the simulator tells: in JSON, or as text if that is asked for."""
+    content = {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {"type": "string"}}}
+    told = {"description": description, "content": content, "headers": headers or {}}
+    return {200: told, **{status: _COMMON[status] for status in (401, 405, 422, 429)}}
+
+
+_CLEAN: Final = _header("Whether there is nothing to complain of.", enum=["true", "false"])
+REPORT: Final = _operation(_instrument("The report card.", {"X-Report-Clean": _CLEAN}))
+REQUESTS: Final = _operation(
+    _instrument("The last requests, oldest first; moments in seconds since 1970."),
+    _parameter("query", "limit", "How many.", _LIMIT),
+)
+
+
 def complete(app: FastAPI) -> None:
     """Let the app's OpenAPI document name its schemas and how to authenticate."""
     generate = app.openapi
