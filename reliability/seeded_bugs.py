@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLES: Mapping[str, Sequence[Bug]] = {"decisions": BUGS, "wire": WIRE_BUGS, "store": STORE_BUGS}
-NEEDED = ("client", "server", "tests", "conftest.py", "pyproject.toml", "server_process.py", ".env.example")
+IGNORED = shutil.ignore_patterns(".git", ".venv", ".env", "__pycache__", ".*_cache", ".hypothesis", "logs", "*.db*")
 ONE_RUN = 180.0  # seconds after which a run of tests is given up, which counts as noticed: a bug may hang it
 
 
@@ -42,7 +42,7 @@ class Trees:
     def __init__(self, folder: Path, number: int) -> None:
         self._free: queue.Queue[Path] = queue.Queue()
         for name in range(number):
-            self._free.put(copy(folder / str(name)))
+            self._free.put(shutil.copytree(ROOT, folder / str(name), ignore=IGNORED))
 
     def passes(self, suite: Sequence[str]) -> bool:
         """Whether these tests pass as things are; says so if they do not."""
@@ -102,20 +102,6 @@ def arguments() -> argparse.Namespace:
 def is_stale(bug: Bug) -> bool:
     """Whether the code has changed, so that the bug has no place any more."""
     return bug.right not in (ROOT / bug.path).read_text("utf-8")
-
-
-def copy(folder: Path) -> Path:
-    """A tree with what the tests need."""
-    folder.mkdir()
-    for name in NEEDED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(
-                source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "logs", "*.db*", ".env")
-            )
-        else:
-            shutil.copy(source, folder / name)
-    return folder
 
 
 def first_failure(tree: Path, suite: Sequence[str]) -> str:

@@ -52,7 +52,9 @@ async def test_one_key_is_one_job(store, accept):
     first = await accept(store, key="k", fingerprint=b"1")
     assert await accept(store, key="k", fingerprint=b"1") == replace(first, replayed=True)
     assert await accept(store, key="k", fingerprint=b"2") == KeyTaken(first.job.job_id)
-    assert isinstance(await accept(store, key="k", fingerprint=b"1", owner="eve"), Accepted)
+    others = await accept(store, key="k", fingerprint=b"1", owner="eve")
+    assert isinstance(others, Accepted)
+    assert (others.job.owner, others.replayed) == ("eve", False)
 
 
 async def test_racing_starts_with_one_key_are_one_job(store, accept):
@@ -60,6 +62,7 @@ async def test_racing_starts_with_one_key_are_one_job(store, accept):
     answers = await asyncio.gather(*(accept(store, key=str(n % 10), fingerprint=b"") for n in range(100)))
     assert len({answer.job.job_id for answer in answers}) == 10
     assert sum(not answer.replayed for answer in answers) == 10
+    assert (await store.counts())[PENDING] == 10
 
 
 async def test_pending_jobs_are_limited_per_owner(store, accept):
@@ -212,11 +215,13 @@ async def test_old_jobs_are_forgotten_in_batches(store, accept):
 
 
 async def test_what_is_not_written_down_is_not_forgotten(store, accept):
-    """A pending job stays, and one that has ended unnoticed as well, however old it is."""
+    """A pending job stays, and one that has ended unnoticed as well, however old it is, and whatever else goes."""
     await accept(store, 1)
     assert await store.forget(START + 1000, 10) == 0
     await store.settle("admin", START + 9)
-    assert await store.forget(START + 1000, 10) == 1
+    unnoticed = (await accept(store, 1)).job
+    assert [await store.forget(START + 1000, 10) for _ in range(2)] == [1, 0]
+    assert await store.get_many("admin", [unnoticed.job_id]) == {unnoticed.job_id: unnoticed}
 
 
 async def test_a_key_is_forgotten_with_its_job(store, accept):
