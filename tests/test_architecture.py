@@ -59,8 +59,12 @@ SERVER = Part(
     "translation_server",
     ROOT / "server/src/translation_server",
     layers=(
+        ("pytest_plugin",),
+        ("embedded",),
         ("cli", "report_command", "__main__"),
         ("configured",),
+        ("chosen", "lifecycle"),
+        ("serving", "sockets"),
         ("app",),
         ("simulator.layers",),
         ("routes", "events", "simulator.report_api"),
@@ -229,8 +233,10 @@ def test_the_rim_of_the_server_knows_nothing_of_its_heart():
 
 @pytest.mark.parametrize(("part", "stranger"), [(CLIENT, SERVER), (SERVER, CLIENT)], ids=["client", "server"])
 def test_client_and_server_never_meet(part, stranger):
-    """Neither imports the other, nor what stands at the top."""
-    names = {name.split(".")[0] for text in modules_of(part.source).values() for name in imports_of(text)}
+    """Neither imports the other, nor what stands at the top; but a server inside a test makes clients for it."""
+    modules = modules_of(part.source)
+    modules.pop("embedded", None)
+    names = {name.split(".")[0] for text in modules.values() for name in imports_of(text)}
     assert names.isdisjoint({stranger.package, "client", "server", "main", "tests"})
 
 

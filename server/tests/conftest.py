@@ -44,11 +44,12 @@ class SteppedClock:
 
     moment: float = START
     alarms: list[Alarm] = field(default_factory=list)
+    speed: float = 1.0
 
     def now(self) -> float:
         return self.moment
 
-    def call_at(self, moment: float, callback: Callable[[], None]) -> Alarm:
+    def call_at(self, moment: float, callback: Callable[[], None], *, event: bool = True) -> Alarm:  # noqa: ARG002 - as all clocks
         alarm = Alarm(moment, callback, asyncio.get_running_loop())
         self.alarms.append(alarm)
         self.advance(0)

@@ -19,7 +19,7 @@ class Sleeper:
 class InstantClock(SteppedClock):
     """Calls back at once, so that no event loop is needed."""
 
-    def call_at(self, moment, callback):
+    def call_at(self, moment, callback, *, event=True):  # noqa: ARG002 - as all clocks
         alarm = Alarm(moment, callback)
         self.alarms.append(alarm)
         return alarm

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from server.tests.configuration import CREDENTIALS, SAMPLE, load, refusal, write_env
 
 from translation_server import env_file
+from translation_server.delays import FORMS
 from translation_server.settings import Settings, SettingsError, mask_url
+from translation_server.stages import FORM
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS = "a number of seconds from 0 to 1000000000"
@@ -65,6 +67,17 @@ def test_delays_refused(variable, value):
         ("RATE_LIMIT", [*NUMBERS, "-1", "1000000001", "10/s"], "a number of requests from 0 to 1000000000"),
         ("RATE_BURST", ["0", "-1", "1.5", "1e3"], COUNT),
         ("RETENTION", [*NUMBERS, "-1", "30d", "1000000001"], SECONDS),
+        (
+            "DELAY_MODEL",
+            ["5", "uniform:7:3", "fixed", "fixed:-1", "lognormal:60", "lognormal:60:30", "gauss:1:2"],
+            f"uniform (from MIN_DELAY to MAX_DELAY), {FORMS}",
+        ),
+        (
+            "STAGES",
+            ["a:0", "a:-1", "a:1,a:2", "a b:1"],
+            FORM,
+        ),
+        ("CLOCK_SPEED", [*NUMBERS, "-1", "1000001", "x60"], "a number from 0 to 1000000"),
         ("CONTROL_API", ["yes", "1", "true"], "on or off"),
         ("FAULTS", [";", " ; "], "rules such as 503 rate=0.1; reset times=2"),
         ("LOG_FORMAT", ["xml", "json lines", "1"], "text or json"),
@@ -201,6 +214,11 @@ def test_everything_wrong_is_said_at_once(env):
         ("LOG_FORMAT", " JSON", "log_format", "json"),
         ("CONTROL_API", "ON ", "control_api", "on"),
         ("FAULTS", "503; reset", "faults", "503; reset"),
+        ("DELAY_MODEL", " Uniform", "delay_model", "uniform"),
+        ("DELAY_MODEL", "fixed:5", "delay_model", "fixed:5.0"),
+        ("DELAY_MODEL", "lognormal:60:180", "delay_model", "lognormal:60.0:180.0"),
+        ("STAGES", "transcribing:1, translating:3;steps", "stages", "transcribing:1,translating:3;steps"),
+        ("CLOCK_SPEED", "60", "clock_speed", 60),
         ("HTPASSWD_FILE", "/etc/users", "htpasswd_file", Path("/etc/users")),
         ("API_USERNAME", "Zoë 名", "api_username", "Zoë 名"),
         ("DATABASE_URL", "postgresql://db/jobs", "database_url", "postgresql://db/jobs"),

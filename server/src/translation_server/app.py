@@ -14,11 +14,10 @@ from translation_server._version import __version__
 from translation_server.access import Access
 from translation_server.accounts import accounts_of
 from translation_server.auth import BasicAuth, is_open_path
-from translation_server.clock import Clock, SystemClock
-from translation_server.delays import Uniform
 from translation_server.direct import DirectRoute, DirectRoutes
 from translation_server.errors import (
     AlreadyEndedError,
+    ImpossibleJobError,
     KeyReusedError,
     TooManyPendingError,
     TooManyWaitersError,
@@ -33,8 +32,9 @@ from translation_server.retention import forget_regularly
 from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
 from translation_server.shutdown import on_stop_signal
-from translation_server.simulation import Simulation
-from translation_server.simulator.configured import simulator_of
+from translation_server.simulation import Simulation, model_of
+from translation_server.simulator.configured import clock_of, simulator_of, steady_of
+from translation_server.simulator.control import control
 from translation_server.simulator.layers import around, innermost
 from translation_server.simulator.report_api import reports
 from translation_server.stores import StoreError, StoreUnavailableError, check_store, open_store
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
+    from translation_server.clock import Clock
     from translation_server.logins import Users
     from translation_server.simulator.simulator import Simulator
 
@@ -63,7 +64,7 @@ def create_app(
     Args:
         settings: The configuration.
         accounts: The users; by default those of the settings.
-        clock: What time it is; by default the simulator's, or else the machine's.
+        clock: What time it is; by default the simulator's, or else what the settings ask for.
         simulator: What makes it go wrong, and records what arrives; by default the one the settings ask for, if any.
 
     Raises:
@@ -74,8 +75,8 @@ def create_app(
     except StoreError as error:
         raise SettingsError((str(error),)) from error
 
+    clock = clock or (simulator.clock if simulator else clock_of(settings))
     simulator = simulator or simulator_of(settings, clock)
-    clock = clock or (simulator.clock if simulator else SystemClock())
     metrics = Metrics(clock)
 
     @asynccontextmanager
@@ -97,9 +98,10 @@ def create_app(
     )
     app.state.settings = settings
     app.state.metrics = metrics
-    app.state.recent = Recent()
+    app.state.recent = Recent(steady=steady_of(clock))
     app.state.simulator = simulator
-    parts = [routes.jobs, routes.health, *([reports] if simulator is not None and settings.control_api == "on" else [])]
+    has_control = simulator is not None and settings.control_api == "on"
+    parts = [routes.jobs, routes.health, *([control, reports] if has_control else [])]
     direct = [route for part in parts for route in part.routes if isinstance(route, DirectRoute)]
     app.router.routes[:0] = direct  # not include_router, which wraps each of them
     openapi.complete(app)
@@ -112,7 +114,8 @@ def create_app(
     if simulator is not None:
         layers = innermost(layers, simulator, app)
     if settings.rate_limit:
-        layers = RateLimit(layers, settings.rate_limit, settings.rate_burst, is_open=is_open_path)
+        pace = settings.rate_limit, settings.rate_burst
+        layers = RateLimit(layers, *pace, is_open=is_open_path, steady=steady_of(clock), speed=clock.speed)
     if simulator is not None:
         layers = around(layers, simulator, app)
     layers = BasicAuth(layers, accounts or accounts_of(settings))
@@ -124,11 +127,10 @@ def create_app(
 @asynccontextmanager
 async def _running(settings: Settings, clock: Clock, metrics: Metrics) -> AsyncIterator[Service]:
     store = await open_store(settings.database_url, metrics.commit)
-    model = Uniform(settings.min_delay, settings.max_delay)
     service = Service(
         store,
         clock,
-        Simulation(model, settings.error_probability, settings.random_seed),
+        Simulation(model_of(settings), settings.error_probability, settings.random_seed),
         max_pending_jobs=settings.max_pending_jobs,
         max_waiters=settings.max_waiters,
         on_read=metrics.read,
@@ -178,6 +180,8 @@ def _problem(error: Exception) -> tuple[int, str, float | None, dict[str, object
         case KeyReusedError(job_id=job_id):
             errors = [{"field": "Idempotency-Key", "message": _KEY_REUSED}]
             told = 422, f"Idempotency-Key: {_KEY_REUSED}", None, {"job_id": job_id, "errors": errors}
+        case ImpossibleJobError(reason=reason):
+            told = 422, f"video_length: {reason}", None, {"errors": [{"field": "video_length", "message": reason}]}
         case TooManyPendingError(retry_after=seconds):
             told = 429, "You have as many pending jobs as allowed.", seconds, {}
         case TooManyWaitersError():
@@ -189,6 +193,7 @@ _KEY_REUSED = "was used for a job with another body; a new job needs a new key"
 _UNAVAILABLE = "The jobs cannot be read or written at the moment. Nothing was changed; try again."
 _PROBLEMS = (
     UnknownJobError,
+    ImpossibleJobError,
     AlreadyEndedError,
     KeyReusedError,
     TooManyPendingError,

@@ -67,6 +67,8 @@ def refusals(settings: Settings, host: str, workers: int) -> Iterator[str]:
         yield f"API_PASSWORD is the one of .env.example, which everyone can read: choose your own to serve on {host}"
     if settings.database_url == "sqlite:///:memory:" and workers > 1:
         yield "DATABASE_URL is sqlite:///:memory:, of which every worker would have its own: serve it with --workers 1"
+    if settings.clock_speed != 1 and workers > 1:
+        yield "CLOCK_SPEED is not 1, and every worker would have a clock of its own: serve it with --workers 1"
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 FORMS: Final = "uniform:SHORTEST:LONGEST, fixed:SECONDS, lognormal:MEDIAN:P95 or proportional:FACTOR:SPREAD:LENGTH"
 """The text forms, for people."""
 
+UNIFORM: Final = "uniform"
+"""In settings: the uniform model with the numbers that are set elsewhere."""
+
 _USUAL_LENGTH: Final = 60.0
 _NUMBER: Final = re.compile(r"\d{1,20}(\.\d{0,30})?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
@@ -174,6 +177,6 @@ def parse_model(text: str) -> DelayModel:
     name, *numbers = form.strip().split(":")
     kind, allowed = _MODELS.get(name, (Uniform, range(0)))
     if len(numbers) not in allowed or not all(map(_NUMBER.fullmatch, numbers)):
-        raise ValueError(f"{form!r} is not a delay model; there are {FORMS}")
+        raise ValueError(f"not a delay model; there are {FORMS}")
     model = kind(*map(float, numbers))
     return Staged(model, parse_stages(stages)) if stages else model

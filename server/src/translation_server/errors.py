@@ -36,6 +36,18 @@ class KeyReusedError(Exception):
         self.job_id = job_id
 
 
+class ImpossibleJobError(Exception):
+    """No job can be what was asked for.
+
+    Args:
+        reason: Why, for people.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class TooManyPendingError(Exception):
     """The user has as many pending jobs as allowed.
 

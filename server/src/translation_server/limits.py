@@ -132,9 +132,10 @@ class RateLimit:
         burst: requests at once, after a pause.
         is_open: whether a path (without the root path) is answered to everyone, and so to this user as well.
         steady: seconds of any origin; never goes back.
+        speed: how many of them pass in one of the client's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - named by the one who gives them
         self,
         app: ASGIApp,
         rate: float,
@@ -142,12 +143,14 @@ class RateLimit:
         *,
         is_open: Callable[[str], bool] = lambda _: False,
         steady: Callable[[], float] = time.monotonic,
+        speed: float = 1.0,
     ) -> None:
         self._app = app
         self._rate = rate
         self._burst = burst
         self._is_open = is_open
         self._steady = steady
+        self._speed = speed
         self._allowances: dict[str, Allowance] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -164,8 +167,8 @@ class RateLimit:
         return allowance.take(self._steady())
 
     async def _refuse(self, seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
-        window = self._burst / self._rate
-        headers = limit_headers("requests", self._burst, retry_after=seconds, window=window)
+        window = self._burst / self._rate / self._speed
+        headers = limit_headers("requests", self._burst, retry_after=seconds / self._speed, window=window)
         await respond(429, "You make more requests than allowed.", headers=headers)(scope, receive, send)
 
 

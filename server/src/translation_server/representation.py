@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 import orjson
 
 from translation_server.jobs import Job, Status
-from translation_server.simulation import poll_after_at, progress_at
+from translation_server.simulation import poll_after_at, progress_at, stage_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def job_json(job: Job, now: float, *, poll_after: float | None = None) -> bytes:
-    """The JSON object of one job at one moment; ``poll_after`` replaces the model's hint."""
-    return _final_json(job) if job.final else orjson.dumps(_document(job, now, poll_after))
+def job_json(job: Job, now: float, *, poll_after: float | None = None, speed: float = 1.0) -> bytes:
+    """The JSON object of one job at one moment; ``poll_after`` replaces the model's hint, see ``hint``."""
+    if job.final:
+        return _final_json(job)
+    return orjson.dumps(_document(job, now, hint(job, now, speed) if poll_after is None else poll_after))
 
 
 def jobs_json(jobs: Iterable[bytes], next_cursor: str | None) -> bytes:
@@ -31,10 +33,16 @@ def event(job: Job, now: float, event_id: str) -> bytes:
     return b"id: " + event_id.encode() + b"\nevent: job\ndata: " + job_json(job, now) + b"\n\n"
 
 
-def hint(job: Job, now: float) -> float | None:
-    """Seconds after which to ask again, rounded up to a millisecond; None once the job has ended."""
+def hint(job: Job, now: float, speed: float = 1.0) -> float | None:
+    """Seconds after which to ask again, rounded up to a millisecond; None once the job has ended.
+
+    Args:
+        job: The job.
+        now: The moment.
+        speed: Seconds that pass for the job in one of the client's.
+    """
     seconds = poll_after_at(job, now)
-    return None if seconds is None else math.ceil(seconds * 1000) / 1000
+    return None if seconds is None else math.ceil(seconds / speed * 1000) / 1000
 
 
 def etag(job: Job, now: float) -> str:
@@ -66,7 +74,6 @@ def _document(job: Job, now: float, poll_after: float | None) -> dict[str, objec
     status = job.status_at(now)
     if status is Status.PENDING:
         end, ended_at = now, None
-        poll_after = hint(job, now) if poll_after is None else poll_after
     else:
         end, ended_at, poll_after = job.ends_at, timestamp(job.ends_at), None
     return {
@@ -76,6 +83,7 @@ def _document(job: Job, now: float, poll_after: float | None) -> dict[str, objec
         "ended_at": ended_at,
         "elapsed_time": round(max(0.0, end - job.created_at), 3),
         "progress": round(progress_at(job, now), 3),
+        **stage_at(job, now),
         "poll_after": poll_after,
         "video_length": job.video_length,
         "metadata": orjson.Fragment(job.metadata),

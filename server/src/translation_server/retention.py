@@ -62,7 +62,7 @@ async def forget(service: Service, before: float) -> int:
 
 async def _until(clock: Clock, moment: float) -> None:
     reached = asyncio.Event()
-    timer = clock.call_at(moment, reached.set)
+    timer = clock.call_at(moment, reached.set, event=False)
     try:
         await reached.wait()
     finally:

@@ -17,6 +17,7 @@ from translation_server.jobs import Status
 from translation_server.metrics import CONTENT_TYPE, HELD, TOLD, State
 from translation_server.problems import ProblemError
 from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
+from translation_server.simulator.exchanges import SCOPE_KEY
 
 if TYPE_CHECKING:
     from translation_server.metrics import Metrics
@@ -59,9 +60,11 @@ async def start(request: Request) -> Answer:
     parameters.read_query(request.scope["query_string"])
     key = parameters.idempotency_key(_values(request, b"idempotency-key"))
     body = await read_json(request, _settings(request).max_body_bytes)
-    draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key)
+    counted = request.scope.get(SCOPE_KEY)
+    number = None if counted is None else counted.job
+    draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key, number)
     snapshot, replayed = await service.start(draft)
-    hint = representation.hint(snapshot.job, snapshot.now)
+    hint = representation.hint(snapshot.job, snapshot.now, service.clock.speed)
     headers = [(b"location", b"/status/" + snapshot.job.job_id.encode()), *_retry_after(hint or 0.0)]
     if replayed:
         headers.append((b"idempotency-replayed", b"true"))
@@ -87,7 +90,8 @@ async def list_jobs(request: Request) -> Answer:
         parameters.refuse("cursor", parameters.NO_CURSOR)
     more = len(found.jobs) > limit
     page = found.jobs[:limit]
-    told = [representation.job_json(job, found.now) for job in page]
+    speed = _service(request).clock.speed
+    told = [representation.job_json(job, found.now, speed=speed) for job in page]
     return _json(representation.jobs_json(told, page[-1].job_id if more else None))
 
 
@@ -97,7 +101,9 @@ async def query_jobs(request: Request) -> Answer:
     parameters.read_query(request.scope["query_string"])
     asked = validate(JobQuery, await read_json(request, max(_LARGEST_QUERY, _settings(request).max_body_bytes)))
     found = await _service(request).query(_user(request), asked.job_ids)
-    return _json(representation.jobs_json((representation.job_json(job, found.now) for job in found.jobs), None))
+    speed = _service(request).clock.speed
+    told = (representation.job_json(job, found.now, speed=speed) for job in found.jobs)
+    return _json(representation.jobs_json(told, None))
 
 
 @jobs.delete("/jobs/{job_id}", **openapi.CANCEL)
@@ -187,7 +193,7 @@ async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -
     held = bool(seconds) and snapshot.status is Status.PENDING
     if seconds and held:
         snapshot = await _held(request, snapshot.job.job_id, seconds)
-    hint = representation.hint(snapshot.job, snapshot.now)
+    hint = representation.hint(snapshot.job, snapshot.now, _service(request).clock.speed)
     if hint and held and not _service(request).waiters.stopping:
         hint = 0.0  # the wait is over, and the next one may begin
     etag = representation.etag(snapshot.job, snapshot.now)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from translation_server.delays import FORMS, parse_model
 from translation_server.jobs import Draft, Status
 from translation_server.problems import ProblemError
 
@@ -16,6 +17,7 @@ MOST_JOB_IDS = 10_000
 MOST_METADATA = 4096  # bytes
 _LONGEST_DURATION = 1e9  # seconds; 31 years, so that no end leaves the calendar
 _LONGEST_NAME = 100
+_LONGEST_MODEL = 2000
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -27,17 +29,29 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
+def _delay_model(text: str | None) -> str | None:
+    return None if text is None else str(parse_model(text))
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class Simulate(_Strict):
-    """Scripts the fate of one job; what is left out is drawn as usual. Hints and progress know nothing of it."""
+    """Scripts the fate of one job; what is left out is drawn as usual.
+
+    Hints and progress know nothing of a duration, nor of an outcome; they follow the delay model.
+    """
 
     duration: Annotated[
         float | None, Field(ge=0, le=_LONGEST_DURATION, allow_inf_nan=False, description="Seconds the job takes.")
     ] = None
     outcome: Annotated[Literal["completed", "error"] | None, Field(description="How the job ends.")] = None
+    delay_model: Annotated[
+        str | None,
+        Field(max_length=_LONGEST_MODEL, description=f"What its duration is drawn from: {FORMS}."),
+        AfterValidator(_delay_model),
+    ] = None
 
 
 class NewJob(_Strict):
@@ -53,10 +67,12 @@ class NewJob(_Strict):
     ] = {}
     simulate: Simulate = Simulate()
 
-    def draft(self, owner: str, created_at: float, key: str | None) -> Draft:
+    def draft(self, owner: str, created_at: float, key: str | None, number: int | None = None) -> Draft:
         """The job that is asked for; the same request has the same fingerprint, however it was spelt."""
         metadata = orjson.dumps(self.metadata)
-        asked = [self.video_length, self.metadata, self.simulate.duration, self.simulate.outcome]
+        model = self.simulate.delay_model
+        asked: list[object] = [self.video_length, self.metadata, self.simulate.duration, self.simulate.outcome]
+        asked += [] if model is None else [model]
         return Draft(
             owner=owner,
             created_at=created_at,
@@ -64,6 +80,8 @@ class NewJob(_Strict):
             metadata=metadata.decode(),
             duration=self.simulate.duration,
             outcome=Status(self.simulate.outcome) if self.simulate.outcome else None,
+            delay_model=model,
+            number=number,
             key=key,
             fingerprint=None
             if key is None
@@ -93,6 +111,9 @@ class Job(BaseModel):
     ended_at: Annotated[datetime | None, Field(description="When it ended; null while it is pending.")]
     elapsed_time: Annotated[float, Field(ge=0, description="Seconds since it was accepted, frozen when it ends.")]
     progress: Annotated[float, Field(ge=0, le=1, description="0 to 1, never falling, 1 only when completed.")]
+    stage: Annotated[
+        str | None, Field(description="What it is doing; null once completed. Only where the server has stages.")
+    ] = None
     poll_after: Annotated[
         float | None,
         Field(

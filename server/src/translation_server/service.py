@@ -7,10 +7,17 @@ that is set back nor by a restart.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from translation_server.errors import AlreadyEndedError, KeyReusedError, TooManyPendingError, UnknownJobError
+from translation_server.errors import (
+    AlreadyEndedError,
+    ImpossibleJobError,
+    KeyReusedError,
+    TooManyPendingError,
+    UnknownJobError,
+)
 from translation_server.jobs import Status
 from translation_server.probe import PATIENCE, Probe
 from translation_server.settling import Settling
@@ -80,14 +87,19 @@ class Service:
         """Accept a job, or find the one its idempotency key stands for; also whether it was there already.
 
         Raises:
+            ImpossibleJobError: It would take too long.
             KeyReusedError: The key stands for a job with another fingerprint.
             TooManyPendingError: The owner has too many pending jobs.
         """
+        try:
+            self._simulation.model_for(draft)
+        except ValueError as error:
+            raise ImpossibleJobError(str(error)) from error
         match await self.store.insert(draft, self._simulation.accept, self._max_pending_jobs):
             case KeyTaken(job_id):
                 raise KeyReusedError(job_id)
             case TooMany():
-                raise TooManyPendingError(self._simulation.model.poll_after(0.0))
+                raise TooManyPendingError(self._simulation.model.poll_after(0.0) / self.clock.speed)
             case Accepted(job, replayed):
                 self.settling.planned(job)
                 snapshot = Snapshot([job], self.clock.now())
@@ -188,6 +200,12 @@ class Service:
     async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
         """The next jobs in the order of ending, after a position; if there is none, also when one will have ended."""
         return await self.settling.endings(owner, position)
+
+    async def next_end(self) -> float | None:
+        """When the next job of any user ends; None if none is pending."""
+        await self.settling.settle_all()
+        ends = [await self.store.next_end(owner) for owner in await self.store.owners_due(math.inf)]
+        return min((end for end in ends if end is not None), default=None)
 
     async def is_usable(self) -> bool:
         """Whether the store can be read and written, and the server is not about to stop."""

@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, V
 from pydantic_core import PydanticCustomError
 
 from translation_server import env_file
+from translation_server.delays import FORMS, UNIFORM
 from translation_server.simulator.fields import RuleError
 from translation_server.simulator.incidents import rules_in
+from translation_server.stages import FORM
 from translation_server.variables import (
     Count,
     Database,
+    Delays,
     File,
     Form,
     Level,
@@ -26,6 +29,8 @@ from translation_server.variables import (
     Probability,
     Rate,
     Seconds,
+    Speed,
+    StageList,
     Switch,
     UserName,
     Whole,
@@ -88,10 +93,17 @@ class Settings(BaseModel):
     random_seed: Whole | None = variable(
         None, "the same seed gives the same jobs", allowed="a whole number of at most 18 digits"
     )
+    delay_model: Delays = variable(
+        UNIFORM, "how long jobs take", allowed=f"uniform (from MIN_DELAY to MAX_DELAY), {FORMS}"
+    )
+    stages: StageList | None = variable(None, "what jobs tell they are doing", allowed=FORM)
     database_url: Database = variable(
         "sqlite:///translation.db",
         "where the jobs are stored",
         allowed="sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://…",
+    )
+    clock_speed: Speed = variable(
+        1.0, "how fast the server's time goes; 0: only when it is advanced", allowed="a number from 0 to 1000000"
     )
     max_wait: Annotated[Seconds, Field(gt=0)] = variable(
         60.0, "the longest long poll, in seconds", allowed="a number of seconds above 0 and up to 1000000000"

@@ -7,14 +7,15 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from translation_server.delays import Uniform, parse_model  # noqa: F401 - the application looks for it here
+from translation_server.delays import UNIFORM, Uniform, parse_model
 from translation_server.jobs import FAILED, FAILED_MESSAGE, Draft, Job, Status, new_job_id, to_milliseconds
-from translation_server.stages import Staged
+from translation_server.stages import Staged, parse_stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from translation_server.delay_model import DelayModel
+    from translation_server.settings import Settings
 
 _UNSEEDED = random.SystemRandom()
 
@@ -26,8 +27,8 @@ class Simulation:
     Attributes:
         model: How long jobs take.
         error_probability: How many of them end in error, 0 to 1.
-        seed: Same seed, same jobs: the n-th job accepted is the same whatever the concurrency, and where jobs are
-            numbered by user, so is the n-th of a user, and its id. None: every run differs.
+        seed: Same seed, same jobs: the n-th job accepted is the same whatever the concurrency; where jobs are counted
+            by user, the n-th of a user is. None: every run differs.
         randomness: Unguessable bytes for job ids.
     """
 
@@ -51,10 +52,9 @@ class Simulation:
         duration = drawn_duration if draft.duration is None else draft.duration
         outcome = draft.outcome or drawn_outcome
         created_at = to_milliseconds(draft.created_at)
-        numbered = self.seed is not None and draft.number is not None
         return Job(
             seq=ordinal,
-            job_id=new_job_id(created_at, rng.randbytes(10) if numbered else self.randomness(10)),
+            job_id=new_job_id(created_at, self._bytes(draft, ordinal)),
             owner=draft.owner,
             created_at=created_at,
             ends_at=to_milliseconds(created_at + duration),
@@ -66,11 +66,26 @@ class Simulation:
             delay_model=str(model),
         )
 
+    def _bytes(self, draft: Draft, ordinal: int) -> bytes:
+        """For the id; from the seed where jobs are counted. No two jobs of a store have the same ordinal."""
+        if self.seed is None or draft.number is None:
+            return self.randomness(10)
+        return random.Random(f"{self.seed}:id:{ordinal}").randbytes(10)  # noqa: S311 - repeatable
+
     def _luck(self, draft: Draft, ordinal: int) -> random.Random:
         if self.seed is None:
             return _UNSEEDED
         which = ordinal if draft.number is None else f"job:{draft.owner}:{draft.number}"
         return random.Random(f"{self.seed}:{which}")  # noqa: S311 - repeatable
+
+
+def model_of(settings: Settings) -> DelayModel:
+    """How long jobs take, as the settings have it."""
+    if settings.delay_model == UNIFORM:
+        model: DelayModel = Uniform(settings.min_delay, settings.max_delay)
+    else:
+        model = parse_model(settings.delay_model)
+    return model if settings.stages is None else Staged(model, parse_stages(settings.stages))
 
 
 def progress_at(job: Job, now: float) -> float:

@@ -103,7 +103,7 @@ def parse_stages(text: str) -> Stages:
     stages = [(match[1], float(match[2] or 1)) for match in found if match and match[2] != "0"]
     names = tuple(name for name, _ in stages)
     if len(stages) != len(found) or manner.strip() not in {"", _STEPS} or not all(share for _, share in stages):
-        raise ValueError(f"{text!r} are not stages; the form is {FORM}")
+        raise ValueError(f"these are no stages; the form is {FORM}")
     if len(set(names)) < len(names) or len(names) > MOST_STAGES:
         raise ValueError(f"there may be {MOST_STAGES} stages, each with a name of its own")
     return Stages(names, tuple(share for _, share in stages), manner.strip() == _STEPS)

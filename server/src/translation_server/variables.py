@@ -7,6 +7,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from translation_server.delays import UNIFORM, parse_model
+from translation_server.stages import parse_stages
+
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?", re.ASCII)
 _WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _DATABASE: Final = re.compile(r"sqlite:///[^?#]+|postgresql://.+")
@@ -61,6 +64,14 @@ def _file(value: object) -> object:
     return Path(_printable(value.strip())) if isinstance(value, str) else value
 
 
+def _delay_model(value: str) -> str:
+    return UNIFORM if value.strip().lower() == UNIFORM else str(parse_model(value))
+
+
+def _stages(value: str) -> str:
+    return str(parse_stages(value))
+
+
 def _form(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -86,3 +97,6 @@ File = Annotated[Path, BeforeValidator(_file)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
 Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
 Form = Annotated[Literal["text", "json"], BeforeValidator(_form)]
+Delays = Annotated[str, AfterValidator(_delay_model)]
+StageList = Annotated[str, AfterValidator(_stages)]
+Speed = Annotated[Number, Field(ge=0, le=1e6, allow_inf_nan=False)]

@@ -145,9 +145,9 @@ class MovableClock:
         moments = [moment for moment in known if moment is not None and now < moment < math.inf]
         if not moments:
             raise LookupError("nothing will happen: no job is pending, and no request is held")
-        seconds = min(moments) - now
+        seconds = round(min(moments) - now, _PRECISION)
         with self._lock:
-            self._base = max(round(self._base + seconds, _PRECISION), min(moments) if not self.pace else 0.0)
+            self._base = max(round(self._base + seconds, _PRECISION), 0.0 if self.pace else min(moments))
         self._let_look()
         return seconds
 

@@ -1,15 +1,32 @@
-"""The simulator that the settings ask for."""
+"""The clock and the simulator that the settings ask for."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
+from translation_server.clock import SystemClock
+from translation_server.simulator.clocks import MovableClock, clock_of_speed
 from translation_server.simulator.incidents import rules_in
 from translation_server.simulator.simulator import Simulator
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from translation_server.clock import Clock
     from translation_server.settings import Settings
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The machine's, unless it shall go at another speed, or can be moved."""
+    if settings.clock_speed == 1 and settings.control_api == "off":
+        return SystemClock()
+    return clock_of_speed(settings.clock_speed)
+
+
+def steady_of(clock: Clock) -> Callable[[], float]:
+    """What rates and short memories go by: a clock that testers move, else the machine's, which nobody sets back."""
+    return clock.now if isinstance(clock, MovableClock) else time.monotonic
 
 
 def simulator_of(settings: Settings, clock: Clock | None = None) -> Simulator | None:
