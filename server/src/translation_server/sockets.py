@@ -1,0 +1,60 @@
+"""The socket a server listens on, bound before anything else is done: whoever asks for it learns what is wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Final
+
+try:
+    import resource
+except ImportError:  # there are no such limits on Windows
+    resource = None  # type: ignore[assignment]
+
+_BACKLOG: Final = 2048
+_RESERVED_FILES: Final = 64  # for all else the process does
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; what connects from now on is answered once somebody accepts it.
+
+    Args:
+        host: An address of this machine, or a name of one.
+        port: 0: any free one.
+
+    Raises:
+        OSError: It cannot be had; the message says which, and why.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise OSError(f"cannot listen on {host!r}, port {port!r}: {error}") from error
+    try:
+        _claim(sock)
+        sock.bind(address)
+        sock.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        number = getattr(error, "errno", None)
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(number, f"cannot listen on {host}, port {port}: {reason}") from None
+    return sock
+
+
+def _claim(sock: socket.socket) -> None:
+    """Let a port be used again at once after a server on it has stopped; and by nobody else meanwhile."""
+    if os.name == "nt":  # where SO_REUSEADDR would let two servers share a port
+        sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE"), 1)  # noqa: B009 - elsewhere there is none
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def most_connections(wanted: int) -> int:
+    """How many connections there can be in a process whose limits are not ours to change."""
+    if resource is None:
+        return wanted
+    usual, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if usual == resource.RLIM_INFINITY else max(1, min(wanted, usual - _RESERVED_FILES))
