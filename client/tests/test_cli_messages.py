@@ -197,7 +197,7 @@ def test_an_error_says_what_happened_and_what_to_do(error, status, words):
     ("job_ids", "starting", "words"),
     [
         ([], False, "interrupted"),
-        ([], True, "interrupted while starting a job; it may go on, see 'python3 client.py list'"),
+        ([], True, "interrupted while starting a job; it may go on, see 'python3 client.py list --base-url "),
         (["a"], False, f"interrupted; the job goes on; resume with: {RESUME}"),
         (["it's"], False, "wait 'it'\"'\"'s'"),
         (["a", "b"], True, "2 jobs go on; resume with: python3 client.py wait a b"),

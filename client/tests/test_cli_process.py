@@ -67,7 +67,7 @@ def test_an_interrupted_start_says_that_a_job_may_exist(script):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=GENEROUS)
     assert process.returncode == 130
-    assert f"interrupted while starting a job; it may go on, see 'python3 {SCRIPT} list'" in err
+    assert f"interrupted while starting a job; it may go on, see 'python3 {SCRIPT} list --base-url " in err
 
 
 def test_the_log_file_is_private_and_tells_no_secret(script, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -150,7 +151,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line; the usage is for --help."""
 
     def error(self, message: str) -> NoReturn:
-        words = " ".join(message.split())
+        words = _without_choices(" ".join(message.split()))
         self.exit(USAGE, f"{self.prog}: {words}{'' if words.endswith('?') else '.'} Try '{self.prog} --help'.\n")
 
 
@@ -176,6 +177,9 @@ def _declare_commands(commands: argparse._SubParsersAction[_Parser]) -> None:
         parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.", allow_abbrev=False)
         parser.set_defaults(command=name)
         _declare(parser, *options, _COMMON)
+        for group in (_STARTING, _RUNNING):
+            if group not in options:  # understood nevertheless, to say what they are for
+                _declare(parser, {name: {**details, "help": argparse.SUPPRESS} for name, details in group.items()})
         return parser
 
     job_id = _described(check_job_id)
@@ -195,6 +199,15 @@ def _declare(parser: _Parser, *options: Mapping[str, Mapping[str, Any]]) -> None
         for name, arguments in group.items():
             # Suppressed: what is not given leaves no trace, so it cannot undo what stood before the command.
             parser.add_argument(name, default=argparse.SUPPRESS, **arguments)
+
+
+def _without_choices(message: str) -> str:
+    """The message, with the command that was meant in place of all there are."""
+    wrong = re.fullmatch(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", message)
+    if wrong is None:
+        return message
+    close = difflib.get_close_matches(wrong[1], re.findall(r"\w+", wrong[2]), n=1)
+    return f"there is no command {wrong[1][:40]}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def _unknown_option(argv: Sequence[str]) -> str | None:

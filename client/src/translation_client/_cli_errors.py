@@ -35,7 +35,10 @@ def explain(error: TranslationClientError, options: Options, prog: str) -> tuple
             hint = "check --username and --password, or API_USERNAME and API_PASSWORD"
             status, text = REFUSED, f"{url} refused the credentials ({error.status_code}): {hint}"
         case JobNotFound(job_id=str()):
-            status, text = REFUSED, f"there is no job {error.job_id} of this user at {url}: see '{prog} list'"
+            status, text = (
+                REFUSED,
+                f"there is no job {error.job_id} of this user at {url}: see '{_command('list', [], options, prog)}'",
+            )
         case ProtocolError() | JobNotFound():  # something else than a job was not found
             text = f"{url} does not answer like a translation server: {error}; check --base-url"
         case ApiError() if error.status_code < 500 and not isinstance(error, RateLimited):  # noqa: PLR2004 - RFC 9110, 15.6
@@ -49,7 +52,7 @@ def explain(error: TranslationClientError, options: Options, prog: str) -> tuple
 
 def interruption(job_ids: Sequence[str], options: Options, prog: str, *, starting: bool) -> str:
     """What an interrupted user needs to know: which jobs go on, and how to wait for them again."""
-    unsure = f" while starting a job; it may go on, see '{prog} list'" if starting else ""
+    unsure = f" while starting a job; it may go on, see '{_command('list', [], options, prog)}'" if starting else ""
     if not job_ids:
         return f"interrupted{unsure}"
     goes_on = "the job goes on" if len(job_ids) == 1 else f"{len(job_ids)} jobs go on"
@@ -72,6 +75,10 @@ def _command(name: str, arguments: Sequence[str], options: Options, prog: str) -
     return f"{prog} {shlex.join(words)}"
 
 
+def _see_list(options: Options, prog: str) -> str:
+    return f"see '{_command('list', [], options, prog)}'"
+
+
 def _still_pending(error: WaitTimeout, options: Options, prog: str) -> str:
     job_ids = error.pending or (str(error.job_id),)
     if len(job_ids) > 1:
@@ -87,7 +94,8 @@ def _still_pending(error: WaitTimeout, options: Options, prog: str) -> str:
 def _no_answer(error: TranslationClientError, options: Options, prog: str) -> str:
     url = options.base_url
     failure = error if isinstance(error, ApiError) else error.__cause__
-    unsure = f"; a job may have been started, see '{prog} list'" if getattr(error, "maybe_created", False) else ""
+    unsure = f"; a job may have been started, see '{_command('list', [], options, prog)}'"
+    unsure = unsure if getattr(error, "maybe_created", False) else ""
     if isinstance(failure, ApiError):
         pause = getattr(failure, "retry_after", None)
         moment = "later" if pause is None else f"in {duration(pause)}"
