@@ -34,12 +34,10 @@ class Repetition(NamedTuple):
     def complaint(self, speed: float) -> Complaint:
         """What is wrong with it."""
         first, second = self.first, self.second
-        after = f"{waited(first, second, speed):.2f} s after {first.name}, {_what_happened(first)}"
         how = "without an idempotency key" if second.key is None else "with a new idempotency key"
-        result = f"jobs {first.job} and {second.job} are the same work: a real API charges twice"
-        if not self.charged_twice:
-            result = "had the first been accepted, a real API would have charged twice"
-        text = f"{second.name} repeats a start {how}, {after}: {result}"
+        later = f"{waited(first, second, speed):.2f} s later {how}"
+        result = "charged twice" if self.charged_twice else "it might have been charged twice"
+        text = f"{second.name} repeats job {first.job}'s, {_what_happened(first)}, {later}: {result}"
         return Complaint(Offence.REPEATED_START, second.user, second.job, second.number, text)
 
 
@@ -75,7 +73,7 @@ def _unread(start: Exchange) -> bool:
 
 def _what_happened(start: Exchange) -> str:
     if start.left:
-        return "whose answer the client did not wait for"
+        return "for whose answer the client did not wait"
     if start.answered is None or _unread(start):
         return "whose answer was lost"
     return f"which was answered {start.status}"
