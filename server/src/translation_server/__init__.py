@@ -1,1 +1,34 @@
-"""A video translation job service that simulates its jobs: run it with `uvicorn main:app` in `server/`."""
+"""A video translation job service that simulates its jobs.
+
+```python
+from translation_server import TranslationServer
+```
+
+What is named here is looked up when it is first used: importing the package itself takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from translation_server.delays import Fixed, Proportional, Uniform
+    from translation_server.embedded import TranslationServer
+    from translation_server.lognormal import LogNormal
+    from translation_server.simulator.clocks import ScaledClock, SteppedClock
+
+__all__ = ["Fixed", "LogNormal", "Proportional", "ScaledClock", "SteppedClock", "TranslationServer", "Uniform"]
+
+_HOMES: Final = {
+    **dict.fromkeys(("Fixed", "Proportional", "Uniform"), "delays"),
+    "LogNormal": "lognormal",
+    **dict.fromkeys(("ScaledClock", "SteppedClock"), "simulator.clocks"),
+    "TranslationServer": "embedded",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

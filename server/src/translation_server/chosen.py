@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import secrets
 from typing import TYPE_CHECKING, Final, cast
 
 from translation_server.delays import Fixed, Uniform
-from translation_server.simulator.clocks import MovableClock, ScaledClock, SteppedClock
+from translation_server.settings import Settings, SettingsError
+from translation_server.simulator.clocks import MovableClock, ScaledClock, SteppedClock, clock_of_speed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from translation_server.clock import Clock
     from translation_server.delay_model import DelayModel
 
 USUAL_USER: Final = "tester"
 """Always the same, for what a seed decides is decided by user."""
+
+
+_NAMES: Final = {"ERROR_PROBABILITY": "error_rate", "RANDOM_SEED": "seed", "API_USERNAME": "username"}
+_VARIABLE: Final = re.compile(r"[A-Z_]{4,}")
+
+
+def settings_of(arguments: Mapping[str, object], known: Collection[str], **given: object) -> Settings:
+    """The settings.
+
+    Args:
+        arguments: What was given beyond the named arguments.
+        known: The names of those.
+        given: Variables by name; None: not given.
+
+    Raises:
+        TypeError: There is no such argument.
+        ValueError: One makes no sense; the message names it as the tester does.
+    """
+    for name in arguments.keys() - Settings.model_fields.keys():
+        near = difflib.get_close_matches(name, [*known, *Settings.model_fields], n=1)
+        raise TypeError(f"there is no setting {name!r}" + (f": did you mean {near[0]!r}?" if near else ""))
+    try:
+        return Settings(**arguments, **{name: value for name, value in given.items() if value is not None})
+    except SettingsError as error:
+        raise ValueError("\n".join(_VARIABLE.sub(_name, line) for line in error.problems)) from None
+
+
+def _name(variable: re.Match[str]) -> str:
+    """What the tester calls a variable; other words in capitals stay as they are."""
+    if variable[0].lower() not in Settings.model_fields:
+        return variable[0]
+    return _NAMES.get(variable[0], variable[0].lower())
 
 
 def delays_of(
@@ -49,7 +84,7 @@ def clock_of(clock: Clock | str | float | None) -> MovableClock:
     if clock == "stepped":
         return SteppedClock()
     if isinstance(clock, (int, float)) and not isinstance(clock, bool):
-        return ScaledClock(clock)
+        return clock_of_speed(clock)
     if isinstance(clock, str) or not hasattr(clock, "call_at"):
         raise ValueError(f"clock is {clock!r}: allowed are 'real', 'stepped', a speed such as 60, or a clock")
     return cast("MovableClock", clock)  # or one of the tester's own, who knows what it can do

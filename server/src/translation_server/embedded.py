@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from translation_server.accounts import Accounts
 from translation_server.app import create_app
-from translation_server.chosen import clock_of, delays_of, users_of
+from translation_server.chosen import clock_of, delays_of, settings_of, users_of
 from translation_server.lifecycle import Lifecycle
-from translation_server.settings import Settings
 from translation_server.simulator.clocks import MovableClock
 from translation_server.simulator.simulator import Simulator
 from translation_server.sockets import most_connections
@@ -74,6 +73,7 @@ class TranslationServer(Lifecycle):
         password: Theirs.
 
     Raises:
+        TypeError: There is no such setting.
         ValueError: A setting makes no sense; the message names it, and what is allowed.
     """
 
@@ -103,9 +103,10 @@ class TranslationServer(Lifecycle):
         self._simulator = Simulator(clock=self.clock, seed=seed, faults=faults, incident=incident)
         self.faults = self._simulator.faults
         chosen = {"min_delay": min_delay, "max_delay": max_delay, "stages": stages and str(stages)}
-        self._settings = Settings(
-            **settings,
-            **{name: value for name, value in chosen.items() if value is not None},
+        self._settings = settings_of(
+            settings,
+            self.__init__.__kwdefaults__,  # type: ignore[misc]  # the names are what is wanted
+            **chosen,
             **delays_of(completion_time, delay_model),
             api_username=self.username,
             api_password=self.password,
