@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from translation_server.joined import Joined
 from translation_server.problems import respond
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_PIPELINED:
             self._stop(400, f"No more than {_MOST_PIPELINED} requests may wait on one connection.")
         super().on_headers_complete()
+        self.cycle.transport = Joined(self.transport)  # type: ignore[assignment]  # as much of one as it needs
         self._has_head = True
 
     def on_body(self, body: bytes) -> None:
