@@ -64,10 +64,9 @@ STORE_BUGS = (
     SERVER("a migration is half done", "stores/postgres_schema.py", '_BEGIN = f"BEGIN; SET LOCAL', '_BEGIN = f"SET LOCAL', SCHEMA),
     SERVER("the error repeats the URL", CONNECTIONS, "raise StoreError(_MALFORMED) from None", 'raise StoreError(f"{_MALFORMED}: {url}") from None', SCHEMA),
     # two servers, one database, a balancer
-    SERVER("cancellations stay where they were made", CHANGES, "        else:\n            self._look_for(owner)\n", "        else:\n            pass\n", MACHINES),
+    SERVER("cancellations stay where they were made", CHANGES, "        else:\n            self._look_for(owner)\n", "        else:\n            pass\n", SHARED),
     SERVER("nothing is heard of others", CHANGES, "                            yield change\n", "                            self._ended.discard(change.owner)\n                    yield Change('', None)\n", MACHINES),
-    SERVER("a job that hastens the next end wakes nobody", CHANGES, "self._hastened.add(owner)", "pass", MACHINES),
-    SERVER("each server has its own end of a job", SQL, "created_at, ends_at, _OUTCOMES", "created_at, ends_at + __import__('os').getpid() / 1e5, _OUTCOMES", MACHINES),
+    SERVER("each server has its own end of a job", SQL, "created_at, ends_at, _OUTCOMES", "created_at, ends_at + __import__('os').getpid() % 7, _OUTCOMES", MACHINES),
     SERVER("each server knows its own keys only", WRITES, "        if keyed:\n", "        if False:\n", MACHINES),
     # SQLite
     SERVER("a failed transaction is left open", "stores/group_commit.py", '            connection.execute("ROLLBACK")\n        raise', "            pass\n        raise", COMMITS),

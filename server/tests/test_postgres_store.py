@@ -144,8 +144,9 @@ async def test_a_replay_misses_nothing_where_clocks_differ(servers, accept):
     assert early.job_id in [job.job_id for job in await servers[3].ended_after("admin", since, 10)]
 
 
-async def test_a_cancellation_is_heard_elsewhere(servers, accept, listen):
-    """Another server is told whose job it was and which, and so is everyone else."""
+async def test_a_cancellation_is_heard_elsewhere(servers, accept, listen, monkeypatch):
+    """Another server is told whose job it was and which, and so is everyone else, without anybody's looking for it."""
+    monkeypatch.setattr(postgres_changes, "_LOOK_INTERVAL", 3600.0)
     heard = [await listen(store) for store in servers[1:]]
     job_id = (await accept(servers[0], owner="zoë ü")).job.job_id
     await servers[0].cancel("zoë ü", job_id, START)
