@@ -101,6 +101,20 @@ def test_one_look_after_the_end_is_allowed(story):
     assert offences(story, limits=Politeness(after_end=0)) == [Offence.AFTER_END]
 
 
+def test_a_start_that_tells_the_end_tells_it_to_nobody_who_waits(story):
+    """Most clients keep its id and no more, and a poll that failed has to be repeated."""
+    story.start(duration=1.0, key="k", status=None, fault="lost_answer")
+    story.sleep(2.0)
+    story.start(key="k", told="completed", poll_after=None, retry_after=None)
+    story.sleep(0.1)
+    story.poll(status=500, **FAILED)
+    story.sleep(0.1)
+    story.poll()
+    report = story.report()
+    report.assert_clean()
+    assert (report.after_end, report.told_after) == (0, (1.0,))
+
+
 def test_a_failed_poll_may_be_repeated_at_once(story):
     """Nobody was told to wait; what the answer before it asked for stays in force."""
     story.start(duration=100.0)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from translation_server.jobs import Job
 
+_WATCHING: Final = frozenset({Kind.POLL, Kind.LATEST, Kind.QUERY, Kind.EVENTS})
 _FULL: Final = 0.9  # of the time for which it was to be held, to be called so
 
 
@@ -31,7 +32,8 @@ class JobReport:
         failed: Those that got no answer, or one that does not tell its status.
         wasted: Those whose answer told nothing new: still pending, and the time to be held, if any, was not over.
         early: Requests before ``Retry-After`` or ``poll_after`` was over.
-        after_end: Polls after its end had been told.
+        after_end: Polls that told its end again, after the one, or the stream, that whoever waits had it from; not
+            counted is what came of a start or of a list, which need not be the waiter's.
         left: Requests whose answer the client did not wait for.
         told_after: The detection delay: from its end to the first answer that told it; None: none did.
         ended_ago: From its end to the report; None: it has not ended.
@@ -78,7 +80,8 @@ class JobStory:
         self._job = job
         self._job_id = next((one.job_id for one in requests if one.job_id), "")
         self._is_listened = is_listened
-        self._told_by = min(tellers, key=lambda one: one.endings[self._job_id].steady, default=None)
+        self._told_by = self._first(tellers)
+        self._known_by = self._first([one for one in tellers if one.kind in _WATCHING])
 
     def judged(self, now: float, speed: float, limits: Politeness) -> tuple[JobReport, list[Complaint]]:
         """What there is to say, and to complain of."""
@@ -86,7 +89,7 @@ class JobStory:
         complaints = [
             *limits.early([one for one in self._requests if one.kind is not Kind.CANCEL], speed),
             *limits.bursts(self._polls, speed),
-            *(limits.after(after, self._told_by) if self._told_by else ()),
+            *(limits.after(after, self._known_by) if self._known_by else ()),
         ]
         early = sum(one.offence is Offence.EARLY for one in complaints)
         return self._report(now, early, len(after)), complaints
@@ -121,11 +124,14 @@ class JobStory:
             return None
         return max(0.0, self._told_by.endings[self._job_id].moment - self._job.ends_at)
 
+    def _first(self, tellers: Sequence[Exchange]) -> Exchange | None:
+        return min(tellers, key=lambda one: one.endings[self._job_id].steady, default=None)
+
     def _polls_after_end(self) -> list[Exchange]:
-        if self._told_by is None:
+        if self._known_by is None:
             return []
-        told = self._told_by.endings[self._job_id].steady
-        return [one for one in self._polls if one.steady_arrived > told]
+        told = self._known_by.endings[self._job_id].steady
+        return [one for one in self._polls if one.steady_arrived > told and self._job_id in one.endings]
 
     def _is_given_up(self) -> bool:
         is_asked = self._is_listened or any(one.over is None for one in self._polls)
