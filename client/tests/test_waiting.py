@@ -39,6 +39,11 @@ def test_confirmation_without_holding_is_no_tight_loop():
     assert len(wait(server).moments) < 20
 
 
+def test_a_promise_to_hold_for_a_moment_is_no_tight_loop():
+    """A server that holds for a hundredth of a second is polled by the schedule, not a hundred times a second."""
+    assert len(wait(Server(ends=60.0, long_poll=True, max_wait=0.02)).moments) < 20
+
+
 @pytest.mark.parametrize("started_here", [True, False])
 def test_a_server_whose_clock_runs_fast_holds_as_long_as_it_says(started_here):
     """Thirty seconds of a clock sixty times as fast are over in half a second, and were held nevertheless."""
@@ -47,6 +52,7 @@ def test_a_server_whose_clock_runs_fast_holds_as_long_as_it_says(started_here):
     assert len(run.moments) == 8
     assert run.over == pytest.approx(4.0, abs=0.01)
     assert run.job.wait_stats.learnt_by == "long poll"
+    assert run.job.wait_stats.detection_delay is None, "two clocks that go differently cannot be compared"
 
 
 def test_hint_is_a_floor():

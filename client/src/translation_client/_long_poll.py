@@ -15,6 +15,7 @@ _TOLERATED_CUTS = 4
 _GRACE = 5.0
 _HELD = 0.5  # of the time asked for: a server that confirms and answers sooner was not holding
 _AT_ONCE = 0.01  # seconds; what is answered sooner was not held, whatever the server's clock says
+_SHORTEST_HOLD = 0.5  # seconds; a server that promises less is asked no more often than one that promises nothing
 
 
 class LongPoll:
@@ -72,6 +73,6 @@ class LongPoll:
 
 
 def _held(promised: float, took: float, passed: float | None) -> bool:
-    if took < _AT_ONCE or promised <= 0.0:
+    if took < _AT_ONCE or promised < _SHORTEST_HOLD:
         return False
     return passed is None or max(took, passed) >= _HELD * promised

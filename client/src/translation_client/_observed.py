@@ -19,6 +19,7 @@ log = logging.getLogger("translation_client")
 E = TypeVar("E", bound=TranslationClientError)
 
 
+_SLOWEST_ANSWER = 1.0  # seconds
 _NEWS = 20  # lines about the ends of jobs waited for together that are worth reading, however many jobs
 
 
@@ -54,10 +55,14 @@ class ServerClock:
             self._ahead = ahead if self._ahead is None else max(ahead, self._ahead)
 
     def since_end(self, job: Job, seen_at: float) -> float | None:
-        """Seconds from the job's end until ``seen_at``; None if the job has not ended or nothing was learnt."""
+        """Seconds from the job's end until ``seen_at``; None if the job has not ended or nothing was learnt.
+
+        An end that lies ahead, by more than an answer takes to come, tells of a clock that does not go like ours.
+        """
         if job.ended_at is None or self._ahead is None:
             return None
-        return max(seen_at + self._ahead - job.ended_at.timestamp(), 0.0)
+        since = seen_at + self._ahead - job.ended_at.timestamp()
+        return max(since, 0.0) if since > -_SLOWEST_ANSWER else None
 
 
 class Observed:

@@ -139,11 +139,11 @@ class Wait:
         applied = applied_wait(response)
         if applied is None:
             self._round_trip = max(0.5 * self._round_trip, took)
-        self._observed.held += applied is not None
         if hold:
             self._experience.server_holds = applied is not None
         passed = self._observed.passed(job, sent)
         held = self._long_poll.answered(hold, applied, took, passed=passed, ended=job.status.is_terminal)
+        self._observed.held += held
         yield from self._take_in(job, self._now, polled=True)
         return _Answer(job, held, retry_after(response) if job.poll_after is None else None)
 
