@@ -33,7 +33,8 @@ from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
 from translation_server.shutdown import on_stop_signal
 from translation_server.simulation import Simulation, model_of
-from translation_server.simulator.configured import clock_of, simulator_of, steady_of
+from translation_server.simulator.clocks import MovableClock
+from translation_server.simulator.configured import clock_of, for_one_process, simulator_of, steady_of
 from translation_server.simulator.control import control
 from translation_server.simulator.layers import around, innermost
 from translation_server.simulator.report_api import reports
@@ -98,7 +99,7 @@ def create_app(
     )
     app.state.settings = settings
     app.state.metrics = metrics
-    app.state.recent = Recent(steady=steady_of(clock))
+    app.state.recent = Recent(0) if isinstance(clock, MovableClock) else Recent()  # nobody remembers while time stands
     app.state.simulator = simulator
     has_control = simulator is not None and settings.control_api == "on"
     parts = [routes.jobs, routes.health, *([control, reports] if has_control else [])]
@@ -120,7 +121,7 @@ def create_app(
         layers = around(layers, simulator, app)
     layers = BasicAuth(layers, accounts or accounts_of(settings))
     layers = Access(layers, count=metrics.request, log=logs.request_log())
-    app.middleware_stack = Guard(layers, settings.max_connections)
+    app.middleware_stack = Guard(layers, settings.max_connections, alone=for_one_process(settings))
     return app
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from translation_client import AsyncTranslationStatusClient, TranslationStatusClient
     from translation_server.clock import Clock
     from translation_server.delay_model import DelayModel
+    from translation_server.service import Service
     from translation_server.serving import ServingThread
     from translation_server.simulator.exchanges import Requests
     from translation_server.simulator.faults import Fault
@@ -122,6 +123,7 @@ class TranslationServer(Lifecycle):
             **chosen,
             **settings,
         }
+        self._service: Service | None = None
         self._clients: list[TranslationStatusClient] = []
         self._forget: Callable[[], None] = lambda: None
         super().__init__(port, most_connections(self._settings.max_connections))
@@ -142,6 +144,12 @@ class TranslationServer(Lifecycle):
             raise ValueError("the jobs are in memory and would be lost: give database_url='sqlite:////tmp/jobs.db'")
         self.__exit__(None, None, None)
         self._start(port, host)
+
+    @property
+    def held(self) -> int:
+        """How many requests and event streams are held at this moment: a test may wait for it before time passes."""
+        self._where()
+        return 0 if self._service is None else len(self._service.waiters)
 
     @property
     def requests(self) -> Requests:
@@ -202,8 +210,9 @@ class TranslationServer(Lifecycle):
         return create_app(self._settings, accounts=Accounts(self._users), clock=self.clock, simulator=self._simulator)
 
     def _is_up(self, run: ServingThread, app: FastAPI) -> None:
+        service = self._service = app.state.service
         if isinstance(self.clock, MovableClock):
-            self._forget = self.clock.ask(lambda: run.call(app.state.service.next_end()))
+            self._forget = self.clock.ask(lambda: run.call(service.next_end()))
 
     def _is_about_to_stop(self) -> None:
         self._forget()

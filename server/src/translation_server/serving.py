@@ -100,6 +100,8 @@ class ServingThread:
     def __init__(self, sock: socket.socket, make_app: Callable[[], FastAPI], max_connections: int) -> None:
         self.started: Future[FastAPI] = Future()
         self.ended: Future[None] = Future()
+        for future in (self.started, self.ended):
+            future.set_running_or_notify_cancel()  # who gives up waiting for it does not cancel it
         self._sock = sock
         self._make_app = make_app
         self._max_connections = max_connections

@@ -12,6 +12,7 @@ except ImportError:  # there are no such limits on Windows
     resource = None  # type: ignore[assignment]
 
 _BACKLOG: Final = 2048
+_LAST_PORT: Final = 65_535
 _RESERVED_FILES: Final = 64  # for all else the process does
 
 
@@ -25,22 +26,22 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         OSError: It cannot be had; the message says which, and why.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise OSError(f"cannot listen on {host}, port {port}: there are ports from 1 to {_LAST_PORT}, and 0 for any")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError, UnicodeError) as error:
+    except (OSError, UnicodeError) as error:
         raise OSError(f"cannot listen on {host!r}, port {port!r}: {error}") from error
     try:
         _claim(sock)
         sock.bind(address)
         sock.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         sock.close()
-        number = getattr(error, "errno", None)
-        reason = getattr(error, "strerror", None) or error
-        raise OSError(number, f"cannot listen on {host}, port {port}: {reason}") from None
+        raise OSError(error.errno, f"cannot listen on {host}, port {port}: {error.strerror}") from None
     return sock
 
 

@@ -25,7 +25,7 @@ def clock_of(settings: Settings) -> Clock:
 
 
 def steady_of(clock: Clock) -> Callable[[], float]:
-    """What rates and short memories go by: a clock that testers move, else the machine's, which nobody sets back."""
+    """What rates are counted by: a clock that testers move, else the machine's, which nobody sets back."""
     return clock.now if isinstance(clock, MovableClock) else time.monotonic
 
 
@@ -34,3 +34,13 @@ def simulator_of(settings: Settings, clock: Clock | None = None) -> Simulator | 
     if settings.faults is None and settings.control_api == "off":
         return None
     return Simulator(clock=clock, seed=settings.random_seed, faults=rules_in(settings.faults or ""))
+
+
+def for_one_process(settings: Settings) -> list[str]:
+    """Variables that are set, and whose state would be another one in each process."""
+    test = {
+        "CLOCK_SPEED": settings.clock_speed != 1,
+        "CONTROL_API": settings.control_api == "on",
+        "FAULTS": settings.faults is not None,
+    }
+    return [name for name, is_set in test.items() if is_set]

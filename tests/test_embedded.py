@@ -1,0 +1,466 @@
+"""The server inside a test, used as testers do: started, asked by our own client on a real socket, and stopped."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import re
+import resource
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from translation_client import JobNotFound
+from translation_server import ScaledClock, SteppedClock, TranslationServer
+from translation_server.simulator.clocks import START
+
+LONG = 5400.0
+PATIENCE = 10.0
+HERE = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def until(condition):
+    """Return once the condition holds, which nothing announces."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.001)
+
+
+def answers(server):
+    return requests.get(f"{server.base_url}/health/ready", timeout=5).json() == {"status": "ready"}
+
+
+def asking(server, path, method="GET", **body):
+    """What makes a request of the server, without our client."""
+    credentials = server.username, server.password
+    return lambda: requests.request(method, server.base_url + path, auth=credentials, timeout=PATIENCE, **body)
+
+
+def is_free(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor() as threads:
+        yield threads
+
+
+@pytest.fixture
+def stepped():
+    with TranslationServer(completion_time=LONG, clock="stepped") as server:
+        yield server
+
+
+# Starting and stopping
+
+
+def test_the_contract_in_three_lines():
+    """A server on a free port, a client for it, and twenty seconds that pass at once, by default as well."""
+    with TranslationServer(completion_time=20.0, error_rate=0.0) as server, server.client() as client:
+        job_id = client.start_job()
+        server.clock.advance(20)
+        assert client.get_status(job_id) == "completed"
+
+
+def test_what_it_was_is_gone_when_it_has_stopped():
+    """No thread, no listening socket; and what asks it then is told how to use it."""
+    before = threading.active_count()
+    server = TranslationServer()
+    with server:
+        assert answers(server)
+        port = server.port
+    assert threading.active_count() == before
+    assert is_free(port)
+    for use in (lambda: server.base_url, lambda: server.port, server.client, server.async_client, server.curl):
+        with pytest.raises(RuntimeError, match="not running: use it inside `with TranslationServer"):
+            use()
+
+
+def test_it_can_be_started_again_but_not_twice():
+    """Each start begins with an empty memory; what was recorded stays."""
+    server = TranslationServer(clock="stepped")
+    with server:
+        job_id = server.client().start_job()
+        with pytest.raises(RuntimeError, match="runs already, at http://127"), server:
+            pass
+        assert answers(server)
+    with server, pytest.raises(JobNotFound):
+        server.client().get_job(job_id)
+    assert [str(request.kind) for request in server.requests] == ["start", "poll"]
+
+
+def test_a_taken_port_is_told_to_the_caller():
+    """The error names the port, and nothing was started."""
+    before = threading.active_count()
+    with TranslationServer() as server:
+        with pytest.raises(OSError, match=rf"cannot listen on 127.0.0.1, port {server.port}: .*in use"):
+            asyncio.run(TranslationServer().start(port=server.port))
+        assert answers(server)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("port", [-1, 65_536, 10**9])
+def test_a_port_that_cannot_be_is_told_to_the_caller(port):
+    """Whatever is wrong with it, it is an OSError."""
+    with pytest.raises(OSError, match="cannot listen on"), TranslationServer(port=port):
+        pass
+
+
+def test_a_database_that_cannot_be_used_is_told_to_the_caller(tmp_path):
+    """The thread that found out is gone, and its socket closed."""
+    before = threading.active_count()
+    server = TranslationServer(database_url=f"sqlite:///{tmp_path}/missing/jobs.db")
+    with pytest.raises(ValueError, match="missing"), server:
+        pass
+    assert threading.active_count() == before
+    assert not server.is_running
+
+
+async def test_asynchronous_code_starts_and_stops_it_by_name():
+    """On the port that is asked for; a second stop does nothing."""
+    server = TranslationServer(completion_time=0)
+    async with server:
+        port = server.port
+    await server.start(port=port)
+    assert server.port == port
+    async with server.async_client() as client:
+        assert await client.wait_for_completion(await client.start_job()) == "completed"
+    await server.stop()
+    await server.stop()
+    assert is_free(port)
+
+
+async def test_stopping_does_not_hold_up_the_loop():
+    """While a held request is answered and the server stops, the test's loop goes on."""
+    async with TranslationServer(clock="stepped") as server, server.async_client() as client:
+        job_id = await client.start_job()
+        waiting = asyncio.create_task(client.wait(job_id, timeout=None))
+        await asyncio.to_thread(until, lambda: server.held == 1)
+        turns = 0
+
+        async def take_turns():
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        others = asyncio.create_task(take_turns())
+        await server.stop()
+        assert turns > 1
+        for task in (others, waiting):
+            task.cancel()
+        await asyncio.gather(others, waiting, return_exceptions=True)
+
+
+async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing():
+    """It is cancelled before it is done, and stops by itself."""
+    before = threading.active_count()
+    server = TranslationServer()
+    starting = asyncio.create_task(server.start())
+    await asyncio.sleep(0)
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+        await server.stop()
+    await asyncio.to_thread(until, lambda: threading.active_count() <= before + 1)
+
+
+def test_a_held_request_is_answered_when_it_stops(pool):
+    """As if the wait were over: the client learns that the job goes on."""
+    with TranslationServer(clock="stepped") as server:
+        job_id = server.client().start_job()
+        ask = asking(server, f"/status/{job_id}?wait=30")
+        held = pool.submit(ask)
+        until(lambda: server.held == 1)
+    assert held.result(PATIENCE).json()["status"] == "pending"
+
+
+def test_many_at_once():
+    """Twenty servers, each on a port of its own, with users and jobs of its own."""
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(TranslationServer(completion_time=0)) for _ in range(20)]
+        job_ids = [server.client().start_job() for server in servers]
+        assert len({server.port for server in servers}) == len({server.password for server in servers}) == 20
+        assert (
+            len({server.client().get_job(job_id).job_id for server, job_id in zip(servers, job_ids, strict=True)}) == 20
+        )
+        with pytest.raises(JobNotFound):
+            servers[0].client().get_job(job_ids[1])
+
+
+def test_jobs_in_a_file_outlive_a_restart(tmp_path):
+    """The port stays as well, and so does a client; in memory they would be lost, so that is refused."""
+    with TranslationServer(clock="stepped", database_url=f"sqlite:///{tmp_path}/jobs.db") as server:
+        port, job_id = server.port, server.client().start_job()
+        server.restart()
+        assert server.port == port
+        assert server.client().get_status(job_id) == "pending"
+    with TranslationServer() as server, pytest.raises(ValueError, match="would be lost"):
+        server.restart()
+
+
+def test_the_process_around_it_stays_as_it_was():
+    """Its signals, its logging, its garbage collection and its limits are its own."""
+
+    def state():
+        loggers = [logging.getLogger(name) for name in ("", "uvicorn", "uvicorn.access", "translation_server")]
+        return (
+            [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)],
+            [(logger.level, logger.propagate, list(logger.handlers)) for logger in loggers],
+            (gc.get_threshold(), gc.get_freeze_count()),
+            resource.getrlimit(resource.RLIMIT_NOFILE),
+        )
+
+    before = state()
+    with TranslationServer() as server:
+        assert answers(server)
+        assert state() == before
+    assert state() == before
+
+
+def test_it_can_be_looked_at_without_showing_the_password():
+    """Where it is, who uses it, what time it is there."""
+    server = TranslationServer(clock="stepped", password="secret")
+    assert repr(server) == f"<TranslationServer not running, user 'tester', {SteppedClock()!r}>"
+    with server:
+        assert "secret" not in repr(server)
+        assert server.base_url in repr(server)
+
+
+def test_other_users_have_jobs_of_their_own():
+    """Each is let in, and none sees the others' jobs."""
+    with TranslationServer(users={"ann": "1", "bob": "2"}) as server:
+        assert (server.username, server.password) == ("ann", "1")
+        job_id = server.client().start_job()
+        with pytest.raises(JobNotFound):
+            server.client(username="bob").get_job(job_id)
+
+
+def test_curl_can_be_copied():
+    """The command line has all that is needed to ask the server from a terminal."""
+    with TranslationServer(password="it's secret") as server:
+        words = shlex.split(server.curl("/jobs", "--silent"))
+        assert words == ["curl", "--user", "tester:it's secret", "--silent", f"{server.base_url}/jobs"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "words"),
+    [
+        ({"completion_tyme": 5}, TypeError, "there is no setting 'completion_tyme': did you mean 'completion_time'"),
+        ({"error_rate": 2}, ValueError, "error_rate is 2: allowed is a number from 0 to 1"),
+        ({"seed": "x"}, ValueError, "seed is 'x'"),
+        ({"max_wait": 0}, ValueError, "max_wait is 0"),
+        ({"completion_time": -1}, ValueError, "completion_time is -1"),
+        ({"completion_time": (7, 3)}, ValueError, r"completion_time is \(7, 3\)"),
+        ({"completion_time": 1, "delay_model": "fixed:1"}, ValueError, "give one of them"),
+        ({"delay_model": "fixed:x"}, ValueError, "delay_model is 'fixed:x': allowed is uniform"),
+        ({"min_delay": 9}, ValueError, "min_delay is 9 and max_delay is 7"),
+        ({"clock": "slow"}, ValueError, "clock is 'slow': allowed are 'real', 'stepped', a speed"),
+        ({"clock": True}, ValueError, "clock is True"),
+        ({"username": "a:b"}, ValueError, "username is 'a:b'"),
+        ({"stages": "a b"}, ValueError, "stages is 'a b'"),
+        ({"faults": ["nonsense"]}, ValueError, "nonsense"),
+        ({"incident": "nonsense"}, ValueError, "nonsense"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_at_once(settings, kind, words):
+    """When the server is made, in the tester's own words."""
+    with pytest.raises(kind, match=words):
+        TranslationServer(**settings)
+
+
+# Time
+
+
+@pytest.mark.parametrize("how", ["long poll", "stream"])
+def test_a_job_of_ninety_minutes_takes_milliseconds(stepped, pool, how):
+    """Awaited by our client, which is told when the clock gets there; it made one request in all."""
+    with stepped.client() as client:
+        job_ids = [client.start_job() for _ in range(1 if how == "long poll" else 5)]
+        waiting = pool.submit(client.wait_all, job_ids)
+        until(lambda: stepped.held == 1)
+        stepped.clock.advance(LONG)
+        jobs = waiting.result(PATIENCE)
+    assert {(str(job.status), job.elapsed_time) for job in jobs} == {("completed", LONG)}
+    assert stepped.clock.now() == START + LONG
+
+
+def test_advances_from_event_to_event(stepped):
+    """To the end of the next pending job, whether anybody waits for it or not; then nothing is left to happen."""
+    client = stepped.client()
+    first, second = (client.start_job(simulate={"duration": seconds}) for seconds in (10, 5))
+    client.cancel_job(client.start_job(simulate={"duration": 1}))
+    assert [stepped.clock.advance_to_next_event() for _ in range(2)] == [5, 5]
+    assert {client.get_status(job_id) for job_id in (first, second)} == {"completed"}
+    with pytest.raises(LookupError, match="no job is pending"):
+        stepped.clock.advance_to_next_event()
+
+
+def test_a_held_request_that_has_waited_long_enough_is_an_event(stepped, pool):
+    """Its thirty seconds are the server's: it is told at once that the job goes on, and why it may ask again."""
+    job_id = stepped.client().start_job()
+    held = pool.submit(asking(stepped, f"/status/{job_id}?wait=30"))
+    until(lambda: stepped.held == 1)
+    assert stepped.clock.advance_to_next_event() == 30
+    answer = held.result(PATIENCE)
+    assert (answer.json()["status"], answer.headers["Retry-After"]) == ("pending", "0")
+    assert answer.json()["elapsed_time"] == 30
+
+
+@pytest.mark.parametrize("speed", [60, 1000])
+def test_our_client_copes_with_a_server_whose_time_flies(speed):
+    """A hold of thirty seconds comes back within a fraction of one, and is repeated: no storm, and no standstill."""
+    with TranslationServer(completion_time=speed * 0.4, clock=speed) as server, server.client() as client:
+        job = client.wait(client.start_job(), timeout=60)
+        assert job.status == "completed"
+        assert job.wait_stats.polls <= 2 + speed * 0.4 / 30
+        assert all(request.fault is None for request in server.requests)
+        assert not server.report().jobs[0].early
+
+
+def test_hints_are_in_the_seconds_of_who_sleeps():
+    """At sixty times the speed, ten minutes are over in ten seconds; who steps the clock is told of ten minutes."""
+    found = []
+    for clock in (60, "stepped"):
+        with TranslationServer(completion_time=600, clock=clock) as server:
+            job = server.client().get_job(server.client().start_job())
+            found.append(job.poll_after)
+    assert 9 < found[0] <= 10.1
+    assert 600 <= found[1] <= 600.1
+
+
+def test_rates_are_counted_in_the_servers_time():
+    """Who made all the requests allowed may go on once the clock has moved."""
+    with TranslationServer(clock="stepped", rate_limit=1, rate_burst=2) as server:
+        ask = asking(server, "/jobs")
+        assert [ask().status_code for _ in range(3)] == [200, 200, 429]
+        server.clock.advance(1)
+        assert [ask().status_code for _ in range(2)] == [200, 429]
+
+
+def test_jobs_are_forgotten_in_the_servers_time():
+    """A month later the job is gone, and nobody is told of it from memory."""
+    with TranslationServer(completion_time=5, clock="stepped", retention=86400 * 30) as server:
+        ask = asking(server, f"/jobs/{server.client().start_job()}")
+        server.clock.advance(5)
+        assert ask().json()["status"] == "completed"
+        server.clock.advance(86400 * 34)
+        until(lambda: ask().status_code == 404)
+
+
+def test_servers_may_share_a_clock():
+    """What one advances, the other lives through; the next event is that of either."""
+    clock = SteppedClock()
+    with (
+        TranslationServer(completion_time=100, clock=clock) as one,
+        TranslationServer(completion_time=50, clock=clock) as other,
+    ):
+        first, second = one.client().start_job(), other.client().start_job()
+        assert clock.advance_to_next_event() == 50
+        assert (one.client().get_status(first), other.client().get_status(second)) == ("pending", "completed")
+
+
+def test_a_clock_of_ones_own():
+    """Any clock will do, and is the server's."""
+    clock = ScaledClock(60, start=0.0)
+    with TranslationServer(clock=clock) as server:
+        assert server.clock is clock
+        assert server.client().get_job(server.client().start_job()).created_at.year == 1970
+
+
+# Fates
+
+
+def test_a_job_may_be_given_its_fate():
+    """Its duration, its outcome, and what its hints are made from."""
+    with TranslationServer(clock="stepped") as server, server.client() as client:
+        job_id = client.start_job(simulate={"duration": 8, "outcome": "error", "delay_model": "fixed:4"})
+        assert 4 <= client.get_job(job_id).poll_after <= 4.1
+        server.clock.advance(7.999)
+        assert client.get_job(job_id).progress == 0.99
+        server.clock.advance(0.001)
+        assert client.get_job(job_id).error.code == "translation_failed"
+
+
+def test_jobs_tell_their_stage():
+    """Where stages are configured; elsewhere there is no word of them."""
+    texts = {"stages": "transcribing:0.2,translating:0.6,rendering:0.2"}
+    for settings, stages in ((texts, ["transcribing", "translating", None]), ({}, ["none"] * 3)):
+        with TranslationServer(completion_time=100, clock="stepped", **settings) as server:
+            ask = asking(server, f"/jobs/{server.client().start_job()}")
+            told = []
+            for _ in range(3):
+                told.append(ask().json().get("stage", "none"))
+                server.clock.advance(50)
+        assert told == stages
+
+
+def test_a_video_that_would_take_too_long_is_refused():
+    """In words, and nothing is stored."""
+    with TranslationServer(delay_model="proportional:2") as server:
+        answer = asking(server, "/jobs", method="POST", json={"video_length": 1e9})()
+        assert answer.status_code == 422
+        assert re.match("video_length: .* would take 2e\\+09 seconds", answer.json()["detail"])
+        assert asking(server, "/jobs")().json()["jobs"] == []
+
+
+@pytest.mark.parametrize("model", ["", "gauss:1:2", "lognormal:60:30", "fixed:1e10", "fixed:" + "1" * 3000])
+def test_a_delay_model_that_is_none_is_refused(model):
+    """The field is named, its value is not repeated."""
+    with TranslationServer() as server:
+        answer = asking(server, "/jobs", method="POST", json={"simulate": {"delay_model": model}})()
+        assert answer.status_code == 422
+        assert answer.json()["errors"][0]["field"] == "simulate.delay_model"
+        assert len(answer.text) < 700
+
+
+def test_one_seed_gives_the_same_jobs():
+    """Durations and outcomes by number; without a seed, the line that repeats a run names the one there was."""
+
+    def fates(server):
+        with server, server.client() as client:
+            jobs = [client.get_job(client.start_job()) for _ in range(20)]
+            server.clock.advance(100)
+            return [(client.get_job(job.job_id).elapsed_time, str(client.get_status(job.job_id))) for job in jobs]
+
+    settings = {"error_rate": 0.5, "clock": "stepped"}
+    first = TranslationServer(**settings)
+    told = fates(first)
+    seed = int(re.search(r"seed=(\d+)", first.replay_line)[1])
+    assert told == fates(TranslationServer(**settings, seed=seed))
+    assert told != fates(TranslationServer(**settings, seed=seed + 1))
+
+
+def test_the_client_is_asked_for_when_it_is_missing():
+    """The error says what to install."""
+    program = (
+        "import sys; sys.modules['translation_client'] = None\n"
+        "from translation_server import TranslationServer\n"
+        "with TranslationServer() as server: server.client()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=HERE, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "pip install 'translation-client'" in done.stderr
+
+
+def test_naming_the_package_costs_nothing():
+    """Who imports it for its version does not import a web framework; and what it does not have, it says."""
+    program = "import sys, translation_server; print('fastapi' in sys.modules); translation_server.Server"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=HERE, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout == "False\n"
+    assert "has no attribute 'Server'" in done.stderr
