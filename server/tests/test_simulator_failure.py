@@ -3,23 +3,24 @@
 import pytest
 from server.tests.exchanges import Story
 
-from translation_server.simulator.clocks import SteppedClock
 from translation_server.simulator.failure import what_the_server_saw
-from translation_server.simulator.simulator import Simulator
 
 
 @pytest.fixture
-def simulator():
-    return Simulator(clock=SteppedClock(), seed=7)
+def story():
+    return Story()
 
 
-def test_it_says_how_to_see_it_again_and_what_happened(simulator):
+def lines_of(story):
+    return what_the_server_saw(story.log.requests(), story.report(), "TranslationServer(seed=7)").splitlines()
+
+
+def test_it_says_how_to_see_it_again_and_what_happened(story):
     """The line that replays it, the report card, the requests."""
-    story = Story(log=simulator.exchanges)
     story.start(duration=1.0)
     story.sleep(2.0)
     story.poll()
-    lines = what_the_server_saw(simulator, "TranslationServer(seed=7)").splitlines()
+    lines = lines_of(story)
     assert lines[0] == "To see it again: TranslationServer(seed=7)"
     assert "Nothing to complain of." in lines
     assert lines[-3:] == [
@@ -29,17 +30,16 @@ def test_it_says_how_to_see_it_again_and_what_happened(simulator):
     ]
 
 
-def test_it_shows_the_last_twenty_requests(simulator):
+def test_it_shows_the_last_twenty_requests(story):
     """And counts those before."""
-    story = Story(log=simulator.exchanges)
     for _ in range(25):
         story.start()
-    lines = what_the_server_saw(simulator, "").splitlines()
+    lines = lines_of(story)
     assert "The last requests (and 5 before them):" in lines
     assert lines[-20].startswith("  #6 ")
     assert lines[-1].startswith("  #25 ")
 
 
-def test_it_says_when_nothing_arrived(simulator):
+def test_it_says_when_nothing_arrived(story):
     """Which is often what was wrong."""
-    assert what_the_server_saw(simulator, "").splitlines()[-2:] == ["The last requests:", "  nothing arrived"]
+    assert lines_of(story)[-2:] == ["The last requests:", "  nothing arrived"]

@@ -8,16 +8,20 @@ def test_a_long_job(translation_server):
     translation_server.clock.advance(5400)
     assert client.wait(job_id).status in {"completed", "error"}
 ```
+
+The report of a test that fails has a section about the server: the line that makes the same one again, how the client
+behaved, and the last requests.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     # Imported where it is needed: the plugin is loaded in every run of pytest, whether a server is wanted or not.
     from translation_server.embedded import TranslationServer
@@ -47,6 +51,34 @@ def translation_server(request: pytest.FixtureRequest) -> Iterator[TranslationSe
     with _made(request.node) as server:
         request.node.stash[SERVER] = server
         yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failed test's report how to see it again, the report card and the last requests."""
+    report = yield
+    if report.failed:
+        report.sections += [("translation server", _seen_by(server)) for server in _servers_of(item, call)]
+    return report
+
+
+def _seen_by(server: TranslationServer) -> str:
+    from translation_server.simulator.failure import what_the_server_saw  # noqa: PLC0415 - see above
+
+    return what_the_server_saw(server.requests, server.report(), server.replay_line)
+
+
+def _servers_of(item: pytest.Item, call: pytest.CallInfo[None]) -> list[TranslationServer]:
+    """The fixture's, and those of the functions in which the test failed: `with TranslationServer() as server:`."""
+    embedded = sys.modules.get("translation_server.embedded")
+    if embedded is None:
+        return []
+    values = [item.stash.get(SERVER, None)]
+    for entry in call.excinfo.traceback if call.excinfo else ():
+        values += entry.frame.f_locals.values()
+    return list({id(one): one for one in values if isinstance(one, embedded.TranslationServer)}.values())
 
 
 def _made(item: pytest.Item) -> TranslationServer:

@@ -5,30 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from translation_server.simulator.simulator import Simulator
+    from translation_server.simulator.exchanges import Requests
+    from translation_server.simulator.report import Report
 
-TITLE: Final = "translation server"
 _LAST: Final = 20
 
 
-def what_the_server_saw(simulator: Simulator, replay_line: str) -> str:
+def what_the_server_saw(requests: Requests, report: Report, replay_line: str) -> str:
     """How to see it again, the report card, and the last requests.
 
     Args:
-        simulator: Of the server.
+        requests: All of them.
+        report: About them.
         replay_line: Makes a server with the same jobs and the same bad luck.
     """
-    requests = simulator.requests
     last = requests[-_LAST:]
     earlier = f" (and {len(requests) - len(last)} before them)" if len(requests) > len(last) else ""
-    return "\n".join(
-        [
-            f"To see it again: {replay_line}",
-            "",
-            str(simulator.report()),
-            "",
-            f"The last requests{earlier}:",
-            *(f"  {one}" for one in last),
-            *(["  nothing arrived"] if not last else []),
-        ]
-    )
+    lines = [f"  {one}" for one in last] or ["  nothing arrived"]
+    return "\n".join([f"To see it again: {replay_line}", "", str(report), "", f"The last requests{earlier}:", *lines])
