@@ -89,6 +89,9 @@ def prepare(path: str) -> None:
         _refuse_newer_or_damaged(path)
     try:
         with closing(connect(path)) as connection:
+            # Until the file is in WAL mode a journal is deleted at each commit, and if a power cut brought it back it
+            # would undo the tables, with all that had been put into them meanwhile: wait for its deletion as well.
+            connection.execute("PRAGMA synchronous = EXTRA")
             create_schema(connection)
             _switch_to_wal(connection)
     except sqlite3.Error as error:
