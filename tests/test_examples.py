@@ -74,6 +74,10 @@ ROWS = {
         ("exit status 4", "The job ended", "The client wrote", "Initial status: pending", "The server wrote", "POST"),
         lambda _: given(PORT=str(free_port()), PYTHON=sys.executable, MIN_DELAY="0.2", MAX_DELAY="0.5"),
     ),
+    "callbacks.py": Row(
+        (r"pending after 0\.0 s", rf"{ENDED} after 1\.\d s", f"The job ended as {ENDED}"),
+        lambda _: given("0", COMPLETION_TIME="1"),
+    ),
     "context_manager.py": Row(("0.0 s  pending", ENDED, f"The video of 10 s ended as {ENDED}")),
     "many_jobs.py": Row(("1/5  part", "5/5  part", ENDED), lambda _: given("5")),
     "notebook.ipynb": Row((f"{ENDED} after .* by 1 request", "pending", ENDED, *[rf"\.\.\w+  {ENDED}"] * 5)),
@@ -90,9 +94,16 @@ ROWS = {
         a_plain_server,
     ),
     "poll.sh": Row(("started ", ENDED)),
+    "test_dubbing.py": Row(("3 passed",)),
     "resume.py": Row((rf"{ENDED} after \d+\.\d s",), a_job_of_another_process),
 }
 BESIDE = {"plain_server.py"}  # the stage of plain_polling.py
+RUNNERS = {
+    "*.sh": ["bash"],
+    "*.ipynb": [sys.executable, ROOT / "tests/run_notebook.py"],
+    # Where the server is installed, pytest finds its plugin by itself.
+    "test_*.py": [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "translation_server.pytest_plugin"],
+}
 OTHERS = {"README.md"}
 OF_THE_SIMULATOR = {"caught", "polite.py"}  # run by the tests of the report card
 
@@ -108,8 +119,8 @@ def server(tmp_path_factory):
 def run(words: list[str], environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess:
     """Runs an example as its docstring says; in a folder of its own, for what it writes."""
     name, *arguments = words
-    before = {".sh": ["bash"], ".ipynb": [sys.executable, ROOT / "tests/run_notebook.py"]}
-    command = [*before.get(Path(name).suffix, [sys.executable]), EXAMPLES / name, *arguments]
+    runner = next((runner for shape, runner in RUNNERS.items() if Path(name).match(shape)), [sys.executable])
+    command = [*runner, EXAMPLES / name, *arguments]
     variables = clean_environment() | {"PYTHONPATH": SOURCES, "PYTHONUTF8": "1"} | environment
     return subprocess.run(
         command, env=variables, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
