@@ -75,6 +75,8 @@ def test_a_wrong_configuration_is_refused_in_plain_lines(tmp_path, command, argu
         (["--host", "0.0.0.0"], SAMPLE, "API_PASSWORD is the one of .env.example, which everyone can read"),  # noqa: S104 - refused
         (["--workers", "2"], CREDENTIALS | {"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL is sqlite:///:memory"),
         (["--workers", "2"], CREDENTIALS | {"DATABASE_URL": "sqlite:///no/such/jobs.db"}, "DATABASE_URL: "),
+        (["--workers", "2"], CREDENTIALS | {"CONTROL_API": "on"}, "CONTROL_API is for one process, and every worker"),
+        (["--workers", "2"], CREDENTIALS | {"FAULTS": "reset"}, "FAULTS is for one process, and every worker would"),
         (["--workers", "2"], CREDENTIALS | {"MIN_DELAY": "8"}, "MIN_DELAY is 8 and MAX_DELAY is 7"),
         (["--workers", "0"], CREDENTIALS, "argument --workers: allowed is a whole number from 1 to 256, not '0'"),
         (["--port", "65536"], CREDENTIALS, "argument --port: allowed is a whole number from 0 to 65535"),

@@ -60,6 +60,16 @@ def test_guard_of_another_protocol(caplog):
     assert "slow connections are not closed: that needs uvicorn with httptools" in caplog.messages
 
 
+@pytest.mark.parametrize(("workers", "said"), [(1, False), (3, True)])
+def test_what_is_for_one_process(caplog, workers, said):
+    """Where each of several processes has a state of its own, the operator is told."""
+    with serving(
+        Guard(PlainTextResponse("ok"), 1000, alone=["FAULTS", "CONTROL_API"]), interface="asgi3", workers=workers
+    ):
+        pass
+    assert ("FAULTS, CONTROL_API: for one process, and each of the 3 has its own" in caplog.messages) is said
+
+
 @pytest.mark.parametrize(
     ("before", "after", "allowed"),
     [

@@ -23,6 +23,7 @@ from translation_server.app import create_app
 from translation_server.configured import ENV_FILE, WRONG_CONFIGURATION
 from translation_server.guard import DRAINED_AFTER
 from translation_server.settings import Settings, SettingsError
+from translation_server.simulator.configured import for_one_process
 
 _KEEP_ALIVE: Final = (
     75  # seconds; longer than load balancers keep idle connections, so that none closes under a request
@@ -67,8 +68,8 @@ def refusals(settings: Settings, host: str, workers: int) -> Iterator[str]:
         yield f"API_PASSWORD is the one of .env.example, which everyone can read: choose your own to serve on {host}"
     if settings.database_url == "sqlite:///:memory:" and workers > 1:
         yield "DATABASE_URL is sqlite:///:memory:, of which every worker would have its own: serve it with --workers 1"
-    if settings.clock_speed != 1 and workers > 1:
-        yield "CLOCK_SPEED is not 1, and every worker would have a clock of its own: serve it with --workers 1"
+    for name in for_one_process(settings) if workers > 1 else ():
+        yield f"{name} is for one process, and every worker would have its own: serve it with --workers 1"
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ except ImportError:  # there are no such limits on Windows
     resource = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -42,11 +42,13 @@ class Guard:
     Args:
         app: the application behind it.
         most: connections at the same time; fewer, if the process cannot open as many files.
+        alone: names of settings that mean nothing sensible to one of several processes.
     """
 
-    def __init__(self, app: ASGIApp, most: int) -> None:
+    def __init__(self, app: ASGIApp, most: int, *, alone: Sequence[str] = ()) -> None:
         self._app = app
         self._most = most
+        self._alone = alone
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one connection."""
@@ -56,6 +58,10 @@ class Guard:
                 config.timeout_graceful_shutdown = DRAINED_AFTER
             if config is None or not guard(config, Connections(allowed_connections(self._most))):
                 _LOGGER.warning("slow connections are not closed: that needs uvicorn with httptools")
+            if config is not None and config.workers > 1 and self._alone:
+                _LOGGER.warning(
+                    "%s: for one process, and each of the %d has its own", ", ".join(self._alone), config.workers
+                )
         return self._app(scope, receive, send)
 
 
