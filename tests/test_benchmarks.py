@@ -213,3 +213,11 @@ def test_imports_compares_both():
     assert status == 0, printed
     assert len(row(printed, "`import requests`")[0]) == len(row(printed, "`import translation_client`")[0]) == 2
     assert re.search(r"-?\d+\.\d ms more, of the processor -?\d+\.\d ms more", printed)
+
+
+def test_embedded_compares_both():
+    """The command prints how long each takes to answer and to stop."""
+    status, printed = command("embedded.py", "--runs", "1")
+    assert status == 0, printed
+    assert len(row(printed, "`TranslationServer()`")[0]) == len(row(printed, "`uvicorn main:app`")[0]) == 2
+    assert re.search(r"\d+ times as fast to start, \d+ times to stop", printed)

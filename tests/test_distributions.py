@@ -93,6 +93,14 @@ def test_the_command_is_installed(user):
     assert "0.1.0" in run(["venv/bin/translation-client", "--version"], user)
 
 
+def test_pytest_finds_the_plugin(user):
+    """Once the server is installed, the fixture is there, without a word about it anywhere."""
+    test = "def test(translation_server):\n    assert translation_server.clock.advance(5400) is None\n"
+    (user / "test_it.py").write_text(test, "utf-8")
+    command = ["venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    assert "1 passed" in run(command, user)
+
+
 def test_types_reach_the_user(user):
     """A type checker sees the client's annotations, and finds the user's mistake with them."""
     mistake = "from translation_client import TranslationStatusClient\nTranslationStatusClient().start_job() + 1\n"
