@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _BUGS = ("acknowledge-before-commit", "forget-keys", "draw-at-every-start")
 _DELAYS = {"min_delay": 0.0, "max_delay": 0.8, "max_wait": 1.0}
-_LONGEST_LIFE = 0.3  # seconds from readiness to the kill, where the time decides
+_LONGEST_LIFE = 0.2  # seconds from readiness to the kill, where the time decides
 _USERS = 48
 
 

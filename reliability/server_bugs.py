@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from translation_server import bodies, clock, representation
+from translation_server import app, bodies, clock, representation
 from translation_server.jobs import Draft, Job, Status
 from translation_server.service import Service, Snapshot
 from translation_server.waiting import Waiter, Waiters
@@ -116,7 +117,13 @@ def sleepy_waiters() -> None:
     Waiters.ended = lambda *_: None  # type: ignore[method-assign]
 
 
+def deaf_to_sigterm() -> None:
+    """The web server alone knows that it is to stop; who is held is not told."""
+    app.on_stop_signal = lambda _: nullcontext()  # type: ignore[assignment, return-value]
+
+
 BUGS: dict[str, Callable[[], None]] = {
+    "deaf-to-sigterm": deaf_to_sigterm,
     "sleepy-waiters": sleepy_waiters,
     "acknowledge-before-commit": acknowledge_before_commit,
     "forget-keys": forget_keys,
