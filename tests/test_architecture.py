@@ -60,7 +60,7 @@ SERVER = Part(
     ROOT / "server/src/translation_server",
     layers=(
         ("pytest_plugin",),
-        ("embedded",),
+        ("embedded", "faults", "incidents"),
         ("cli", "report_command", "__main__"),
         ("configured",),
         ("chosen", "lifecycle"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from translation_server.clock import SystemClock
 from translation_server.simulator.clocks import MovableClock, clock_of_speed
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from translation_server.clock import Clock
     from translation_server.settings import Settings
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 
 def clock_of(settings: Settings) -> Clock:
@@ -30,9 +33,13 @@ def steady_of(clock: Clock) -> Callable[[], float]:
 
 
 def simulator_of(settings: Settings, clock: Clock | None = None) -> Simulator | None:
-    """The simulator, or None if neither `CONTROL_API` nor `FAULTS` asks for one."""
+    """The simulator, or None if neither `CONTROL_API` nor `FAULTS` asks for one; the log warns of it."""
     if settings.faults is None and settings.control_api == "off":
         return None
+    if settings.faults is not None:
+        _LOGGER.warning("requests go wrong on purpose: FAULTS is %s", settings.faults)
+    if settings.control_api == "on":
+        _LOGGER.warning("CONTROL_API is on: every user may let requests go wrong, move the clock and read the record")
     return Simulator(clock=clock, seed=settings.random_seed, faults=rules_in(settings.faults or ""))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from typing import TYPE_CHECKING, Final
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from translation_server.simulator.exchanges import Exchange
     from translation_server.simulator.simulator import Simulator
 
+_LOGGER: Final = logging.getLogger(__name__)
 _LONGEST_ECHO: Final = 64
 
 
@@ -74,6 +76,8 @@ class Faulty:
         finally:
             if placed and exchange.fault is None:
                 self._simulator.faults.spare(placed, exchange)
+            elif placed:
+                _LOGGER.info("fault %s struck %s of user %s", placed.rule, exchange.name, exchange.user)
 
     async def _handle(self, fault: Fault | None, wire: Wire) -> None:
         if isinstance(fault, BEFORE):
