@@ -224,20 +224,30 @@ def test_a_short_wait_is_no_long_poll(story):
     for _ in range(3):
         story.poll(held=0.1)
         story.sleep(0.1)
-    assert offences(story) == []
+    assert story.report().wasted == 3
     story.poll(poll_after=2.0)
     story.poll(held=0.1)
     assert offences(story) == [Offence.EARLY]
 
 
-def test_too_many_polls_in_a_second_are_a_burst(story):
-    """Whatever they are answered: a client pauses after failures as well."""
+def test_failed_polls_without_a_pause_are_a_burst(story):
+    """Nobody said when to come again, but a client pauses after failures as well."""
     story.start(duration=100.0)
     story.sleep(2.0)
     for _ in range(14):
         story.poll(status=500, **FAILED)
         story.sleep(0.08)
-    assert texts(story) == ["job 1: poll #1 and 12 more came within 1 s; 10 in all are allowed"]
+    assert texts(story) == ["job 1: poll #1 and 12 more failed within 1 s: a client pauses before it asks again"]
+
+
+def test_many_polls_in_a_second_are_fine_where_the_server_asks_for_them(story):
+    """It said when to come again, each time."""
+    story.start(duration=100.0)
+    story.sleep(2.0)
+    for _ in range(14):
+        story.poll(poll_after=0.05)
+        story.sleep(0.05)
+    assert offences(story) == []
 
 
 def test_polls_after_the_end_was_told_are_pointless(story):

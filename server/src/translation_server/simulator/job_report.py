@@ -30,7 +30,7 @@ class JobReport:
         polls: Requests for its status.
         held: Those among them that were long polls.
         failed: Those that got no answer, or one that does not tell its status.
-        wasted: Those whose answer told nothing new: still pending, and the time to be held, if any, was not over.
+        wasted: Those whose answer told nothing new: still pending, and it was no full long poll.
         early: Requests before ``Retry-After`` or ``poll_after`` was over.
         after_end: Polls that told its end again, after the one, or the stream, that whoever waits had it from; not
             counted is what came of a start or of a list, which need not be the waiter's.
@@ -92,9 +92,9 @@ class JobStory:
             *(limits.after(after, self._known_by) if self._known_by else ()),
         ]
         early = sum(one.offence is Offence.EARLY for one in complaints)
-        return self._report(now, early, len(after)), complaints
+        return self._report(now, limits, early, len(after)), complaints
 
-    def _report(self, now: float, early: int, after_end: int) -> JobReport:
+    def _report(self, now: float, limits: Politeness, early: int, after_end: int) -> JobReport:
         ended_ago = now - self._job.ends_at if self._job and self._job.ends_at <= now else None
         return JobReport(
             user=self._requests[0].user,
@@ -105,7 +105,7 @@ class JobStory:
             polls=len(self._polls),
             held=sum(one.held is not None for one in self._polls),
             failed=sum(one.over is not None and one.told is None for one in self._polls),
-            wasted=sum(map(_is_wasted, self._polls)),
+            wasted=sum(_is_wasted(one, limits.shortest_hold) for one in self._polls),
             early=early,
             after_end=after_end,
             left=sum(one.left for one in self._requests),
@@ -163,7 +163,7 @@ def _story(
     return JobStory(requests, tellers.get(job_id, ()), jobs.get(job_id), is_listened=requests[0].user in listeners)
 
 
-def _is_wasted(poll: Exchange) -> bool:
+def _is_wasted(poll: Exchange, shortest_hold: float) -> bool:
     if poll.told != "pending" or poll.over is None:
         return False
-    return poll.held is None or poll.over - poll.arrived < _FULL * poll.held
+    return (poll.held or 0.0) < shortest_hold or poll.over - poll.arrived < _FULL * (poll.held or 0.0)

@@ -25,7 +25,7 @@ class Offence(StrEnum):
     """What a client can do wrong."""
 
     EARLY = "early"  # before Retry-After or poll_after was over
-    BURST = "burst"  # many polls of one job within a second
+    BURST = "burst"  # polls that failed, repeated with next to no pause
     AFTER_END = "after the end"  # polls though the end was told
     REPEATED_START = "repeated start"  # without its idempotency key, after an answer that was lost or a 5xx
 
@@ -59,7 +59,8 @@ class Politeness:
             minutes; a ``Retry-After`` of a refusal (429, 503) has to be waited for however long it is.
         shortest_hold: A long poll that asks to be held for this long, or longer, may follow a pending answer at once:
             it takes the place of all the polls in that time.
-        most_in_a_second: Polls of one job within any second, whatever was told.
+        most_failed_in_a_second: Polls of one job that fail within any second: nobody told the client when to come
+            again, so it has to pause by itself.
         after_end: Polls of one job after its end was told: one, to fetch what it came to.
     """
 
@@ -67,7 +68,7 @@ class Politeness:
     longest_tolerance: float = 0.05
     longest_hint: float = 30.0
     shortest_hold: float = 1.0
-    most_in_a_second: int = 10
+    most_failed_in_a_second: int = 10
     after_end: int = 1
 
     def early(self, requests: Sequence[Exchange], speed: float) -> Iterator[Complaint]:
@@ -85,15 +86,16 @@ class Politeness:
                 yield _early(request, pause, speed)
 
     def bursts(self, polls: Sequence[Exchange], speed: float) -> Iterator[Complaint]:
-        """Whether one job was polled too often within a second: its worst second."""
-        first, most, begun = None, self.most_in_a_second, 0
-        for index, poll in enumerate(polls):
-            while _gap(polls[begun], poll, speed) > 1.0:
+        """Whether polls of one job that failed were repeated with next to no pause: the worst second of it."""
+        failed = [one for one in polls if one.told is None and one.over is not None]
+        first, most, begun = None, self.most_failed_in_a_second, 0
+        for index, poll in enumerate(failed):
+            while _gap(failed[begun], poll, speed) > 1.0:
                 begun += 1
             if index - begun + 1 > most:
-                first, most = polls[begun], index - begun + 1
+                first, most = failed[begun], index - begun + 1
         if first is not None:
-            text = f"{first.name} and {most - 1} more came within 1 s; {self.most_in_a_second} in all are allowed"
+            text = f"{first.name} and {most - 1} more failed within 1 s: a client pauses before it asks again"
             yield Complaint(Offence.BURST, first.user, first.job, first.number, text)
 
     def after(self, polls: Sequence[Exchange], told_by: Exchange) -> Iterator[Complaint]:
