@@ -64,7 +64,9 @@ class Access:
         answer = _Answer(scope, send, _request_id(headers))
         named = REQUEST_ID.set(scope["request_id"])
         try:
-            if is_cross_site(scope["method"], headers):
+            refused = is_cross_site(scope["method"], headers)
+            del headers  # which thousands of held requests would keep
+            if refused:
                 await respond(403, "Pages of other sites may not do this.")(scope, receive, answer.send)
             else:
                 await self._app(scope, receive, answer.send)

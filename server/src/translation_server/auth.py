@@ -9,7 +9,7 @@ from translation_server.logins import Logins
 from translation_server.problems import ProblemError, answer_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -43,19 +43,24 @@ class BasicAuth:
         self._recall = self._logins.recall
         self._is_open = is_open
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one connection; no coroutine for known users, because held requests would keep one each."""
         if scope["type"] in {"http", "websocket"}:
             authorization = _authorization(scope)
             user = self._recall(authorization) if authorization is not None else None
-            if user is None and not self._is_open(path_of(scope)):
-                try:
-                    user = await self._logins.log_in(authorization, scope.get("client"))
-                except ProblemError as problem:
-                    return await _refuse(problem, scope, receive, send)
             if user is not None:
                 scope["user"] = user
-        return await self._app(scope, receive, send)
+            elif not self._is_open(path_of(scope)):
+                return self._log_in(authorization, scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _log_in(self, authorization: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            scope["user"] = await self._logins.log_in(authorization, scope.get("client"))
+        except ProblemError as problem:
+            await _refuse(problem, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def _refuse(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 _LOGGER: Final = logging.getLogger(__name__)
-_REQUEST_TIME: Final = 10.0  # seconds from a request's first byte to its last
+_REQUEST_TIME: Final = 8.0  # seconds from a request's first byte to its last
 _STALLED_TIME: Final = 30.0  # seconds in which a client that does not read may go on not reading
 _EVICTED_AT_ONCE: Final = 20  # a twentieth: looking for the quiet ones takes longer than closing them
 _LOG_INTERVAL: Final = 60.0  # seconds

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from starlette.types import Receive
+    from starlette.types import Message, Receive
 
     from translation_server.clock import Clock
     from translation_server.jobs import Job
@@ -57,7 +57,7 @@ class Waiter:
 
     def __init__(self, registry: Waiters, owner: str, job_id: str | None, receive: Receive | None) -> None:
         self._registry = registry
-        self._receive = receive
+        self._receive = receive or _nothing
         self._task: asyncio.Task[object] | None = None
         self._asleep = False
         self._woken = False
@@ -84,9 +84,23 @@ class Waiter:
 
         If it was woken since it last waited, it returns at once; and if its client has left, it is ``gone``.
         """
-        if not self._woken:
-            await self._sleep(moment, patience)
-        self._woken = False
+        if self._woken:
+            self._woken = False
+            return
+        self._fall_asleep(moment)
+        end = None if patience is None else asyncio.get_running_loop().call_later(patience, self.wake)
+        try:
+            while (await self._receive())["type"] != "http.disconnect":
+                pass
+            self.gone = True
+        except asyncio.CancelledError:
+            if self._asleep or (self._task is not None and self._task.uncancel()):
+                raise  # somebody else wants this task to end
+        finally:
+            self._asleep = self._woken = False
+            self.moment = math.inf
+            if end is not None:
+                end.cancel()
 
     def wake(self) -> None:
         """Let it look again."""
@@ -100,35 +114,22 @@ class Waiter:
         self.gone = True
         self.wake()
 
-    async def _sleep(self, moment: float, patience: float | None) -> None:
+    def _fall_asleep(self, moment: float) -> None:
         self.moment = moment
         self._registry.agenda.add(self)
         self._registry.agenda.tidy(len(self._registry))
-        end = None if patience is None else asyncio.get_running_loop().call_later(patience, self.wake)
         self._task, self._asleep = asyncio.current_task(), True
-        try:
-            await self._listen()
-        except asyncio.CancelledError:
-            if self._asleep or (self._task is not None and self._task.uncancel()):
-                raise  # somebody else wants this task to end
-        finally:
-            self._asleep = False
-            self.moment = math.inf
-            if end is not None:
-                end.cancel()
-
-    async def _listen(self) -> None:
-        if self._receive is None:
-            await asyncio.get_running_loop().create_future()
-        else:
-            while (await self._receive())["type"] != "http.disconnect":
-                pass
-            self.gone = True
 
     def _interrupt(self) -> None:
         if self._asleep and self._woken and self._task is not None:
             self._asleep = False
             self._task.cancel()
+
+
+async def _nothing() -> Message:
+    """What is heard of a client that cannot leave."""
+    await asyncio.get_running_loop().create_future()
+    return {"type": "http.disconnect"}
 
 
 def wake_all(waiters: Sequence[Waiter]) -> None:
