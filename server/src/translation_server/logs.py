@@ -22,7 +22,6 @@ from translation_server.settings import Settings, SettingsError
 
 _LOGGER: Final = logging.getLogger(__name__)
 _PACKAGE: Final = __name__.partition(".")[0]
-_NONSENSE: Final = "Invalid HTTP request received."  # uvicorn's words
 _MOST_BYTES: Final = 10_000_000
 _OLD_FILES: Final = 5
 _INTERVAL: Final = 0.25  # seconds a line may wait for others to be written with
@@ -64,17 +63,8 @@ def _send_to(file: "LogFile", level: str) -> None:
     if not uvicorn.propagate:  # as its command line sets it up
         uvicorn.addHandler(file)
     logging.getLogger(_PACKAGE).setLevel(level)
-    logging.getLogger("uvicorn.error").addFilter(_belittle_nonsense)
     requests = logging.getLogger("uvicorn.access")
     requests.handlers, requests.propagate = [], False
-
-
-def _belittle_nonsense(record: logging.LogRecord) -> bool:
-    """Whoever reaches the port can send what is no HTTP, in any amount: that it was refused is no warning."""
-    if record.msg != _NONSENSE:
-        return True
-    record.levelno, record.levelname = logging.DEBUG, "DEBUG"
-    return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
 
 
 class LogFile(logging.Handler):
