@@ -18,6 +18,12 @@ KEY = "key-1"
 JOB = {"job_id": "j1", "status": "pending"}
 
 
+def nobody_there(_request, _t):
+    error = ConnectionError("connection refused")
+    error.__cause__ = ConnectionRefusedError()
+    return Transient(error, maybe_received=False), 0.0005
+
+
 class Start:
     """One start against faults that are functions of the time, and what became of it."""
 
@@ -74,6 +80,22 @@ def test_giving_up_says_whether_a_job_may_exist(fault, maybe):
     assert start.error.__cause__ is not None
     assert 20.0 - ROUNDING <= start.over <= 20.1
     assert ("not known whether" in str(start.error)) is maybe
+
+
+@pytest.mark.parametrize(
+    ("faults", "asks"),
+    [
+        ([(0, math.inf, nobody_there)], True),
+        ([(0, 1, status(503)), (1, math.inf, nobody_there)], False),
+        ([(0, math.inf, status(429))], False),
+        ([(0, math.inf, refused)], False),
+    ],
+    ids=["never there", "there before", "refuses politely", "another reason"],
+)
+def test_only_where_nobody_was_ever_there_it_is_asked_whether_the_server_runs(faults, asks):
+    """The advice stands only where it can be the answer."""
+    start = Start(*faults, timeout=5.0)
+    assert str(start.error).endswith("; is the server running there?") is asks
 
 
 def test_max_retries_limits_a_start_too():

@@ -128,5 +128,6 @@ def _given_up(what: str, where: str, why: str, failures: list[Transient], elapse
 
 
 def _advice(failures: list[Transient]) -> str:
-    """What to look at where nobody ever answered."""
-    return "" if any(failure.maybe_received for failure in failures) else "; is the server running there?"
+    """What to look at where nobody has ever been there."""
+    refused = all(isinstance(failure.error.__cause__, ConnectionRefusedError) for failure in failures)
+    return "; is the server running there?" if refused else ""
