@@ -95,7 +95,7 @@ def test_giving_up_says_whether_a_job_may_exist(fault, maybe):
 def test_only_where_nobody_was_ever_there_it_is_asked_whether_the_server_runs(faults, asks):
     """The advice stands only where it can be the answer."""
     start = Start(*faults, timeout=5.0)
-    assert str(start.error).endswith("; is the server running there?") is asks
+    assert ("is the server running there?" in str(start.error)) is asks
 
 
 def test_max_retries_limits_a_start_too():
