@@ -3,6 +3,7 @@
     python reliability/seeded_bugs.py                 all bugs
     python reliability/seeded_bugs.py --table wire    those of one table
     python reliability/seeded_bugs.py --only retry    those whose name contains a word
+    python reliability/seeded_bugs.py --check         only whether each still has its place in the code
 
 Prints a line a bug, with the test that noticed it, then the counters. The exit status is 0 only if every bug was
 noticed, by tests that pass without it.
@@ -23,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from access_bugs import ACCESS_BUGS
 from bugs import BUGS, Bug
 from store_bugs import STORE_BUGS
 from wire_bugs import WIRE_BUGS
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLES: Mapping[str, Sequence[Bug]] = {"decisions": BUGS, "wire": WIRE_BUGS, "store": STORE_BUGS}
+TABLES: Mapping[str, Sequence[Bug]] = {"decisions": BUGS, "wire": WIRE_BUGS, "store": STORE_BUGS, "access": ACCESS_BUGS}
 IGNORED = shutil.ignore_patterns(".git", ".venv", ".env", "__pycache__", ".*_cache", ".hypothesis", "logs", "*.db*")
 ONE_RUN = 180.0  # seconds after which a run of tests is given up, which counts as noticed: a bug may hang it
 
@@ -78,6 +80,8 @@ def main() -> int:
     stale = [bug for bug in bugs if is_stale(bug)]
     for bug in stale:
         print(f"STALE   {bug.name}: {bug.file} no longer has {bug.right!r}", flush=True)
+    if options.check:
+        return 1 if stale else 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="seeded-bugs-") as folder, ThreadPoolExecutor(options.at_once) as threads:
         trees = Trees(Path(folder), options.at_once)
@@ -95,6 +99,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", choices=TABLES, help="only this table")
     parser.add_argument("--only", default="", metavar="WORD", help="only bugs whose name contains it")
+    parser.add_argument("--check", action="store_true", help="run no tests")
     parser.add_argument("--at-once", type=int, default=2, help="runs of tests at a time (default 2)")
     return parser.parse_args()
 

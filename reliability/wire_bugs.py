@@ -73,7 +73,7 @@ WIRE_BUGS = (
     Bug("a hundred connections at most, async", "_async_transport.py", "limit=0", "limit=100", TASKS),
     Bug("one loop's connections are used in another", "_async_transport.py", "life = self._lives.get(loop)", "life = next(iter(self._lives.values()), None)", LOOPS),
     Bug("sessions are not closed with their loop", "_async_transport.py", "        yield session\n", "        try:\n            yield session\n        finally:\n            session.detach()\n", LOOPS),
-    Bug("the errors of aiohttp are kept whole", "_async_exchange.py", "return ConnectionError(str(error)) if own else error", "return error", SECRETS),
+    Bug("the errors of aiohttp are kept whole", "_async_exchange.py", 'return ConnectionError(f"{error.status} {error.message}")', "return error", SECRETS),
     Bug("refused connections may have started a job, async", "_async_exchange.py", "sent=not isinstance(error, aiohttp.ClientConnectorError | ssl.CertificateError)", "sent=True", STARTS),
     Bug("the innermost reason is not told, async", "_async_exchange.py", "error.__cause__ if isinstance(error, aiohttp.ClientError) and error.__cause__ is not None else error", "error", FAULTS),
     Bug("all requests begin at once", "_async_turnstile.py", "_AT_ONCE = 4", "_AT_ONCE = 10**9", TASKS),

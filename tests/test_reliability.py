@@ -75,3 +75,9 @@ def test_a_bug_breaks_the_promise(command, bug, breach):
     done = carry_out(command, "--seeded-bug", bug, "--seed", "1")
     assert done.returncode == 1, done.stdout + done.stderr
     assert breach in "".join(re.findall(r"^BROKEN: .*$", done.stdout, re.MULTILINE)), done.stdout
+
+
+def test_every_seeded_bug_has_its_place():
+    """The tables of bugs that the tests must notice follow the code: what each replaces is there."""
+    done = carry_out("seeded_bugs --check")
+    assert (done.stdout, done.returncode) == ("", 0)

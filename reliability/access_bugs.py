@@ -1,0 +1,74 @@
+"""Bugs in who may do what, in which bytes, and in what is told of it: what is right, what stands there instead, who notices."""
+
+# ruff: noqa: E501 - a table, and a row that is folded is harder to compare
+
+from __future__ import annotations
+
+from functools import partial
+
+from bugs import Bug
+
+AUTH = ("test_auth.py",)
+OWNERSHIP = ("test_ownership.py",)
+PROTECTION = ("test_protection.py",)
+SECRETS = ("test_secrets.py",)
+BODIES = ("test_bodies.py",)
+SETTINGS = ("test_settings.py",)
+LOGINS = ("test_logins.py", "test_limits.py")
+HASHED = ("test_htpasswd.py", "test_accounts.py")
+LINES = ("test_log_lines.py", "test_logs.py")
+CONNECTIONS = ("test_connections.py",)
+COMMAND = ("test_cli.py",)
+SERVER = partial(Bug, part="server")
+
+ACCESS_BUGS = (
+    # P11: before the body is read
+    SERVER("any path below an open one's name is open", "auth.py", 'path.startswith(one + "/")', "path.startswith(one)", AUTH),
+    SERVER("the stream is open to everyone", "auth.py", '"/openapi.json", ', '"/openapi.json", "/events", ', PROTECTION),
+    SERVER("the figures are open to everyone", "auth.py", '"/openapi.json", ', '"/openapi.json", "/metrics", ', PROTECTION),
+    SERVER("the first of two Authorization headers counts", "auth.py", 'return b""', "return found", AUTH),
+    SERVER("credentials can be guessed at an open address", "auth.py", "elif not self._is_open(path_of(scope)):", "elif authorization or not self._is_open(path_of(scope)):", ("test_auth.py", "test_protection.py")),
+    SERVER("the announced length is not looked at", "bodies.py", "if declared.isdecimal() and", "if False and", PROTECTION),
+    SERVER("a body without an announced length may be endless", "bodies.py", "        if len(body) > limit:\n", "        if False:\n", BODIES),
+    SERVER("a body may take for ever", "bodies.py", "asyncio.timeout(seconds)", "asyncio.timeout(None)", BODIES),
+    SERVER("slow heads are waited for", "guarded_protocol.py", "        if on:\n            self._common.incomplete.add(self)", "        if on:\n            pass", CONNECTIONS),
+    SERVER("a head may have any length", "guarded_protocol.py", "if self._since > _LARGEST_HEAD and self._is_receiving:", "if False:", CONNECTIONS),
+    SERVER("strangers push users out", "connections.py", "is_known", "is_known", CONNECTIONS),
+    # P12: jobs of another user
+    SERVER("answers are remembered for all users", "recent.py", "return self._answers.get((owner, about))", "return next((kept for (_, what), kept in self._answers.items() if what == about), None)", OWNERSHIP),
+    SERVER("others' ids are told apart", "stores/sqlite.py", "WHERE job_id = ? AND owner = ?", "WHERE job_id = ? AND ? <> ''", OWNERSHIP),
+    SERVER("others' jobs are in the list", "stores/sqlite.py", "WHERE owner = :owner AND seq < :before ORDER BY seq DESC LIMIT :limit", "WHERE :owner <> '' AND seq < :before ORDER BY seq DESC LIMIT :limit", OWNERSHIP),
+    SERVER("others' ends are streamed", "stores/sqlite.py", "WHERE owner = ? AND ending > ? ORDER BY ending LIMIT ?", "WHERE owner <> ? AND ending > ? ORDER BY ending LIMIT ?", OWNERSHIP),
+    SERVER("others' keys are known", "stores/sqlite_writes.py", "WHERE owner = ? AND idempotency_key = ?", "WHERE ? <> '' AND idempotency_key = ?", OWNERSHIP),
+    # P13: any password
+    SERVER("passwords are ASCII", "credentials.py", "return octets.decode()", 'return octets.decode("ascii")', AUTH),
+    SERVER("spellings of one password differ", "credentials.py", 'return unicodedata.normalize("NFC", text)', "return text", AUTH),
+    SERVER("a user that is unknown is told faster", "accounts.py", "hmac.compare_digest(_digest(given.password), _NOBODY if known is None else known)", "known is not None and hmac.compare_digest(_digest(given.password), known)", HASHED),
+    SERVER("a changed htpasswd file is not noticed", "accounts.py", "if self._file.hashes().get(user) != hashed:", "if False:", HASHED),
+    SERVER("a wrong password is remembered as right", "accounts.py", "if hashed is None or not is_right:", "if hashed is None:", HASHED),
+    SERVER("guesses cost nothing", "limits.py", "return max(0.0, last + pause - now)", "return 0.0", LOGINS),
+    SERVER("guesses at a name lock its owner out", "limits.py", "        if last is None:\n            return 0.0\n", "        if last is None:\n            last = now\n", LOGINS),
+    # P14: the configuration
+    SERVER("misspelt variables are ignored", "settings.py", "if e.name not in _VARIABLES]", "if False]", SETTINGS),
+    SERVER("MIN_DELAY may be above MAX_DELAY", "settings.py", "if shortest > longest:", "if False:", SETTINGS),
+    SERVER("a name without a password will do", "settings.py", "(name is None) != (password is None) or", "", SETTINGS),
+    SERVER("a wrong value does not stop the start", "settings.py", "        if problems:\n            raise SettingsError(problems)\n", "", SETTINGS),
+    # P15: nothing secret is shown
+    SERVER("the configuration is shown with its password", "settings.py", 'return "***"', "return str(value.get_secret_value())", ("test_settings.py", "test_secrets.py", "test_cli.py")),
+    SERVER("the URL is shown with its password", "settings.py", "{found[2]}:***@", "{found[0]}", SETTINGS),
+    SERVER("credentials show themselves", "credentials.py", 'return "Credentials(***)"', "return str(tuple(self))", AUTH),
+    SERVER("an error holds what was wrong", "settings.py", "hide_input_in_errors=True", "hide_input_in_errors=False", SECRETS),
+    SERVER("the query is logged", "access.py", 'scope.get("raw_path", b"").decode("latin-1") or scope["path"]', '(scope.get("raw_path", b"") + b"?" + scope.get("query_string", b"")).decode("latin-1")', SECRETS),
+    # a browser's credentials
+    SERVER("other sites may start jobs", "access.py", "return site not in _OWN_SITES", "return False", PROTECTION),
+    SERVER("older browsers are not protected", "access.py", "return not host or host !=", "return False and host !=", PROTECTION),
+    SERVER("a form is JSON", "bodies.py", "    _check_declared_as_json(request)\n", "", PROTECTION),
+    SERVER("errors have no security headers", "access.py", "await answer.fail(error, receive)", "await answer_to(error)(scope, receive, send)", ("test_access.py",)),
+    SERVER("the documentation is blocked by its policy", "access.py", "script-src 'self' 'unsafe-inline'; style-src", "script-src 'none'; style-src", ("tests/test_browser.py",)),
+    SERVER("what is logged may break its line", "log_lines.py", 'return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)', "return text", LINES),
+    # P10: any bytes
+    SERVER("NaN is JSON", "bodies.py", ", parse_constant=_constant", "", BODIES),
+    SERVER("half a surrogate pair is text", "bodies.py", "        if isinstance(item, str):\n            _check_text(item)\n", "", BODIES),
+    SERVER("a name may come twice", "bodies.py", "if len(found) < len(pairs):", "if False:", BODIES),
+    SERVER("any depth will do", "bodies.py", "if depth > _DEEPEST:", "if False:", BODIES),
+)  # fmt: skip
