@@ -3,6 +3,11 @@
 >>> from translation_client import TranslationStatusClient
 >>> client = TranslationStatusClient("http://127.0.0.1:8000", "admin", "secretpassword")
 >>> status = client.wait_for_completion(client.start_job())  # doctest: +SKIP
+
+The logger ``translation_client`` tells at INFO what a wait does: the first status, each poll and pause with the time
+elapsed, and its end in one line. Of jobs that are waited for together (``as_completed``, ``wait_all``) at most twenty
+ends are INFO, however many jobs; everything is DEBUG. An odd answer is a WARNING, a callback that raises an ERROR. So
+whoever waits for thousands of jobs in as many calls sets the logger to WARNING.
 """
 
 from __future__ import annotations
