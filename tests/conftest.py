@@ -1,12 +1,17 @@
 """What the tests of the whole share: a copy of the checkout, and a server in its own process."""
 
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import requests
 
 from server_process import ROOT, ServerProcess
+from translation_server import TranslationServer
 
+PATIENCE = 10.0  # seconds
 NEVER_COMMITTED = [
     line.rstrip("/") for line in (ROOT / ".gitignore").read_text("utf-8").splitlines() if line[:1] != "#"
 ]
@@ -38,3 +43,41 @@ def server(tmp_path):
 def read():
     """Reads a file of the checkout by its path from the root."""
     return lambda path: (ROOT / Path(path)).read_text("utf-8")
+
+
+@pytest.fixture
+def stepped():
+    """A server in this process whose jobs take ninety minutes, at a time that stands still."""
+    with TranslationServer(completion_time=5400.0, clock="stepped") as running:
+        yield running
+
+
+@pytest.fixture
+def pool():
+    """Threads for what waits."""
+    with ThreadPoolExecutor() as threads:
+        yield threads
+
+
+@pytest.fixture
+def until():
+    """Returns once a condition holds, which nothing announces."""
+
+    def wait(condition):
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "it did not come about"
+            time.sleep(0.001)
+
+    return wait
+
+
+@pytest.fixture
+def asking():
+    """Gives what makes a request of an embedded server, without our client."""
+
+    def make(server, path, method="GET", **body):
+        credentials = server.username, server.password
+        return lambda: requests.request(method, server.base_url + path, auth=credentials, timeout=PATIENCE, **body)
+
+    return make
