@@ -68,7 +68,7 @@ SERVER = Part(
         ("app",),
         ("simulator.layers",),
         ("routes", "events", "simulator.report_api", "simulator.control"),
-        ("simulator.documents",),
+        ("simulator.documents", "simulator.tables"),
         ("documentation", "openapi"),
         ("simulator.emptying",),
         ("service", "settling", "waiting", "schemas", "retention", "metrics", "probe"),

@@ -23,14 +23,14 @@ class Rule:
 
     Attributes:
         fault: What happens to them.
-        kind: What the requests are for; None: what the fault is for, which is everything for most of them.
-        on_poll: Which polls of a job, from 1: a number, or a range such as `(2, 5)` or "2-5"; None: any request.
-        user: Whose requests.
-        job: Requests about which job: it is the user's n-th, from 1, in the order in which they were started.
-        after: Seconds the job must be old; a start is 0 seconds old.
-        within: Seconds the job may be old at most.
-        rate: How many of them, 0 to 1; drawn from the seed by job and number of the poll, whatever the concurrency.
-        times: How many of them at most, in the order of their arrival; see `per`.
+        kind: Those that are for this; None: for what the fault is about, which is everything for most faults.
+        on_poll: The n-th poll of a job by its id, from 1, or a range of them: `(2, 5)`; None: any request.
+        user: Those of this user.
+        job: Those about the n-th job that their user started, from 1.
+        after: Those about a job that is so many seconds old; at its start, it is 0 seconds old.
+        within: Those about a job that is not older than so many seconds.
+        rate: So many of them, drawn from the seed.
+        times: So many of them at most, the first ones; see `per`.
         per: What `times` counts: strikes per `job`, so that concurrency does not matter, per `user`, or of the whole
             `server`, where the order of arrival decides who is struck. Requests that are about no single job are
             counted by their kind.
