@@ -70,7 +70,9 @@ STORE_BUGS = (
     SERVER("each server knows its own keys only", WRITES, "        if keyed:\n", "        if False:\n", MACHINES),
     # SQLite
     SERVER("a failed transaction is left open", "stores/group_commit.py", '            connection.execute("ROLLBACK")\n        raise', "            pass\n        raise", COMMITS),
-    SERVER("one commit a write", "stores/group_commit.py", "_LARGEST_BATCH = 1000", "_LARGEST_BATCH = 1", COMMITS),
+    SERVER("one commit a write", "stores/group_commit.py", "*self._write(tasks)]", "*(one for task in tasks for one in self._write([task]))]", COMMITS),
+    SERVER("a key of the same transaction is overlooked, SQLite", "stores/sqlite_writes.py", "if (draft.owner, draft.key) in self._new_keys:", "if False:", COMMITS),
+    SERVER("a new job is not found in its transaction, SQLite", "stores/sqlite_writes.py", "        self._insert_new()\n        due =", "        due =", COMMITS),
     SERVER("a foreign file is written to", "stores/sqlite_file.py", 'int.from_bytes(header[68:72], "big") != APPLICATION_ID', "False", FILES),
     SERVER("a file of a newer version is used", "stores/sqlite_file.py", "if version > VERSION", "if False", FILES),
     SERVER("the file is for everybody", "stores/sqlite_file.py", "os.O_CREAT, 0o600", "os.O_CREAT, 0o644", FILES),

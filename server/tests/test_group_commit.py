@@ -40,6 +40,25 @@ async def test_racing_writes_share_transactions(open_a_store, accept):
     assert len(commits) < 100
 
 
+@pytest.mark.parametrize("starts", [1, 7, 8, 33, 49])
+async def test_writes_of_one_transaction_see_each_other(open_a_store, accept, starts):
+    """What is asked for at the same time is written together, in that order: starts, their ends, a key used twice."""
+    store = await open_a_store()
+    commits = []
+    store._writing.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    brief = [accept(store, duration=0.0, key=f"key-{n}") for n in range(starts)]
+    later = [accept(store, key=key) for key in ("key-0", "last", "last")]
+    *accepted, ended, again, last, twice = await asyncio.gather(*brief, store.settle("admin", START + 1), *later)
+    assert len(commits) == 1
+    jobs = [one.job for one in accepted]
+    assert [job.seq for job in jobs] == [*range(1, starts + 1)]
+    assert ended == [job.job_id for job in jobs]
+    assert (again.replayed, again.job) == (True, jobs[0]._replace(ending=1))
+    assert (last.replayed, twice.replayed, twice.job) == (False, True, last.job)
+    stored = await store.get_many("admin", [*ended, last.job.job_id])
+    assert [job._replace(ending=None) for job in stored.values()] == [*jobs, last.job]
+
+
 async def test_nothing_is_acknowledged_on_a_full_disk(open_a_store, accept):
     """A start fails plainly, nothing of it is stored, reading goes on, and when there is room all is well again."""
     store = await open_a_store()

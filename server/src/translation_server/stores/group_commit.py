@@ -55,7 +55,8 @@ class GroupCommit:
         self._connection = connection
         self._on_commit = on_commit
         self._turns = Turns()
-        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._asked: list[_Task] = []  # in this round of the event loop
+        self._tasks: queue.SimpleQueue[list[_Task] | None] = queue.SimpleQueue()
         # A daemon: what it has not finished was not acknowledged, so a process in a hurry need not wait for it.
         self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
         self._thread.start()
@@ -70,32 +71,40 @@ class GroupCommit:
 
     def close(self) -> None:
         """See ``Commits``."""
+        self._hand_over()
         self._tasks.put(None)
         self._thread.join()
 
     def _put(self, do: Callable[[Any], _T], *, in_transaction: bool) -> asyncio.Future[_T]:
-        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._tasks.put(_Task(do, future, in_transaction))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[_T] = loop.create_future()
+        if not self._asked:
+            loop.call_soon(self._hand_over)
+        self._asked.append(_Task(do, future, in_transaction))
         return future
+
+    def _hand_over(self) -> None:
+        """Wake the thread once for all that was asked for in a round, as both want the interpreter then."""
+        if self._asked:
+            self._tasks.put(self._asked)
+            self._asked = []
 
     def _work(self) -> None:
         open_ = True
         while open_:
-            batch = self._gather()
-            open_ = batch[-1] is not None
-            tasks = [task for task in batch if task is not None]
+            tasks, open_ = self._gather()
             if tasks:
                 self._tell([*self._look(tasks), *self._write(tasks)])
 
-    def _gather(self) -> list[_Task | None]:
-        """What is there, at least one, up to the sign to stop."""
-        batch = [self._tasks.get()]
-        try:
-            while batch[-1] is not None and len(batch) < _LARGEST_BATCH:
-                batch.append(self._tasks.get_nowait())
-        except queue.Empty:
-            pass
-        return batch
+    def _gather(self) -> tuple[list[_Task], bool]:
+        """What is there, if anything is or as soon as it is; and whether more can come."""
+        tasks: list[_Task] = []
+        while len(tasks) < _LARGEST_BATCH and not (tasks and self._tasks.empty()):
+            more = self._tasks.get()
+            if more is None:
+                return tasks, False
+            tasks += more
+        return tasks, True
 
     def _look(self, tasks: Sequence[_Task]) -> list[tuple[_Task, Any]]:
         return [(task, _outcome(task.do, self._connection)) for task in tasks if not task.in_transaction]
