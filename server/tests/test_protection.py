@@ -40,6 +40,19 @@ async def test_headers_of_every_answer(api):
     assert {200, 202, 401, 404, 405, 422} <= statuses
 
 
+async def test_every_operation_needs_credentials(api):
+    """Without them nothing is told but the health checks: the same 401 everywhere, as the document has it."""
+    told = set()
+    for path, methods in api.app.openapi()["paths"].items():
+        for method, operation in methods.items():
+            url = path.replace("{job_id}", "0" * 36) + ("?x" if path == "/events" else "")
+            answer = await api.admin.request(method, url, auth=None)
+            assert path.startswith("/health/") == (answer.status_code != 401) == (operation.get("security") == []), path
+            if answer.status_code == 401:
+                told.add((answer.headers["www-authenticate"], answer.text))
+    assert len(told) == 1
+
+
 async def test_every_change_from_another_site_is_refused(api):
     """No operation that changes anything is done for a page of another site, whoever's credentials it borrows."""
     changes = {
