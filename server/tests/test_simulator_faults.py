@@ -188,12 +188,20 @@ def test_unknown_status(server):
     assert server.struck == [1, 1]
 
 
-@pytest.mark.parametrize(("fault", "path"), [(UnknownStatus("on_hold"), "/status/unknown"), (NotFound(), "/jobs")])
-def test_no_opportunity(server, fault, path):
-    """A fault that finds nothing to do has not struck: the status of a problem is a number, and no job is listed."""
+@pytest.mark.parametrize(
+    ("fault", "path", "status"),
+    [
+        (UnknownStatus("on_hold"), "/status/unknown", 404),
+        (UnknownStatus("on_hold"), "/metrics", 200),
+        (NotFound(), "/jobs", 200),
+    ],
+)
+def test_no_opportunity(server, fault, path, status):
+    """A fault that finds nothing to do has not struck: the status of a problem is a number, and metrics have none."""
     server.faults.add(fault)
-    assert server.send("GET", path).status in {200, 404}
-    assert (last(server).fault, server.struck) == (None, [0])
+    server.faults.add(fault, kind="other")
+    assert server.send("GET", path).status == status
+    assert (last(server).fault, server.struck) == (None, [0, 0])
 
 
 @pytest.mark.parametrize("fault", [Truncate(), BrokenJson(), Drip()])
@@ -242,6 +250,18 @@ def test_cut_long_poll(server, instead, seen):
     assert server.struck == [1]
 
 
+def test_the_server_lets_go_of_a_long_poll_that_was_cut(server):
+    """Who was answered in the proxy's name is waited for no longer, though the connection stays."""
+    job_id = server.start()
+    server.faults.add(CutLongPoll(0.05, "504"))
+    with connect(server.port) as connection:
+        connection.sendall(request("GET", f"/status/{job_id}?wait=30"))
+        assert read_reply(connection).status == 504
+        assert len(server.app.state.service.waiters) == 0
+        connection.sendall(request("GET", f"/status/{job_id}"))
+        assert read_reply(connection).status == 200
+
+
 def test_a_long_poll_that_is_answered_in_time(server):
     """A job that ends before the proxy loses patience is told as ever, and the fault has not struck."""
     job_id = server.start(0.05)
@@ -276,9 +296,10 @@ def test_a_stream_is_cut(server, fault, seen):
     assert last(server).cut
 
 
-def test_a_stream_drips(server):
-    """An event stream that drips is a stream nevertheless."""
-    server.faults.add(Drip(5000))
+@pytest.mark.parametrize("fault", [Drip(5000), Latency(0.05), BrokenJson()])
+def test_a_stream_goes_on(server, fault):
+    """An event stream that drips or is late is a stream nevertheless, and one that is no JSON cannot be broken JSON."""
+    server.faults.add(fault, kind="events")
     with connect(server.port) as connection:
         connection.sendall(request("GET", "/events"))
         received = b""

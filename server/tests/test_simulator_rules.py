@@ -155,6 +155,16 @@ def test_refused_json(said, field):
     assert caught.value.field == field
 
 
+def test_incidents_in_text():
+    """Where incidents are known, a text may name them among its rules."""
+    known = {"two": parse("reset; close"), "one": parse("503")}
+    assert parse("latency 1; incident two; incident one", known) == parse("latency 1; reset; close; 503")
+    with pytest.raises(RuleError, match="incident: is 'three': allowed is one of two, one"):
+        parse("incident three", known)
+    with pytest.raises(RuleError, match="fault: is 'incident'"):
+        parse("incident one")
+
+
 def test_a_long_value_is_shortened():
     """A message stays within a line, whatever was given."""
     with pytest.raises(RuleError) as caught:
