@@ -141,6 +141,16 @@ def test_a_fault_that_found_nothing_to_do_is_not_counted():
     assert faults.strike(poll(attempt=2)) is not None
 
 
+def test_a_strike_is_not_taken_back_from_another_rule():
+    """A request that was under way during a reset changes nothing of what is counted after it."""
+    faults = Faults(1, ["reset times=1"])
+    placed = faults.strike(poll())
+    faults.reset()
+    faults.strike(poll())
+    faults.spare(placed, poll())
+    assert faults.list()[0].struck == 1
+
+
 def test_age_counts_from_the_last_attempt_to_start():
     """A start that was repeated makes a job that begins with the attempt that succeeded."""
     faults = Faults(1, ["not_found within=2"])

@@ -119,7 +119,8 @@ class Faults:
     def spare(self, placed: Placed, exchange: Exchange) -> None:
         """Take a strike back: the fault found nothing to do."""
         with self._lock:
-            self._count(placed, exchange, -1)
+            if self._rules.get(placed.number) is placed:  # and not one that came after a reset
+                self._count(placed, exchange, -1)
 
     def _place(self, rule: Rule) -> Standing:
         number, self._next = self._next, self._next + 1
