@@ -136,6 +136,14 @@ def test_job_started_here_is_told_without_a_request():
     assert len(run.moments) == 1
 
 
+def test_a_job_that_ended_at_once_is_told_once_and_without_a_request():
+    """Where the answer to the start tells the end, nothing need be asked, and the completion is told once."""
+    known = (Job("j1", JobStatus.COMPLETED), BEGIN)
+    run = wait(Server(ends=0.0), facts={"known": known, "look_first": True})
+    assert [event for event, _, _ in run.told] == [Event.CHANGE, Event.COMPLETION]
+    assert (run.moments, run.job.status, run.job.wait_stats.learnt_by) == ([], "completed", "start")
+
+
 def test_latest_job_is_waited_for_by_the_id_of_its_first_answer():
     """Without an id the first answer names the job, and a later job does not take its place."""
     run = wait(Server(ends=5.0), job_id=None)

@@ -41,7 +41,8 @@ class WaitStats(NamedTuple):
         held: How many of them the server held until something happened (long polls).
         failures: Transient failures ridden out.
         elapsed: Seconds the wait took.
-        learnt_by: How the end became known: ``long poll``, ``poll`` or ``stream``; empty if it did not.
+        learnt_by: How the end became known: ``long poll``, ``poll``, ``stream``, ``query`` (for many jobs), or
+            ``start`` (whose answer told it); empty if it did not.
         detection_delay: Seconds from the job's end until the client knew, by the server's clock as
             its earlier answers showed it; None where no earlier answer allowed the comparison.
     """

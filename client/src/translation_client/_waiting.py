@@ -105,6 +105,8 @@ class Wait:
         if self._known is not None:
             job, seen_at = self._known
             yield from self._take_in(job, seen_at)
+            if job.status.is_terminal:
+                return self._observed.ended(job, self._now, "start")
             if self._experience.server_holds is False:  # then there is no point in asking right after the start
                 yield from self._sleep_before_poll(self._next_poll(_Answer(job, held=False, demand=None)))
         while True:
