@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from translation_client import PollingConfig
+from translation_client import PollingConfig, TranslationStatusClient
 
 NO_NUMBER = [-1, -0.5, math.nan, math.inf, -math.inf, "5", True, [], 10**400]
 NO_COUNT = [-1, 1.5, "3", True, math.nan]
@@ -96,3 +96,19 @@ def test_a_bad_argument_of_a_method_is_named_and_nothing_is_sent(shared_side, me
     with pytest.raises(ValueError, match=message):
         getattr(client, method)(*arguments, **keywords)
     assert server.connections == before
+
+
+@pytest.mark.parametrize("name", ["on_status_change", "on_completion"])
+def test_a_coroutine_function_is_refused_by_the_client_that_cannot_await(name):
+    """Called, but never awaited, it would do nothing, and only a warning would tell."""
+
+    async def callback(job):
+        pass
+
+    message = f"{name} must be an ordinary function here; AsyncTranslationStatusClient awaits others"
+    with pytest.raises(ValueError, match=message):
+        TranslationStatusClient("http://127.0.0.1:1", "admin", "pw", **{name: callback})
+    client = TranslationStatusClient("http://127.0.0.1:1", "admin", "pw")
+    for method, ids in (("wait", "j1"), ("wait_for_completion", "j1"), ("wait_all", ["j1"])):
+        with pytest.raises(ValueError, match=message):
+            getattr(client, method)(ids, **{name: callback})

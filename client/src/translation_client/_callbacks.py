@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,13 @@ class Callbacks:
             given = getattr(self, name)
             if given is not None and not callable(given):
                 raise ValueError(f"{name} must be callable, or None, not {given!r}")
+
+    def ordinary(self) -> Callbacks:
+        """These, for a client that cannot await; raises ``ValueError`` where one would have to be awaited."""
+        for name in ("on_poll", "on_status_change", "on_completion"):
+            if inspect.iscoroutinefunction(getattr(self, name)):
+                raise ValueError(f"{name} must be an ordinary function here; AsyncTranslationStatusClient awaits others")
+        return self
 
     def __bool__(self) -> bool:
         return any((self.on_poll, self.on_status_change, self.on_completion))

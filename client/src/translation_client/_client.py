@@ -75,7 +75,7 @@ class TranslationStatusClient:
             max_polls=max_polls,
         )
         self._target = Target(base_url, username, password)
-        self._callbacks = Callbacks(on_status_change=on_status_change, on_completion=on_completion)
+        self._callbacks = Callbacks(None, on_status_change, on_completion).ordinary()
         self._operations = Operations(config, monotonic, self._target.base_url)
         self._transport = Transport(self._target.base_url, self._target.headers())
 
@@ -135,7 +135,7 @@ class TranslationStatusClient:
             StatusUnavailable: ``max_retries`` or ``max_polls`` used up.
             ApiError: The server refused (unknown job, wrong credentials, …).
         """
-        callbacks = Callbacks(on_poll, on_status_change, on_completion).otherwise(self._callbacks)
+        callbacks = Callbacks(on_poll, on_status_change, on_completion).ordinary().otherwise(self._callbacks)
         return self._driver(callbacks).run(self._operations.wait(job_id, timeout, look_first=callbacks.look_first))
 
     def wait_for_completion(
@@ -173,7 +173,7 @@ class TranslationStatusClient:
             StatusUnavailable: ``max_retries`` used up.
             ApiError: The server refused, or does not know one of the jobs.
         """
-        callbacks = Callbacks(None, on_status_change, on_completion).otherwise(self._callbacks)
+        callbacks = Callbacks(None, on_status_change, on_completion).ordinary().otherwise(self._callbacks)
         flow, deadline = self._operations.wait_for_many(job_ids, timeout)
         return self._as_completed(flow, deadline, callbacks)
 
