@@ -82,6 +82,7 @@ async def fail_and_recover(
     ledger, wire = Ledger(findings), server.wire()
     await server.start()
     await _start_some(wire, ledger, "before", _STARTS)
+    await _settle(wire, ledger)
     with failing(server):
         refused = await _start_some(wire, ledger, "during", _STARTS, at_once=server)
         _check_refusals(refused, findings)
@@ -93,6 +94,13 @@ async def fail_and_recover(
     server.kill()
     await server.start()
     await _review(server.wire(), ledger, findings)
+
+
+async def _settle(wire: Wire, ledger: Ledger) -> None:
+    """Ask until all jobs are there: from then on their ends are written down, so that they can be told."""
+    give_up = time.monotonic() + _PATIENCE
+    while len(await query(wire, list(ledger.jobs))) < len(ledger.jobs) and time.monotonic() < give_up:  # noqa: ASYNC110 - nothing announces it
+        await asyncio.sleep(0.05)
 
 
 async def _start_some(
