@@ -105,7 +105,7 @@ def test_a_coroutine_function_is_refused_by_the_client_that_cannot_await(name):
     async def callback(job):
         pass
 
-    message = f"{name} must be an ordinary function here; AsyncTranslationStatusClient awaits others"
+    message = f"{name} must be an ordinary function; AsyncTranslationStatusClient awaits others"
     with pytest.raises(ValueError, match=message):
         TranslationStatusClient("http://127.0.0.1:1", "admin", "pw", **{name: callback})
     client = TranslationStatusClient("http://127.0.0.1:1", "admin", "pw")

@@ -36,7 +36,7 @@ class Callbacks:
         """These, for a client that cannot await; raises ``ValueError`` where one would have to be awaited."""
         for name in ("on_poll", "on_status_change", "on_completion"):
             if inspect.iscoroutinefunction(getattr(self, name)):
-                raise ValueError(f"{name} must be an ordinary function here; AsyncTranslationStatusClient awaits others")
+                raise ValueError(f"{name} must be an ordinary function; AsyncTranslationStatusClient awaits others")
         return self
 
     def __bool__(self) -> bool:
