@@ -271,6 +271,16 @@ def test_a_long_poll_that_is_answered_in_time(server):
     assert (last(server).fault, server.struck) == (None, [0])
 
 
+def test_a_stream_that_is_left_in_time(server):
+    """Whoever closes a stream before the proxy does has not been struck."""
+    server.faults.add(CutLongPoll(5))
+    with connect(server.port) as connection:
+        connection.sendall(request("GET", "/events"))
+        while b"connected" not in connection.recv(65536):
+            pass
+    assert (last(server).fault, last(server).left, server.struck) == (None, True, [0])
+
+
 def test_a_long_poll_whose_client_leaves(server):
     """Whoever leaves while held was not cut off."""
     job_id = server.start()

@@ -6,10 +6,11 @@ import asyncio
 import logging
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from translation_server.problems import respond
-from translation_server.simulator.exchanges import SCOPE_KEY
+from translation_server.simulator.exchanges import SCOPE_KEY, Kind
 from translation_server.simulator.faults import (
     BEFORE,
     BadGateway,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from translation_server.simulator.deciding import Placed
     from translation_server.simulator.exchanges import Exchange
     from translation_server.simulator.simulator import Simulator
 
@@ -71,15 +73,27 @@ class Faulty:
             exchange.fault = Restart.name
             await wire.break_off(reset=True)
         placed = self._simulator.faults.strike(exchange)
-        try:
-            await self._handle(placed and placed.rule.fault, wire)
-        finally:
-            if placed and exchange.fault is None:
-                self._simulator.faults.spare(placed, exchange)
-            elif placed:
-                _LOGGER.info("fault %s struck %s of user %s", placed.rule, exchange.name, exchange.user)
+        if placed is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._strike(placed, wire)
 
-    async def _handle(self, fault: Fault | None, wire: Wire) -> None:
+    async def _strike(self, placed: Placed, wire: Wire) -> None:
+        """Do a fault, and take it back if there was nothing to do: before the answer is out, so that nobody is told."""
+        fault, exchange = placed.rule.fault, wire.exchange
+        strikes_late = isinstance(fault, CutLongPoll) and exchange.kind is Kind.EVENTS
+        spare = partial(self._simulator.faults.spare, placed, exchange)
+        if not strikes_late:
+            wire.on_unharmed = spare
+        try:
+            await self._do(fault, wire)
+        finally:
+            if exchange.fault is not None:
+                _LOGGER.info("fault %s struck %s of user %s", placed.rule, exchange.name, exchange.user)
+            elif strikes_late or not wire.begun:
+                spare()
+
+    async def _do(self, fault: Fault, wire: Wire) -> None:
         if isinstance(fault, BEFORE):
             wire.exchange.fault = fault.name
             await wire.read_request()
@@ -87,8 +101,7 @@ class Faulty:
         elif isinstance(fault, CutLongPoll):
             await self._cut(fault, wire)
         else:
-            send = wire.send if fault is None else Struck(fault, wire).send
-            await self._app(wire.scope, wire.receive, send)
+            await self._app(wire.scope, wire.receive, Struck(fault, wire).send)
 
     async def _refuse(self, fault: Fault, wire: Wire) -> None:
         """Answer in place of the application."""

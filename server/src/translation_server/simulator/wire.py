@@ -44,9 +44,10 @@ class Wire:
 
     Attributes:
         begun: Whether the head of an answer was sent.
+        on_unharmed: Called before that if no fault has struck.
     """
 
-    __slots__ = ("_is_stopping", "_send", "_speed", "begun", "exchange", "receive", "scope")
+    __slots__ = ("_is_stopping", "_send", "_speed", "begun", "exchange", "on_unharmed", "receive", "scope")
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, *, speed: float, is_stopping: Callable[[], bool]
@@ -54,6 +55,7 @@ class Wire:
         self.scope = scope
         self.receive = receive
         self.begun = False
+        self.on_unharmed: Callable[[], None] = lambda: None
         self.exchange: Exchange = scope[SCOPE_KEY]
         self._send = send
         self._speed = speed
@@ -71,6 +73,8 @@ class Wire:
 
     async def send(self, message: Message) -> None:
         """As an ASGI application does."""
+        if not self.begun and self.exchange.fault is None:
+            self.on_unharmed()
         self.begun = True
         await self._send(message)
 
