@@ -127,3 +127,10 @@ def test_help_documents_every_exit_status(capsys):
     said = capsys.readouterr().out
     assert all(f"\n  {status} " in said for status in (0, 1, 2, 3, 4, 5, 70, 130))
     assert "4, 5, 3, 1, 0" in said
+
+
+def test_the_options_in_words_are_those_that_were_given():
+    """For the log: what differs from the defaults, and no password."""
+    options = Options(command="wait", job_ids=("j1",), base_url="http://host", password="canary")
+    assert str(options) == "wait job_ids=('j1',) base_url=http://host"
+    assert str(Options()) == "run"

@@ -6,7 +6,7 @@ import argparse
 import difflib
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -56,6 +56,12 @@ class Options:
     status: JobStatus | None = None
     limit: int | None = None
     log_file: Path | None = None
+
+    def __str__(self) -> str:
+        """What differs from the defaults, without the password."""
+        shown = [each for each in fields(self) if each.repr and each.name != "command"]
+        given = {each.name: getattr(self, each.name) for each in shown if getattr(self, each.name) != each.default}
+        return " ".join([self.command, *(f"{name}={value}" for name, value in given.items())])
 
 
 def parse(argv: Sequence[str], *, prog: str, version: str) -> Options:
