@@ -28,7 +28,7 @@ print("->", client.wait_for_completion(client.start_job(video_length=0.001)))
 print("A job that takes longer than the limit:")
 slow = client.start_job(video_length=3600)
 try:
-    client.wait_for_completion(slow, timeout=2)
+    client.wait_for_completion(slow, timeout=1)
 except WaitTimeout as error:
     print("->", error)
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -56,7 +57,7 @@ def a_plain_server(_server: ServerProcess) -> Iterator[Stage]:
 @contextlib.contextmanager
 def a_job_of_another_process(server: ServerProcess) -> Iterator[Stage]:
     """Started by the same example."""
-    started = run(["resume.py"], {"BASE_URL": server.base_url}, ROOT)
+    started = run(["resume.py"], {"BASE_URL": server.base_url}, Path(gettempdir()))
     yield Stage({}, (started.stdout.strip(),))
 
 
@@ -85,7 +86,7 @@ ROWS = {
     "plain_polling.py": Row(
         (
             *("two seconds", "-> completed", "at once", "-> completed"),
-            r"-> job plain-3: still pending after 2\.0 s \(timeout 2 s, polls: \d+\); it may still end: wait again",
+            r"-> job plain-3: still pending after 1\.0 s \(timeout 1 s, polls: \d+\); it may still end: wait again",
             r"-> job plain-3: still pending after .* \(max_polls=3 used up, polls: 3\)",
             r"-> no job was started: max_retries=2 .* tried 3 times .* connection refused; is the server running",
             r"-> job plain-3: no status from http://127.0.0.1:9 .* connection refused",
@@ -121,7 +122,8 @@ def run(words: list[str], environment: dict[str, str], folder: Path) -> subproce
     name, *arguments = words
     runner = next((runner for shape, runner in RUNNERS.items() if Path(name).match(shape)), [sys.executable])
     command = [*runner, EXAMPLES / name, *arguments]
-    variables = clean_environment() | {"PYTHONPATH": SOURCES, "PYTHONUTF8": "1"} | environment
+    here = {"PYTHONPATH": SOURCES, "PYTHONUTF8": "1", "TMPDIR": str(folder)}
+    variables = clean_environment() | here | environment
     return subprocess.run(
         command, env=variables, cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
