@@ -173,6 +173,15 @@ async def test_a_start_is_linked_to_its_job(ask, exchanges):
     assert list(exchanges.jobs()) == ["a"]
 
 
+@pytest.mark.parametrize(("request_", "status"), [("POST /start", 202), ("DELETE /jobs/a", 200)])
+async def test_a_record_that_cannot_be_had_changes_no_answer(ask, exchanges, monkeypatch, request_, status):
+    """The store may fail just then; the client is told what it would have been told."""
+    monkeypatch.setattr(f"{__name__}.JOB", None)
+    one = await ask(Answering(PENDING, status=status, headers=[(b"location", b"/status/a")]), request_)
+    assert (one.status, one.job_id, one.told) == (status, "a", "pending")
+    assert exchanges.jobs() == {}
+
+
 async def test_bodies_of_starts_are_told_apart(ask):
     """By a digest of all of their parts."""
     digests = [

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from translation_server.auth import is_open_path
+from translation_server.errors import UnknownJobError
 from translation_server.simulator.faulty import Faulty
 from translation_server.simulator.recording import Noting, Recording
+from translation_server.stores import StoreUnavailableError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
     from translation_server.jobs import Job
+    from translation_server.service import Service
     from translation_server.simulator.simulator import Simulator
 
 
 def innermost(layers: ASGIApp, simulator: Simulator, app: FastAPI) -> ASGIApp:
     """What learns from the application itself, also what its client never will."""
 
-    async def find(user: str, job_id: str) -> Job:
-        return (await app.state.service.find(user, job_id)).job  # type: ignore[no-any-return]  # the state has no types
+    async def find(user: str, job_id: str) -> Job | None:
+        service = cast("Service", app.state.service)
+        try:
+            return (await service.find(user, job_id)).job
+        except (UnknownJobError, StoreUnavailableError):
+            return None
 
     return Noting(layers, simulator.exchanges, find)
 

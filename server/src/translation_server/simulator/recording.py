@@ -192,10 +192,10 @@ class Noting:
     Args:
         app: The application behind it.
         exchanges: Where that is noted.
-        find: The record of a user's job, from the store.
+        find: The record of a user's job, from the store; None if it cannot be had, which must not change the answer.
     """
 
-    def __init__(self, app: ASGIApp, exchanges: Exchanges, find: Callable[[str, str], Awaitable[Job]]) -> None:
+    def __init__(self, app: ASGIApp, exchanges: Exchanges, find: Callable[[str, str], Awaitable[Job | None]]) -> None:
         self._app = app
         self._exchanges = exchanges
         self._find = find
@@ -215,11 +215,16 @@ class Noting:
         await self._app(scope, receive, noting)
 
     async def _note(self, exchange: Exchange, user: str, message: Message) -> None:
-        location = dict(message.get("headers", ())).get(b"location", b"")
-        if message["status"] == 202:  # noqa: PLR2004 - accepted
-            self._exchanges.accepted(exchange, await self._find(user, location.decode().rpartition("/")[2]))
-        elif message["status"] == 200 and exchange.job_id is not None:  # noqa: PLR2004 - cancelled
-            self._exchanges.ended(await self._find(user, exchange.job_id))
+        if exchange.kind is Kind.START and message["status"] == 202:  # noqa: PLR2004 - accepted
+            location: bytes = dict(message.get("headers", ())).get(b"location", b"")
+            exchange.job_id = location.decode().rpartition("/")[2]
+        elif exchange.kind is Kind.START or message["status"] != 200:  # noqa: PLR2004 - OK
+            return
+        job = await self._find(user, exchange.job_id or "")
+        if job is not None and exchange.kind is Kind.START:
+            self._exchanges.accepted(exchange, job)
+        elif job is not None:
+            self._exchanges.ended(job)
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:
