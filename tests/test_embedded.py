@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 import requests
@@ -52,6 +53,17 @@ def test_what_it_was_is_gone_when_it_has_stopped():
     for use in (lambda: server.base_url, lambda: server.port, server.client, server.async_client, server.curl):
         with pytest.raises(RuntimeError, match="not running: use it inside `with TranslationServer"):
             use()
+
+
+def test_a_thousand_servers_are_not_kept_in_memory():
+    """When a server is forgotten, what it had recorded and stored is, whatever the framework remembers of it."""
+    server = TranslationServer()
+    with server:
+        assert answers(server)
+        record, service = weakref.ref(server._simulator), weakref.ref(server._service)
+    del server
+    gc.collect()
+    assert (record(), service()) == (None, None)
 
 
 def test_it_can_be_started_again_but_not_twice():

@@ -216,6 +216,7 @@ class TranslationServer(Lifecycle):
 
     def _is_about_to_stop(self) -> None:
         self._forget()
+        self._service = None
         for client in self._clients:
             client.close()
         self._clients.clear()

@@ -149,6 +149,12 @@ class ServingThread:
 
     async def _serve(self, config: uvicorn.Config) -> None:
         app = self._make_app()
+        try:
+            await self._serve_app(app, config)
+        finally:
+            _empty(app)
+
+    async def _serve_app(self, app: FastAPI, config: uvicorn.Config) -> None:
         config.app = app
         config.load()
         guard(config, Connections(self._max_connections))
@@ -159,3 +165,10 @@ class ServingThread:
             await self._server.main_loop()
             app.state.service.waiters.stop()
             await self._server.shutdown([self._sock])
+
+
+def _empty(app: FastAPI) -> None:
+    """Take everything out of an application that is over: FastAPI remembers hundreds of them, by their functions."""
+    app.middleware_stack = None
+    app.router.routes.clear()
+    app.state._state.clear()  # noqa: SLF001 - there is no other way to empty it
