@@ -1,6 +1,6 @@
 """How fast the server is: against the least its stack can do, the usual way, and the servers people use instead.
 
-    python benchmarks/server.py                   all tables, in Markdown (about two minutes)
+    python benchmarks/server.py                   all tables, in Markdown (about four minutes)
     python benchmarks/server.py --without-npm     without json-server, Mockoon and WireMock
 
 Everything runs in one go on one machine, in rounds that take turns, and the medians are compared: look at the ratios.
@@ -13,12 +13,13 @@ import argparse
 import asyncio
 import base64
 import json
+import math
 import statistics
 import sys
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,13 +35,14 @@ from benchmarks.server_peers import (  # noqa: E402
     USERNAME,
     Peer,
     bare,
-    install_npm_peers,
+    holding,
     npm_peers,
     ours,
     running,
     usual,
 )
 from benchmarks.server_stored import fill, some_ids  # noqa: E402
+from benchmarks.server_waiters import Asked, Held, allow_files, hold  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,6 +77,7 @@ def main() -> int:
         _status_reads(options, folder)
         _stored(options, folder)
         _starts(options, folder)
+        _waiters(options, folder)
     say(f"\n{options.rounds} rounds of {options.seconds:g} s each, in all {time.monotonic() - begun:.0f} s.")
     return 0
 
@@ -88,16 +91,17 @@ def _status_reads(options: argparse.Namespace, folder: Path) -> None:
         entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in (bare(answer), usual(folder))]
         usual_id, _ = _one_job(entrants[-1].port, "/start")
         entrants[-1] = _asking(entrants[-1], usual_id)
-        missing = "left out on request" if options.without_npm else install_npm_peers()
-        others = [] if missing else npm_peers(_JOB)
+        others, missing = ([], ["json-server, Mockoon and WireMock were left out on request."])
+        if not options.without_npm:
+            others, missing = npm_peers(_JOB)
         entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in others]
         _tell(_measure(options, entrants), base="bare ASGI")
-    if missing:
-        say(f"\njson-server, Mockoon and WireMock: {missing}.")
+    for reason in missing:
+        say(f"\n{reason}")
 
 
 def _stored(options: argparse.Namespace, folder: Path) -> None:
-    say(f"\n## One status read, by the number of jobs stored ({options.stored:,} against 1,000)\n")
+    say(f"\n## One status read of a pending job, by the number of jobs stored ({options.stored:,} against 1,000)\n")
     with ExitStack() as stack:
         entrants = []
         for number in (1000, options.stored):
@@ -125,6 +129,25 @@ def _starts(options: argparse.Namespace, folder: Path) -> None:
         _tell(_measure(options, entrants), base="plain FastAPI")
 
 
+def _waiters(options: argparse.Namespace, folder: Path) -> None:
+    number = allow_files(options.waiters)
+    say(f"\n## {number:,} requests held, all told at once of a job that is cancelled\n")
+    found: dict[str, list[Held]] = {}
+    for _ in range(options.waiting_rounds):
+        for peer in (ours(folder), holding(), usual(folder)):
+            with running(peer, folder) as (port, pid):
+                job_id = JOB_ID if peer.name == "bare ASGI" else _one_job(port, "/start", pending=True)[0]
+                path = f"/wait/{job_id}" if peer.name == "plain FastAPI" else f"/status/{job_id}?wait=600"
+                paths = ("GET", path), ("GET", f"/status/{job_id}"), ("DELETE", f"/jobs/{job_id}")
+                asked = Asked(*(request(*one, _AUTHORIZATION) for one in paths))
+                found.setdefault(peer.name, []).append(asyncio.run(hold(port, pid, number, asked)))
+    say("| server | memory of the server for each | p99 of others meanwhile | half told after | last told after |")
+    say("|---|---:|---:|---:|---:|")
+    for name, held in found.items():
+        memory, others, half, last = (statistics.median(values) for values in zip(*map(astuple, held), strict=True))
+        say(f"| {name} | {memory / 1024:.1f} KiB | {others * 1000:.0f} ms | {half:.2f} s | {last:.2f} s |")
+
+
 def _enter(stack: ExitStack, peer: Peer, folder: Path, method: str, path: str) -> Entrant:
     port, pid = stack.enter_context(running(peer, folder))
     return Entrant(peer.name, port, pid, [request(method, path, _AUTHORIZATION)], _READERS)
@@ -135,8 +158,8 @@ def _asking(entrant: Entrant, job_id: str) -> Entrant:
     return Entrant(entrant.name, entrant.port, entrant.pid, wanted, entrant.connections)
 
 
-def _one_job(port: int, path: str) -> tuple[str, bytes]:
-    """Start a job and wait until it has ended; its id, and what is then told of it."""
+def _one_job(port: int, path: str, *, pending: bool = False) -> tuple[str, bytes]:
+    """Start a job and (unless it may be pending) wait until it has ended; its id, and what is then told of it."""
 
     async def exchange(method: str, where: str, body: bytes = b"") -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -147,8 +170,9 @@ def _one_job(port: int, path: str) -> tuple[str, bytes]:
         return answer
 
     async def run() -> tuple[str, bytes]:
-        job_id = str(json.loads(await exchange("POST", path, b'{"metadata": {}}'))["job_id"])
-        for _ in range(100):
+        answer = await exchange("POST", path, b'{"metadata": {}, "simulate": {"duration": 3600}}' if pending else b"{}")
+        job_id = str(json.loads(answer)["job_id"])
+        for _ in range(0 if pending else 100):
             answer = await exchange("GET", f"/status/{job_id}")
             if json.loads(answer)["status"] != "pending":
                 break
@@ -181,8 +205,12 @@ def _tell(medians: dict[str, Sample], *, base: str) -> None:
     say("|---|---:|---:|---:|---:|")
     against = medians[base]
     for name, one in sorted(medians.items(), key=lambda item: -item[1].per_second):
-        ratios = one.per_second / against.per_second, against.cpu / one.cpu
+        ratios = _ratio(one.per_second, against.per_second), _ratio(against.cpu, one.cpu)
         say(f"| {name} | {one.per_second:,.0f} | {ratios[0]:.2f} | {one.cpu * 1e6:,.0f} µs | {ratios[1]:.2f} |")
+
+
+def _ratio(one: float, other: float) -> float:
+    return one / other if other else math.nan  # in a very short run nothing may be answered, or no CPU time be counted
 
 
 def say(text: str) -> None:
@@ -196,6 +224,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="of each server in each round")
     parser.add_argument("--stored", type=int, default=1_000_000, help="jobs in the large store")
+    parser.add_argument("--waiters", type=int, default=10_000, help="requests held at the same time")
+    parser.add_argument("--waiting-rounds", type=int, default=3)
     parser.add_argument("--without-npm", action="store_true", help="leave out json-server, Mockoon and WireMock")
     return parser.parse_args()
 

@@ -6,6 +6,7 @@ answer of the bare application, `DATABASE` the file of the usual one.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import sqlite3
@@ -28,6 +29,19 @@ async def bare(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG
     """The same bytes to everyone, whatever was asked for: what the server stack alone costs."""
     await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
     await send({"type": "http.response.body", "body": _BODY})
+
+
+_CANCELLED = asyncio.Event()
+
+
+async def holding(scope: Scope, receive: Receive, send: Send) -> None:
+    """Hold who asks for it in the address until somebody sends a DELETE; then answer as ``bare`` does."""
+    if scope["type"] == "http":
+        if scope["method"] == "DELETE":
+            _CANCELLED.set()
+        elif scope["query_string"]:
+            await _CANCELLED.wait()
+    await bare(scope, receive, send)
 
 
 class Job(BaseModel):
@@ -100,6 +114,22 @@ def status(job_id: str, user: Annotated[str, Depends(_user)]) -> Job:
         raise HTTPException(404)
     created_at, ends_at = (datetime.fromisoformat(text) for text in row)
     return _job(job_id, created_at, ends_at, datetime.now(UTC))
+
+
+@usual.get("/wait/{job_id}")
+async def wait(job_id: str, user: Annotated[str, Depends(_user)]) -> Job:  # noqa: ARG001 - who it is was checked
+    """Held until somebody cancels."""
+    await _CANCELLED.wait()
+    now = datetime.now(UTC)
+    return _job(job_id, now, now, now)
+
+
+@usual.delete("/jobs/{job_id}")
+async def cancel(job_id: str, user: Annotated[str, Depends(_user)]) -> Job:  # noqa: ARG001 - who it is was checked
+    """End all the waiting."""
+    _CANCELLED.set()
+    now = datetime.now(UTC)
+    return _job(job_id, now, now, now)
 
 
 def _job(job_id: str, created_at: datetime, ends_at: datetime, now: datetime) -> Job:

@@ -58,6 +58,9 @@ def ours(folder: Path, **more: str) -> Peer:
         "LOG_FILE": str(folder / "ours.log"),
         "RATE_LIMIT": "0",
         "MAX_PENDING_JOBS": "100000000",
+        "MAX_WAITERS": "100000",
+        "MAX_CONNECTIONS": "100000",
+        "MAX_WAIT": "600",
         **more,
     }
     return Peer("this server", _uvicorn("main:app"), ROOT / "server", environment)
@@ -68,15 +71,24 @@ def bare(body: bytes) -> Peer:
     return Peer("bare ASGI", _uvicorn("server_apps:bare"), ROOT / "benchmarks", {"BODY": body.decode()})
 
 
+def holding() -> Peer:
+    """A few lines of ASGI that hold requests."""
+    return Peer(
+        "bare ASGI", _uvicorn("server_apps:holding"), ROOT / "benchmarks", {"BODY": json.dumps({"job": "x" * 250})}
+    )
+
+
 def usual(folder: Path) -> Peer:
     """FastAPI as it is usually written."""
     environment = {"API_USERNAME": USERNAME, "API_PASSWORD": PASSWORD, "DATABASE": str(folder / "usual.db")}
     return Peer("plain FastAPI", _uvicorn("server_apps:usual"), ROOT / "benchmarks", environment)
 
 
-def npm_peers(job: Mapping[str, object]) -> list[Peer]:
-    """json-server, Mockoon and WireMock, each answering this job; none checks who asks but WireMock."""
-    binaries = CACHE / "node_modules/.bin"
+def npm_peers(job: Mapping[str, object]) -> tuple[list[Peer], list[str]]:
+    """json-server, Mockoon and WireMock, each answering this job, and why some are missing.
+
+    None checks who asks but WireMock.
+    """
 
     def json_server(folder: Path, port: int) -> list[str]:
         (folder / "db.json").write_text(json.dumps({"status": [{**job, "id": JOB_ID}]}))
@@ -97,26 +109,41 @@ def npm_peers(job: Mapping[str, object]) -> list[Peer]:
         options = ["--bind-address", "127.0.0.1", "--no-request-journal", "--use-chunked-encoding", "never"]
         return ["java", "-jar", str(jar), "--port", str(port), "--root-dir", str(folder), *options]
 
-    def _node(name: str) -> list[str]:
-        return ["node", str(binaries / name)]
+    makers = {"json-server": json_server, "Mockoon": mockoon, "WireMock": wiremock}
+    missing = {name: _missing(name) for name in makers}
+    peers = [Peer(name, maker) for name, maker in makers.items() if not missing[name]]
+    return peers, [f"{name} is left out: {why}." for name, why in missing.items() if why]
 
-    return [Peer("json-server", json_server), Peer("Mockoon", mockoon), Peer("WireMock", wiremock)]
+
+def _node(name: str) -> list[str]:
+    return ["node", str(CACHE / "node_modules/.bin" / name)]
 
 
 _CREDENTIALS = {"username": USERNAME, "password": PASSWORD}
 
 
-def install_npm_peers() -> str:
-    """Why they cannot be had; nothing if they can. At most three minutes."""
-    if (CACHE / "node_modules/.bin/mockoon-cli").exists():
-        return "" if shutil.which("java") else "there is no Java"
-    if not shutil.which("npm") or not shutil.which("java"):
-        return "there is no npm, or no Java"
+_PACKAGES = {
+    "json-server": ("json-server@0.17", ".bin/json-server", ("node", "npm")),
+    "Mockoon": ("@mockoon/cli@9", ".bin/mockoon-cli", ("node", "npm")),
+    "WireMock": ("wiremock@3", "wiremock/build", ("npm", "java")),
+}  # what npm installs, where that is found then, and which programs it takes
+
+
+def _missing(name: str) -> str:
+    """Why it cannot be had; nothing if it can. Installing it takes two minutes at most."""
+    package, place, programs = _PACKAGES[name]
+    absent = [program for program in programs if not shutil.which(program)]
+    if absent:
+        return f"there is no {' and no '.join(absent)}"
+    if (CACHE / "node_modules" / place).exists():
+        return ""
     CACHE.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(CACHE)]
-    command += ["json-server@0.17", "@mockoon/cli@9", "wiremock@3"]
-    done = subprocess.run(command, capture_output=True, timeout=180, check=False)  # noqa: S603 - it is above
-    return "" if done.returncode == 0 else f"npm install failed: {done.stderr.decode()[-200:]}"
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(CACHE), package]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=120, check=False)  # noqa: S603 - it is above
+    except subprocess.TimeoutExpired:
+        return "npm install took more than two minutes"
+    return "" if done.returncode == 0 else f"npm install failed ({done.stderr.decode().strip()[:200]})"
 
 
 @contextmanager

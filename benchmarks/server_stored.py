@@ -1,4 +1,7 @@
-"""Fills a store with ended jobs, without going through the server: a million of them would take it minutes."""
+"""Fills a store with pending jobs, without going through the server: a million of them would take it minutes.
+
+Pending, because the server remembers for a second what it said of a job that has ended, and would not ask its store.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from translation_server.stores import sqlite_file
 if TYPE_CHECKING:
     from pathlib import Path
 
-_AGE = 3600  # seconds since the first was accepted: jobs that ended long ago may be forgotten
+_AGE = 3600  # seconds since the first was accepted
+_DURATION = 86_400  # seconds
 _FILL = """
 INSERT INTO jobs (seq, job_id, owner, created_at, ends_at, outcome, metadata, delay_model, ending)
 WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)
 SELECT n, printf('%08x-%04x-7%03x-8000-%012x', n >> 10, n & 1023, n % 4096, n * 2654435761 % 281474976710656),
-       ?, ? + n * 0.001, ? + n * 0.001 + 5, 'completed', '{}', 'uniform:3.0:7.0', n
+       ?, ? + n * 0.001, ? + n * 0.001, 'completed', '{}', 'uniform:3.0:7.0', NULL
 FROM numbers
 """
 
@@ -29,9 +33,9 @@ def fill(path: Path, owner: str, number: int) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("BEGIN")
-        connection.execute(_FILL, (number, owner, begun, begun))
+        connection.execute(_FILL, (number, owner, begun, begun + _DURATION))
         connection.execute("UPDATE store SET accepted = ?", (number,))
-        connection.execute("INSERT INTO owners (owner, endings, unsettled) VALUES (?, ?, 0)", (owner, number))
+        connection.execute("INSERT INTO owners (owner, endings, unsettled) VALUES (?, 0, ?)", (owner, number))
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
