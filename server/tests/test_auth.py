@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 
 from translation_server.accounts import Accounts
 from translation_server.auth import BasicAuth, is_open_path
+from translation_server.credentials import read
 
 ACCOUNTS = Accounts({"admin": "secret", "zoë": "pässwörd密🔑", "colon": "a:b:c", "space": " "})
 CHALLENGE = 'Basic realm="translation", charset="UTF-8"'
@@ -43,6 +44,13 @@ def test_right_credentials(user, password, form):
     header = basic(unicodedata.normalize(form, user), unicodedata.normalize(form, password))
     assert ACCOUNTS.verify(header) == user
     assert ACCOUNTS.verify(header) == user
+
+
+def test_credentials_do_not_show_themselves():
+    """What was read can stand in an error or a log line, with neither name nor password."""
+    found = read(basic("admin", "canary"))
+    assert found == ("admin", "canary")
+    assert repr(found) == str(found) == f"{found}" == "Credentials(***)"
 
 
 def test_scheme_in_any_case():
