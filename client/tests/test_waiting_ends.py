@@ -32,6 +32,13 @@ def test_deadline_is_kept_with_a_last_look(timeout, long_poll):
     assert run.error.polls == len(run.moments)
 
 
+@pytest.mark.parametrize("timeout", [1.5, 3.5, 30.5, 31.2])
+def test_a_hold_that_ends_just_before_the_deadline_is_followed_by_the_last_look(timeout):
+    """Where there is no time for another hold, nothing is asked at once that was answered a moment ago."""
+    run = wait(Server(ends=math.inf, long_poll=True), timeout=timeout)
+    assert len(run.moments) == (2 if timeout < 31 else 3)
+
+
 @pytest.mark.parametrize("long_poll", [True, False])
 @pytest.mark.parametrize("round_trip", [0.001, 0.05, 0.2])
 def test_job_that_ends_just_before_the_deadline_is_found(long_poll, round_trip):

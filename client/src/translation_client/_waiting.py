@@ -196,7 +196,7 @@ class Wait:
 
     def _pause(self, answer: _Answer) -> float:
         age, polls, hint = self._observed.age(self._now), self._observed.polls, answer.job.poll_after
-        if answer.held:
+        if answer.held and (answer.demand is not None or self._hold()):  # the next one can be held as well
             return answer.demand or 0.0
         if hint is not None:
             return self._config.hinted_interval(hint, age, polls, self._randomness)
