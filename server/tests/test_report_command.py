@@ -4,6 +4,8 @@ import json
 
 import pytest
 from server.tests.simulated import simulated
+from server.tests.wire import serving
+from starlette.responses import HTMLResponse
 
 from translation_server.cli import main
 from translation_server.report_command import CLEAN, COMPLAINTS, REFUSED, UNREACHABLE, WRONG_OPTION
@@ -77,6 +79,18 @@ def test_a_server_that_is_no_simulator_is_named(capsys):
     with simulated(control_api="off") as plain:
         assert report(plain) == REFUSED
     assert "it is no simulator, or its CONTROL_API is off" in capsys.readouterr().err
+
+
+def test_a_page_from_a_proxy_is_no_report(capsys):
+    """Whatever answers there says no reason that could be passed on."""
+
+    async def proxy(scope, receive, send):
+        if scope["type"] == "http":
+            await HTMLResponse("<h1>Bad Gateway</h1>", 502)(scope, receive, send)
+
+    with serving(proxy, lifespan="off") as port:
+        assert main(["report", "--base-url", f"http://127.0.0.1:{port}"]) == REFUSED
+    assert "answers 502: it did not say why" in capsys.readouterr().err
 
 
 def test_nobody_there_is_said(capsys):

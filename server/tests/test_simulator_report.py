@@ -71,6 +71,13 @@ def test_a_late_detection_is_named(story):
         story.report().assert_detected_within(1.0)
 
 
+def test_a_job_that_ended_just_now_is_not_late_yet(story):
+    """Nobody has been told, but there is time left."""
+    story.start(duration=1.0)
+    story.sleep(1.5)
+    story.report().assert_detected_within(1.0)
+
+
 def test_without_an_end_nothing_can_be_said_about_it(story):
     """An assertion that could not have failed does not pass."""
     story.start()
@@ -207,6 +214,7 @@ def test_it_is_a_table(story):
     story.sleep(2.0)
     story.poll()
     story.poll(2, held=1.0)
+    assert story.report().wasted == 1
     assert str(story.report()).splitlines() == [
         "job    outcome  starts  polls  held  failed  wasted  early  after end  left  told after",
         "  1  completed       1      2     0       0       1      0          0     0     1.000 s",

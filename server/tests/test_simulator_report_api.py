@@ -7,6 +7,8 @@ import pytest
 from server.tests.simulated import request, simulated
 from server.tests.wire import PATIENCE, connect
 
+from translation_server.stores import StoreUnavailableError
+
 
 @pytest.fixture
 def served():
@@ -100,6 +102,30 @@ def _until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_a_store_that_fails_just_then_changes_no_answer(served, monkeypatch):
+    """The start was accepted; only the report card knows less of its job."""
+
+    async def fail(*_):
+        raise StoreUnavailableError
+
+    monkeypatch.setattr(served.app.state.service, "find", fail)
+    served.start()
+    [job] = served.simulator.report().jobs
+    assert (job.starts, job.outcome, job.ended_ago) == (1, None, None)
+
+
+def test_a_client_that_does_not_wait_for_a_slow_answer_has_left(served):
+    """What is sent to nobody has told nothing."""
+    job_id = served.start(duration=0)
+    served.faults.add("latency 0.2 times=1")
+    with connect(served.port) as connection:
+        connection.sendall(request("GET", f"/status/{job_id}"))
+        _until(lambda: len(served.simulator.requests) == 2)
+    _until(lambda: served.simulator.requests[1].over is not None)
+    poll = served.simulator.requests[1]
+    assert (poll.left, poll.answered, poll.told, poll.endings) == (True, None, None, {})
 
 
 def test_it_is_documented_where_it_is_on(served):
