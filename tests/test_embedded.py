@@ -106,6 +106,24 @@ def test_a_database_that_cannot_be_used_is_told_to_the_caller(tmp_path):
     assert not server.is_running
 
 
+def test_what_goes_wrong_at_the_end_is_told_to_whoever_stops_it(monkeypatch):
+    """It is not lost in a thread, and the thread is gone."""
+    before = threading.active_count()
+    monkeypatch.setattr("translation_server.serving._empty", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError), TranslationServer():
+        pass
+    assert threading.active_count() == before
+
+
+def test_a_program_that_forgets_to_stop_it_ends_nevertheless():
+    """Quietly, with the status it would have had."""
+    program = "from translation_server import TranslationServer; print(TranslationServer().__enter__().is_running)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=HERE, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
 async def test_asynchronous_code_starts_and_stops_it_by_name():
     """On the port that is asked for; a second stop does nothing."""
     server = TranslationServer(completion_time=0)

@@ -14,7 +14,7 @@ from translation_server.stages import Staged, parse_stages
 if TYPE_CHECKING:
     import random
 
-FORMS: Final = "uniform:SHORTEST:LONGEST, fixed:SECONDS, lognormal:MEDIAN:P95 or proportional:FACTOR:SPREAD:LENGTH"
+FORMS: Final = "uniform:SHORTEST:LONGEST, fixed:SECONDS, lognormal:MEDIAN:P95 or proportional:FACTOR[:SPREAD[:LENGTH]]"
 """The text forms, for people."""
 
 UNIFORM: Final = "uniform"

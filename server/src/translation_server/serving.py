@@ -94,7 +94,7 @@ class ServingThread:
 
     Attributes:
         started: Done once the server answers; what it raises is why it cannot.
-        ended: Done once nothing is left of it.
+        ended: Done once nothing is left of it; what it raises went wrong after the start.
     """
 
     def __init__(self, sock: socket.socket, make_app: Callable[[], FastAPI], max_connections: int) -> None:
@@ -117,8 +117,9 @@ class ServingThread:
                 self._loop.call_soon_threadsafe(self._server.told_to_stop.set)
 
     def join(self) -> None:
-        """Return when the thread is gone."""
+        """Return when the thread is gone; raises what went wrong after the start."""
         self._thread.join()
+        self.ended.result()
 
     def call(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Do this in the server's loop, and wait for it; from any other thread."""
@@ -140,12 +141,13 @@ class ServingThread:
             config.access_log = False  # given as an argument, it would change how the process logs
             with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
                 runner.run(self._serve(config))
-        except BaseException as error:  # noqa: BLE001 - told to whoever started the server
-            if not self.started.done():
-                self.started.set_exception(error)
-        finally:
+        except BaseException as error:  # noqa: BLE001 - told to whoever started the server, or else to who stops it
             self._sock.close()
-            self.ended.set_result(None)
+            told = self.ended if self.started.done() else self.started
+            told.set_exception(error)
+        finally:
+            if not self.ended.done():
+                self.ended.set_result(None)
 
     async def _serve(self, config: uvicorn.Config) -> None:
         app = self._make_app()
