@@ -14,7 +14,7 @@ from translation_client._events import MAX_EVENT, EventDecoder, ServerEvent
 STREAM = (
     b"\xef\xbb\xbf: hello\nretry: 1500\nid: 0\n\n"
     b'event: job\nid: 1\ndata: {"a":\ndata:  1}\n\n'
-    b"data: \xc3\xa9\r\n\r\n"
+    b"data: \xc3\xa9\r\ndata: e\r\n\r\n"
     b"event: job\rid: 2\rdata: x\r\r"
     b": heartbeat\n\n"
     b"unknown: field\nid: a\0b\ndata\ndata\n\n"
@@ -23,7 +23,7 @@ STREAM = (
 EVENTS = [
     ServerEvent("message", "", "0"),
     ServerEvent("job", '{"a":\n 1}', "1"),
-    ServerEvent("message", "é", "1"),
+    ServerEvent("message", "é\ne", "1"),
     ServerEvent("job", "x", "2"),
     ServerEvent("message", "\n", "2"),
 ]
@@ -37,6 +37,12 @@ def decode(*chunks):
 def test_stream_is_read_as_the_standard_says():
     """Line ends of all three kinds, comments, several data lines, a byte order mark, unknown fields, NUL in an id."""
     assert decode(STREAM) == EVENTS
+
+
+@pytest.mark.parametrize("cut", range(len(STREAM)))
+def test_a_cut_anywhere_gives_the_same_events(cut):
+    """Not even in the middle of a character or of a line's end."""
+    assert decode(STREAM[:cut], STREAM[cut:]) == EVENTS
 
 
 @given(st.lists(st.integers(0, len(STREAM)), max_size=40))

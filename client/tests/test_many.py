@@ -31,6 +31,7 @@ class Server:
     down: list = field(default_factory=list)  # (from, to, failure): no answer but this
     no_stream: Response | None = None
     forgetful: bool = False  # knows no Last-Event-ID
+    silent_from: float = math.inf  # a stream opened before says nothing after, not even that it lives
     requests: list = field(default_factory=list)
     known_from: dict = field(default_factory=dict)
 
@@ -39,6 +40,7 @@ class Server:
 
     def open(self, request, t):
         self.requests.append((t, "open", request))
+        self.silent_from = self.silent_from if t < self.silent_from else math.inf
         if self.no_stream is not None:
             return self.no_stream
         if self.forgetful and "Last-Event-ID" in request.headers:
@@ -118,6 +120,8 @@ def wait(server, job_ids=None, *, seed=0, fresh_until=None, **polling):
 def receive(server, now, told, until):
     """What an open stream gives next: events, a heartbeat every 15 s, a break, or nothing."""
     t, limit = now - BEGIN, min(until - BEGIN, now - BEGIN + 15.0)
+    if t >= server.silent_from:
+        return until, told, None
     breaks = min((b for b in server.breaks if b > t), default=math.inf)
     next_events = server.events(told, min(limit, breaks))
     if next_events is not None:
@@ -153,6 +157,15 @@ def test_jobs_that_had_ended_before_are_told_by_the_query_in_order():
     run = wait(server, ["c", "b", "a"])
     assert [job.job_id for _, job in run.found] == ["a", "b", "c"]
     assert [job.wait_stats.learnt_by for _, job in run.found] == ["query", "query", "stream"]
+
+
+def test_a_stream_that_falls_silent_is_opened_anew():
+    """Where three heartbeats were missed nobody is there any more; what ended meanwhile is told by the next stream."""
+    server = Server({"a": 1.0, "b": 60.0, "c": 120.0}, silent_from=10.0)
+    run = wait(server, timeout=600.0)
+    assert [job.job_id for _, job in run.found] == ["a", "b", "c"]
+    assert run.found[1][0] <= 10.0 + 15.0 + 45.0 + 1.0
+    assert len([kind for _, kind, _ in server.requests if kind == "open"]) == 2
 
 
 def test_a_broken_stream_is_resumed_after_the_last_event():
