@@ -12,8 +12,7 @@ its request: one poll, which is not wasted, and the end is known when it is ther
     Nothing to complain of.
 """
 
-from translation_server.embedded import TranslationServer
-from translation_server.simulator.report import Report
+from translation_server import Report, TranslationServer
 
 
 def main() -> Report:

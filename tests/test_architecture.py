@@ -104,7 +104,12 @@ SERVER = Part(
         *("simulator.deciding", "simulator.altered"),
     ),
     # The package's door leads, by name, to what testers use.
-    exceptions=frozenset({("__init__", one) for one in ("delays", "embedded", "lognormal", "simulator.clocks")}),
+    exceptions=frozenset(
+        {
+            *(("__init__", one) for one in ("delays", "embedded", "lognormal")),
+            *(("__init__", f"simulator.{one}") for one in ("clocks", "exchanges", "politeness", "report")),
+        }
+    ),
 )
 
 PARTS = (CLIENT, SERVER)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from translation_server.embedded import TranslationServer
+from translation_server import TranslationServer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 PATIENCE = 20.0

@@ -21,8 +21,7 @@ from collections.abc import Callable
 
 import requests
 
-from translation_server.embedded import TranslationServer
-from translation_server.simulator.report import Report
+from translation_server import Report, TranslationServer
 
 SECONDS = 10.0  # for one request
 

@@ -24,8 +24,7 @@ from typing import Any
 import requests
 from tenacity import Retrying, retry_if_exception_type, retry_if_result, stop_after_attempt, wait_exponential
 
-from translation_server.embedded import TranslationServer
-from translation_server.simulator.report import Report
+from translation_server import Report, TranslationServer
 
 SECONDS = 10.0  # for one request
 

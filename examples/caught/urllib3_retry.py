@@ -24,8 +24,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from translation_server.embedded import TranslationServer
-from translation_server.simulator.report import Report
+from translation_server import Report, TranslationServer
 
 SECONDS = 10.0  # for one request
 

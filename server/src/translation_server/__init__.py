@@ -17,13 +17,31 @@ if TYPE_CHECKING:
     from translation_server.embedded import TranslationServer
     from translation_server.lognormal import LogNormal
     from translation_server.simulator.clocks import ScaledClock, SteppedClock
+    from translation_server.simulator.exchanges import Exchange, Requests
+    from translation_server.simulator.politeness import Politeness
+    from translation_server.simulator.report import Report
 
-__all__ = ["Fixed", "LogNormal", "Proportional", "ScaledClock", "SteppedClock", "TranslationServer", "Uniform"]
+__all__ = [
+    "Exchange",
+    "Fixed",
+    "LogNormal",
+    "Politeness",
+    "Proportional",
+    "Report",
+    "Requests",
+    "ScaledClock",
+    "SteppedClock",
+    "TranslationServer",
+    "Uniform",
+]
 
 _HOMES: Final = {
     **dict.fromkeys(("Fixed", "Proportional", "Uniform"), "delays"),
     "LogNormal": "lognormal",
     **dict.fromkeys(("ScaledClock", "SteppedClock"), "simulator.clocks"),
+    **dict.fromkeys(("Exchange", "Requests"), "simulator.exchanges"),
+    "Politeness": "simulator.politeness",
+    "Report": "simulator.report",
     "TranslationServer": "embedded",
 }
 
