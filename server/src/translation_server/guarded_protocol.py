@@ -17,6 +17,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from translation_server.joined import Joined
+from translation_server.lean import LeanFlow, LeanQueue
 from translation_server.problems import respond
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, common: Connections, **arguments: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(**arguments)
         self.ws_protocol_class = None
+        self.pipeline = LeanQueue()  # type: ignore[assignment]  # as much of a deque as it needs
         self._common = common
         self._is_receiving = False  # in the middle of a request
         self._has_head = False  # of the request in the middle of which it is
@@ -82,6 +84,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """See `asyncio.Protocol`."""
         super().connection_made(transport)
+        self.flow = LeanFlow(transport)
         # All connections of a guarded server are guarded, which uvicorn's types do not say.
         if not self._common.enter(self, self.connections):  # type: ignore[arg-type]
             self.refuse(503, "The server has too many connections.", {"Retry-After": "1"})

@@ -45,8 +45,8 @@ async def show(request: Request, job_id: _JobId) -> Answer:
     if recent is not None and (answer := recent.get(user, job_id)):
         return answer
     seconds = _wait(request)
-    snapshot = await _service(request).find(user, job_id)
-    answer = await _answer(request, snapshot, seconds)
+    snapshot = await _awaited(request, await _service(request).find(user, job_id), seconds)
+    answer = _answer(request, snapshot, seconds)
     if recent is not None and snapshot.job.final:
         recent.keep(user, job_id, answer)
     return answer
@@ -75,7 +75,8 @@ async def start(request: Request) -> Answer:
 async def show_latest(request: Request) -> Answer:
     """Tell the status of the job that was started last."""
     seconds = _wait(request)
-    return await _answer(request, await _service(request).latest(_user(request)), seconds)
+    snapshot = await _awaited(request, await _service(request).latest(_user(request)), seconds)
+    return _answer(request, snapshot, seconds)
 
 
 @jobs.get("/jobs", **openapi.LIST)
@@ -188,13 +189,27 @@ def _wait(request: Request) -> float | None:
     return None if seconds is None else min(seconds, _settings(request).max_wait)
 
 
-async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Answer:
-    """The answer about one job, after holding the request if that was asked for."""
-    held = bool(seconds) and snapshot.status is Status.PENDING
-    if seconds and held:
-        snapshot = await _held(request, snapshot.job.job_id, seconds)
-    hint = representation.hint(snapshot.job, snapshot.now, _service(request).clock.speed)
-    if hint and held and not _service(request).waiters.stopping:
+async def _awaited(request: Request, snapshot: Snapshot, seconds: float | None) -> Snapshot:
+    """The job, after holding the request if that was asked for."""
+    if not seconds or snapshot.status is not Status.PENDING:
+        return snapshot
+    service, user, job_id = _service(request), _user(request), snapshot.job.job_id
+    del snapshot  # which thousands of held requests would keep
+    request.scope[HELD] = True
+    with service.waiters.enter(user, job_id, request.receive) as waiter:
+        found = await service.hold(waiter, user, job_id, seconds)
+        if waiter.gone:
+            raise ClientDisconnect
+        if found.status is not Status.PENDING:
+            request.scope[TOLD] = found.job.ends_at
+        return found
+
+
+def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Answer:
+    """The answer about one job."""
+    service = _service(request)
+    hint = representation.hint(snapshot.job, snapshot.now, service.clock.speed)
+    if hint and HELD in request.scope and not service.waiters.stopping:
         hint = 0.0  # the wait is over, and the next one may begin
     etag = representation.etag(snapshot.job, snapshot.now)
     headers = [(b"etag", etag.encode()), *_retry_after(hint)]
@@ -203,18 +218,6 @@ async def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -
     if parameters.matches(_values(request, b"if-none-match"), etag):
         return Answer(b"", headers, status=304)
     return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), *headers)
-
-
-async def _held(request: Request, job_id: str, seconds: float) -> Snapshot:
-    service, user = _service(request), _user(request)
-    request.scope[HELD] = True
-    with service.waiters.enter(user, job_id, request.receive) as waiter:
-        snapshot = await service.hold(waiter, user, job_id, seconds)
-        if waiter.gone:
-            raise ClientDisconnect
-        if snapshot.status is not Status.PENDING:
-            request.scope[TOLD] = snapshot.job.ends_at
-        return snapshot
 
 
 def _retry_after(hint: float | None) -> tuple[_Header, ...]:

@@ -190,6 +190,7 @@ class Service:
             if snapshot.status is not Status.PENDING or snapshot.now >= deadline or pointless:
                 return snapshot
             waiter.end = snapshot.job.ends_at
+            del snapshot  # which thousands would keep
             await waiter.until(min(waiter.end, deadline))
 
     async def position(self, owner: str, since: float | None = None) -> int:
