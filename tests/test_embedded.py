@@ -89,6 +89,28 @@ def test_a_taken_port_is_told_to_the_caller():
     assert threading.active_count() == before
 
 
+async def test_any_address_of_this_machine_will_do():
+    """It stands in the address of the server, as it must in one."""
+    server = TranslationServer()
+    with contextlib.closing(socket.socket(socket.AF_INET6)) as sock:
+        try:
+            sock.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+    await server.start(host="::1")
+    try:
+        assert server.base_url == f"http://[::1]:{server.port}"
+        assert await asyncio.to_thread(answers, server)
+    finally:
+        await server.stop()
+
+
+async def test_an_address_that_cannot_be_is_told_to_the_caller():
+    """It is named."""
+    with pytest.raises(OSError, match="cannot listen on 'aaa"):
+        await TranslationServer().start(host="a" * 64)
+
+
 @pytest.mark.parametrize("port", [-1, 65_536, 10**9])
 def test_a_port_that_cannot_be_is_told_to_the_caller(port):
     """Whatever is wrong with it, it is an OSError."""
@@ -196,6 +218,20 @@ def test_it_stops_without_waiting_for_anybody(pool, until, asking, monkeypatch):
     assert [one.result(PATIENCE).status_code for one in held] == [200, 200]
 
 
+def test_an_answer_that_cannot_be_given_in_time_is_broken_off(until):
+    """A request whose body never comes is not waited for; its client sees the connection end."""
+    head = ["POST /jobs HTTP/1.1", "Host: x", "Authorization: Basic YW5uOng=", "Content-Length: 100"]
+    with socket.socket() as sock:
+        sock.settimeout(PATIENCE)
+        with TranslationServer(username="ann", password="x") as server:
+            sock.connect(("127.0.0.1", server.port))
+            sock.sendall("\r\n".join([*head, "Content-Type: application/json", "", "{"]).encode())
+            until(lambda: len(server.requests) == 1)
+        with contextlib.suppress(ConnectionResetError):
+            while sock.recv(1000):
+                pass
+
+
 def test_many_at_once():
     """Twenty servers, each on a port of its own, with users and jobs of its own."""
     with contextlib.ExitStack() as stack:
@@ -251,6 +287,17 @@ def test_it_can_be_looked_at_without_showing_the_password():
     with server:
         assert "secret" not in repr(server)
         assert server.base_url in repr(server)
+
+
+def test_it_has_a_record_and_can_forget_it():
+    """What arrived, what is thought of it, what happened: until it is reset."""
+    with TranslationServer(clock="stepped", seed=1) as server:
+        server.client().start_job()
+        assert [request.job for request in server.requests] == [1]
+        assert server.report().jobs[0].starts == 1
+        assert server.trace().startswith("tester job 1 takes ")
+        server.reset()
+        assert (len(server.requests), server.trace()) == (0, "")
 
 
 def test_other_users_have_jobs_of_their_own():
