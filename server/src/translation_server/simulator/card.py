@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MOST_ROWS: Final = 20
 _MOST_ALIKE: Final = 3  # complaints of one kind about one job
 _MOST_LINES: Final = 30
-_COUNTS: Final = ("starts", "polls", "held", "failed", "wasted", "early", "after_end", "left")
+COUNTS: Final = ("starts", "polls", "held", "failed", "wasted", "early", "after_end", "left")
 _OWN_COLUMNS: Final = {Kind.START, Kind.POLL, Kind.LATEST}
 
 
@@ -35,7 +35,7 @@ def draw(jobs: Sequence[JobReport], notes: Sequence[str], complaints: Sequence[s
 
 def totals(jobs: Sequence[JobReport]) -> dict[str, float | None]:
     """What the columns come to."""
-    return {name: sum(getattr(job, name) for job in jobs) for name in _COUNTS}
+    return {name: sum(getattr(job, name) for job in jobs) for name in COUNTS}
 
 
 def remarks(requests: Mapping[str, int], forgotten: int, duplicates: int) -> list[str]:
@@ -72,13 +72,13 @@ def _worst(jobs: Sequence[JobReport]) -> list[JobReport]:
 
 
 def _titles() -> list[str]:
-    return ["user", "job", "outcome", *(name.replace("_", " ") for name in _COUNTS), "told after"]
+    return ["user", "job", "outcome", *(name.replace("_", " ") for name in COUNTS), "told after"]
 
 
 def _row(job: JobReport) -> list[str]:
     number = "earlier" if job.job is None else str(job.job)
     outcome = job.outcome or ("not accepted" if job.job_id is None else "pending")
-    return [str(job.user), number, outcome, *(str(getattr(job, name)) for name in _COUNTS), _told(job)]
+    return [str(job.user), number, outcome, *(str(getattr(job, name)) for name in COUNTS), _told(job)]
 
 
 def _total(jobs: Sequence[JobReport]) -> list[str]:
