@@ -67,11 +67,11 @@ def connect(port: int) -> socket.socket:
 
 def until_closed(connection: socket.socket) -> bytes:
     """Return what came before the other side closed the connection, which it must."""
-    received = b""
+    received = bytearray()
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
         while chunk := connection.recv(65536):
             received += chunk
-    return received
+    return bytes(received)
 
 
 def problem(received: bytes) -> dict[str, object]:
