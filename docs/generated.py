@@ -174,6 +174,15 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
+def strategies() -> str:
+    """The table of waiting strategies, which README.md has."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    found = re.search(r"^\| \| jobs of 3 to 7 s .*?(?=\n\n)", readme, re.MULTILINE | re.DOTALL)
+    if found is None:
+        raise LookupError("README.md has no table of waiting strategies")
+    return found[0]
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "error tree": error_tree,
@@ -181,4 +190,5 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "client command": client_command,
     "server command": server_command,
     "openapi": http_api,
+    "strategies": strategies,
 }
