@@ -101,8 +101,7 @@ def picture(half: list[Text], whole: list[Text]) -> str:
     form = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     form = form.replace("Fira Code, monospace", FONTS)
     drawn = console.export_svg(title="One job", code_format=form, unique_id="session")
-    return re.sub(r"[ 	]+$", "", drawn, flags=re.MULTILINE) + "
-"
+    return re.sub(r"[ \t]+$", "", drawn, flags=re.MULTILINE) + "\n"
 
 
 if __name__ == "__main__":
