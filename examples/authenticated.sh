@@ -15,9 +15,9 @@ export LOG_FILE=$folder/server.log DATABASE_URL=sqlite:///$folder/jobs.db
 
 (cd server && exec "$python" -m uvicorn main:app --host 127.0.0.1 --port "$port" >"$folder/uvicorn.log" 2>&1) &
 server=$!
-trap 'kill $server; wait $server || true' EXIT
-until curl --silent --fail --output /dev/null "http://127.0.0.1:$port/health/ready"; do
-    kill -0 $server || { cat "$folder/uvicorn.log"; exit 1; }
+trap 'kill $server 2>/dev/null; wait $server || true' EXIT
+until grep --silent "Uvicorn running" "$LOG_FILE" 2>/dev/null; do
+    kill -0 $server 2>/dev/null || { cat "$LOG_FILE" "$folder/uvicorn.log"; exit 1; }
     sleep 0.1
 done
 
