@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import APIRouter, Path
@@ -20,6 +21,9 @@ from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
 from translation_server.simulator.exchanges import SCOPE_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from translation_server.jobs import Job
     from translation_server.metrics import Metrics
     from translation_server.recent import Recent
     from translation_server.service import Service, Snapshot
@@ -207,17 +211,30 @@ async def _awaited(request: Request, snapshot: Snapshot, seconds: float | None) 
 
 def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Answer:
     """The answer about one job."""
+    known = _values(request, b"if-none-match")
+    if snapshot.job.final and not known:
+        return _final_answer(snapshot.job, seconds)
     service = _service(request)
     hint = representation.hint(snapshot.job, snapshot.now, service.clock.speed)
     if hint and HELD in request.scope and not service.waiters.stopping:
         hint = 0.0  # the wait is over, and the next one may begin
-    etag = representation.etag(snapshot.job, snapshot.now)
+    return _told(snapshot.job, snapshot.now, hint, seconds, known)
+
+
+@lru_cache(maxsize=256)
+def _final_answer(job: Job, seconds: float | None) -> Answer:
+    """That about a job that stays as it is; thousands may have waited for it."""
+    return _told(job, job.ends_at, None, seconds, ())
+
+
+def _told(job: Job, now: float, hint: float | None, seconds: float | None, known: Sequence[str]) -> Answer:
+    etag = representation.etag(job, now)
     headers = [(b"etag", etag.encode()), *_retry_after(hint)]
     if seconds is not None:
         headers.append((b"preference-applied", parameters.applied(seconds).encode()))
-    if parameters.matches(_values(request, b"if-none-match"), etag):
+    if parameters.matches(known, etag):
         return Answer(b"", headers, status=304)
-    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), *headers)
+    return _json(representation.job_json(job, now, poll_after=hint), *headers)
 
 
 def _retry_after(hint: float | None) -> tuple[_Header, ...]:
