@@ -151,7 +151,7 @@ def test_drip(server):
     assert len(body) == int(headers["content-length"])
     assert json.loads(body)["job_id"] == job_id
     assert len(times) >= 3
-    assert times[-1] >= (len(body) - 200) / 2000
+    assert times[-1] >= (len(body) - 100) / 2000
     assert (last(server).fault, last(server).told) == ("drip", "pending")
 
 

@@ -94,10 +94,11 @@ class Struck:
         await instead_of_an_answer(instead, self._wire)
 
     async def _drip(self, message: Message, bytes_per_second: float) -> None:
-        for piece, seconds in altered.pieces(message.get("body", b""), bytes_per_second):
+        *pieces, last = altered.pieces(message.get("body", b""), bytes_per_second)
+        for piece in pieces:
             await self._wire.send({"type": "http.response.body", "body": piece, "more_body": True})
-            await self._wire.pause(seconds)
-        await self._wire.send({**message, "body": b""})
+            await self._wire.pause(len(piece) / bytes_per_second)
+        await self._wire.send({**message, "body": last})
 
 
 async def instead_of_an_answer(instead: str, wire: Wire) -> None:
