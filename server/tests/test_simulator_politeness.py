@@ -214,8 +214,10 @@ def test_a_failed_answer_does_not_excuse_an_early_poll(story):
     story.sleep(0.5)
     story.poll(status=None, fault="reset")
     story.sleep(0.5)
+    story.poll(status=500, **FAILED)
+    story.sleep(0.5)
     story.poll()
-    assert offences(story) == [Offence.EARLY] * 2
+    assert offences(story) == [Offence.EARLY] * 3
 
 
 def test_a_short_wait_is_no_long_poll(story):
@@ -258,6 +260,19 @@ def test_polls_after_the_end_was_told_are_pointless(story):
         story.poll()
         story.sleep(2.0)
     assert texts(story) == ["job 1: poll #3 came although the answer to poll #1 had told the end"]
+
+
+def test_polls_that_fail_after_the_end_was_told_are_not_counted(story):
+    """The one look that is allowed may have to be repeated."""
+    story.start(duration=1.0)
+    story.poll(held=30.0)
+    for _ in range(3):
+        story.sleep(0.2)
+        story.poll(status=503, **FAILED)
+    story.sleep(0.2)
+    story.poll()
+    assert offences(story) == []
+    assert story.report().after_end == 1
 
 
 def test_a_poll_under_way_when_the_end_is_told_is_none_after_it(story):

@@ -13,6 +13,7 @@ from translation_server.simulator.exchanges import SCOPE_KEY, Kind
 from translation_server.simulator.recording import Noting, Recording, classify
 
 PENDING = {"job_id": "a", "status": "pending", "poll_after": 1.5}
+UNKNOWN = b'{"job_id": "a", "status": "done"}'
 COMPLETED = {"job_id": "a", "status": "completed", "poll_after": None}
 JOB = Job(1, "a", "alice", 0.0, 5.0, Status.COMPLETED, None, None, None, "{}", "uniform:3.0:7.0")
 

@@ -130,6 +130,14 @@ def test_after_a_server_error_nobody_knows_whether_it_was_accepted(story):
     )
 
 
+def test_a_start_whose_answer_cannot_be_read_is_lost(story):
+    """It was accepted, but half an answer names no job."""
+    story.start(told=None, poll_after=None)
+    story.start()
+    assert "whose answer was lost" in texts(story)[0]
+    assert story.report().duplicates == 1
+
+
 def test_who_does_not_wait_for_the_answer_may_pay_twice(story):
     """A timeout says nothing about whether the job was accepted."""
     first = story.start(status=None)
