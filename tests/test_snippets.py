@@ -19,8 +19,8 @@ ELSEWHERE = {
     "pip install -r requirements.txt && ": ("tests/test_commands.py", "pip install -r requirements.txt && "),
     "python3 test_integration.py": ("tests/test_commands.py", "python3 test_integration.py"),
     "docker compose": ("tests/test_many_machines.py", "compose.yaml"),
-    "benchmarks/": ("tests/test_benchmarks.py", "waiting.py"),
-    "reliability/": ("tests/test_reliability.py", "kills.py"),
+    '--8<-- "examples/caught/': ("tests/test_report_card.py", "caught"),
+    '--8<-- "examples/': ("tests/test_examples.py", "test_every_example_has_a_row"),
 }
 PAGES_ELSEWHERE = {  # with a clock that is moved, and with a record of their own
     "docs/faults.md": ("tests/test_faults_page.py", "docs/faults.md"),
