@@ -137,7 +137,7 @@ async def test_an_end_is_told_when_all_of_the_answer_is_out(ask):
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"job_id": "a", "status": "completed"', b"<html>", b"[]", b'{"status": "done"}', b"7"]
+    "body", [b'{"job_id": "a", "status": "completed"', b"<html>", b"[]", UNKNOWN, b"7"]
 )
 async def test_what_the_client_cannot_understand_tells_nothing(ask, body):
     """Half an answer, a proxy's page, an unknown status."""
