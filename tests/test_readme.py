@@ -1,7 +1,7 @@
 """README.md is true: its tables say what the software says.
 
-Its examples are run by test_snippets.py, the commands that install something by test_commands.py, and those of run.py by
-test_run.py.
+Its examples are run by test_snippets.py, the commands that install something by test_commands.py, and those of run.py
+by test_run.py.
 """
 
 import inspect
