@@ -136,9 +136,7 @@ async def test_an_end_is_told_when_all_of_the_answer_is_out(ask):
     assert (one.told, one.endings) == ("completed", {"a": (1002.0, 2.0)})
 
 
-@pytest.mark.parametrize(
-    "body", [b'{"job_id": "a", "status": "completed"', b"<html>", b"[]", UNKNOWN, b"7"]
-)
+@pytest.mark.parametrize("body", [b'{"job_id": "a", "status": "completed"', b"<html>", b"[]", UNKNOWN, b"7"])
 async def test_what_the_client_cannot_understand_tells_nothing(ask, body):
     """Half an answer, a proxy's page, an unknown status."""
     one = await ask(Answering(body), "GET /status/a")
