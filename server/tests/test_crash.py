@@ -17,6 +17,7 @@ import pytest
 
 SERVER = Path(__file__).parent.parent
 PATIENCE = 20.0
+STARTS = 160  # at once; more of them take long in the queue of the client library
 
 
 class Process:
@@ -131,16 +132,17 @@ async def test_what_was_accepted_amid_a_kill_is_there(server, tmp_path, eventual
             accepted[key] = answer.json()["job_id"]
 
     async with process.client() as client:
-        starts = asyncio.gather(*(start(client, f"k{n}") for n in range(400)))
-        await eventually(lambda: len(accepted) >= 50)
+        starts = asyncio.gather(*(start(client, f"k{n}") for n in range(STARTS)))
+        await eventually(lambda: len(accepted) >= STARTS / 8)
         process.kill()
         await starts
+    assert len(accepted) < STARTS
     assert set(accepted.values()) <= set(stored(tmp_path))
     await process.start()
     before = dict(accepted)
     async with process.client() as client:
-        await asyncio.gather(*(start(client, f"k{n}") for n in range(400)))
-    assert len(stored(tmp_path)) == len(set(accepted.values())) == 400
+        await asyncio.gather(*(start(client, f"k{n}") for n in range(STARTS)))
+    assert len(stored(tmp_path)) == len(set(accepted.values())) == STARTS
     assert before.items() <= accepted.items()
 
 
