@@ -100,3 +100,13 @@ def test_an_assertion_of_the_report_card_is_the_failure(run):
             translation_server.report().assert_polite()
     """)
     result.stdout.fnmatch_lines(["*AssertionError: no request arrived, so there is nothing to judge*"])
+
+
+def test_the_line_of_the_test_is_shown_not_ours(run):
+    """Whoever reads a failure wants to see what was asserted."""
+    result = run("""
+        def test_it(translation_server):
+            translation_server.report().assert_polite()
+    """)
+    result.stdout.fnmatch_lines([">*translation_server.report().assert_polite()"])
+    result.stdout.no_fnmatch_line("*report.py*")

@@ -74,8 +74,7 @@ def ask(exchanges):
             return JOB
 
         async def send(message):
-            if message["type"] == "http.response.body":
-                steady.now += 1.0
+            steady.now += 1.0 if message["type"] == "http.response.body" else 0.5
 
         clock = _ServersClock(steady)
         noting = Noting(app, exchanges, find)
@@ -117,8 +116,8 @@ async def test_a_poll_is_recorded(ask):
     one = await ask(Answering(PENDING, headers=headers), "GET /status/a", headers=[(b"prefer", b"wait=30")])
     assert (one.kind, one.user, one.job_id, one.wait, one.held) == (Kind.POLL, "alice", "a", 30.0, 30.0)
     assert (one.status, one.told, one.retry_after, one.poll_after) == (200, "pending", 2.0, 1.5)
-    assert (one.arrived, one.answered, one.over) == (1000.0, 1001.0, 1001.0)
-    assert (one.steady_arrived, one.steady_answered) == (0.0, 1.0)
+    assert (one.arrived, one.answered, one.over) == (1000.0, 1000.5, 1000.5)
+    assert (one.steady_arrived, one.steady_answered) == (0.0, 0.5)
     assert (one.endings, one.left) == ({}, False)
 
 
@@ -129,11 +128,27 @@ async def test_the_exchange_is_in_the_scope(ask):
     assert app.scope[SCOPE_KEY].number == 1
 
 
+async def test_what_a_client_has_read_is_in_the_record(exchanges):
+    """It is written down before the last byte goes out, or a test that asks at once would find it under way."""
+    seen = []
+
+    async def send(_):
+        seen.append(exchanges.requests()[0])
+
+    layer = Recording(Answering(COMPLETED), exchanges, _ServersClock(Steady()), steady=Steady())
+    scope = {"type": "http", "method": "GET", "path": "/status/a", "query_string": b"", "headers": []}
+    await layer(scope, Cycle().receive, send)
+    assert [(one.told, one.answered, list(one.endings)) for one in seen] == [
+        (None, None, []),
+        ("completed", 1000.0, ["a"]),
+    ]
+
+
 async def test_an_end_is_told_when_all_of_the_answer_is_out(ask):
     """An answer that drips tells it with its last byte."""
     text = json.dumps(COMPLETED).encode()
     one = await ask(Answering(text[:9], text[9:]), "GET /status/a")
-    assert (one.told, one.endings) == ("completed", {"a": (1002.0, 2.0)})
+    assert (one.told, one.endings) == ("completed", {"a": (1001.5, 1.5)})
 
 
 @pytest.mark.parametrize("body", [b'{"job_id": "a", "status": "completed"', b"<html>", b"[]", UNKNOWN, b"7"])
@@ -215,7 +230,7 @@ async def test_a_stream_tells_each_end_when_it_goes_out(ask):
     event = b"id: 1\nevent: job\ndata: %s\n\n"
     first, second = (event % json.dumps(COMPLETED | {"job_id": name}).encode() for name in ("a", "b"))
     one = await ask(Answering(b": connected\n\n", first + second[:30], second[30:], b""), "GET /events")
-    assert {job_id: told.steady for job_id, told in one.endings.items()} == {"a": 2.0, "b": 3.0}
+    assert {job_id: told.steady for job_id, told in one.endings.items()} == {"a": 1.5, "b": 2.5}
 
 
 async def test_a_client_that_leaves_is_noticed(ask):

@@ -87,7 +87,7 @@ class Exchanges:
     def requests(self) -> Requests:
         """What arrived, as it is now: copies, which do not change any more."""
         with self._lock:
-            return Requests(map(copy.copy, self._log))
+            return Requests(map(_copy, self._log))
 
     def jobs(self) -> dict[str, Job]:
         """The records of the jobs whose starts are in this log, by id: when each ends is in them."""
@@ -124,3 +124,9 @@ class Exchanges:
         name = (exchange.kind, exchange.user, of)
         self._attempts[name] = self._attempts.get(name, 0) + 1
         return self._attempts[name]
+
+
+def _copy(exchange: Exchange) -> Exchange:
+    copied = copy.copy(exchange)
+    copied.endings = exchange.endings.copy()
+    return copied

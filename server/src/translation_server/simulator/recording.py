@@ -147,13 +147,16 @@ class _Recorder:
         return message
 
     async def send(self, message: Message) -> None:
+        # Before it goes out: whoever has read the answer finds it in the record.
         if message["type"] == "http.response.start":
             read_headers(self._exchange, message)
-            await self._send(message)
-            return
+        else:
+            self._record(message)
+        await self._send(message)
+
+    def _record(self, message: Message) -> None:
         if self._exchange.kind is not Kind.OTHER:
             self._body += message.get("body", b"")
-        await self._send(message)
         if self._is_gone() and not self._exchange.cut:
             self._exchange.left = True
         elif message.get("more_body", False):
@@ -164,9 +167,9 @@ class _Recorder:
     def end(self) -> None:
         """Nothing more happens."""
         exchange = self._exchange
-        exchange.over = self._recording.now().moment if exchange.answered is None else exchange.answered
-        if exchange.answered is None and not exchange.cut and self._is_gone():
-            exchange.left = True
+        if exchange.answered is None:
+            exchange.over = self._recording.now().moment
+            exchange.left = exchange.left or (self._is_gone() and not exchange.cut)
 
     def _complete(self) -> None:
         exchange = self._exchange
@@ -176,6 +179,7 @@ class _Recorder:
             self._tell(read_job(exchange, bytes(self._body)))
         self._recording.number(exchange)
         exchange.answered, exchange.steady_answered = self._recording.now()
+        exchange.over = exchange.answered
 
     def _tell(self, job_ids: Iterable[str]) -> None:
         for job_id in job_ids:

@@ -86,6 +86,7 @@ class Report:
 
     def assert_clean(self) -> None:
         """Assert both of ``assert_polite`` and ``assert_no_double_charges``."""
+        __tracebackhide__ = True
         self._assert_none(tuple(Offence), "the client's report card is not clean")
 
     def assert_polite(self) -> None:
@@ -94,10 +95,12 @@ class Report:
         Raises:
             AssertionError: It did, or no request arrived; the message says what it did and when.
         """
+        __tracebackhide__ = True
         self._assert_none(_MANNERS, "the client was not polite")
 
     def assert_no_double_charges(self) -> None:
         """Assert that no start was repeated in a way that may pay twice; raises ``AssertionError``."""
+        __tracebackhide__ = True
         self._assert_none((Offence.REPEATED_START,), "the client may pay twice")
 
     def assert_detected_within(self, seconds: float) -> None:
@@ -106,6 +109,7 @@ class Report:
         Raises:
             AssertionError: One was told later, or has ended longer ago and was not told; or no job has ended.
         """
+        __tracebackhide__ = True
         self._assert_something()
         if all(job.ended_ago is None for job in self.jobs):
             raise AssertionError("no job has ended, so no end could be told")
@@ -113,6 +117,7 @@ class Report:
 
     def assert_max_polls(self, most: int) -> None:
         """Assert that no job was polled more often; raises ``AssertionError``."""
+        __tracebackhide__ = True
         self._assert_something()
         often = [f"{job.name}: {job.polls} polls" for job in self.jobs if job.polls > most]
         _fail_with(often, f"polled more often than {most} times")
@@ -126,10 +131,12 @@ class Report:
         return card.draw(self.jobs, remarks, card.grouped(self.complaints))
 
     def _assert_none(self, offences: Collection[Offence], summary: str) -> None:
+        __tracebackhide__ = True
         self._assert_something()
         _fail_with(card.grouped([one for one in self.complaints if one.offence in offences]), summary)
 
     def _assert_something(self) -> None:
+        __tracebackhide__ = True  # pytest shows the line that asserted
         if not self.requests:
             raise AssertionError("no request arrived, so there is nothing to judge: does the client use this server?")
 
@@ -199,5 +206,6 @@ def _lateness(job: JobReport, seconds: float) -> str:
 
 
 def _fail_with(lines: Sequence[str], summary: str) -> None:
+    __tracebackhide__ = True
     if lines:
         raise AssertionError("\n  ".join([f"{summary}:", *lines]))
