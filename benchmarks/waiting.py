@@ -21,6 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "client/src"), str(ROOT / "server/src")]
 
 from benchmarks.best import PRICE  # noqa: E402 - runs from a checkout
 from benchmarks.durations import DISTRIBUTIONS  # noqa: E402
+from benchmarks.plots import draw  # noqa: E402
 from benchmarks.strategies import BEST, HINTED, OURS, PEERS, Task, run  # noqa: E402
 from benchmarks.tables import Results, claims, say, table, write_csv  # noqa: E402
 from benchmarks.virtual import Help  # noqa: E402
@@ -40,8 +41,6 @@ def main() -> int:
     if options.csv:
         write_csv(options.csv, results.values())
     if options.plot:
-        from benchmarks.plots import draw  # noqa: PLC0415 - needs a library that the tables do not
-
         draw(results, options.plot)
     say(f"\n{len(results)} cells in {time.monotonic() - began:.0f} s")
     if not options.virtual_only:
@@ -57,7 +56,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="determines durations and jitter (default: %(default)s)")
     parser.add_argument("--round-trip", type=float, default=0.05, metavar="SECONDS", help="default: %(default)s")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write all figures there as well")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them there, as SVG; needs matplotlib")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them there, as SVG")
     parser.add_argument("--virtual-only", action="store_true", help="no run in real time")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a blind figure is not what it must be")
     return parser.parse_args()

@@ -6,6 +6,7 @@ import csv
 import re
 import subprocess
 import sys
+from xml.etree import ElementTree as ET
 
 import pytest
 from benchmarks.best import best_schedule, follow
@@ -51,6 +52,7 @@ def waiting(tmp_path_factory):
     """The command, run small: status, what it printed, its CSV file."""
     file = tmp_path_factory.mktemp("benchmark") / "figures.csv"
     small = ["--jobs", "4", "--seed", "7", "--virtual-only", "--csv", str(file)]
+    small += ["--plot", str(file.with_suffix(".svg"))]
     return *command("waiting.py", *small), file
 
 
@@ -80,6 +82,16 @@ def test_waiting_writes_its_figures(waiting):
     assert f"{len(cells)} cells" in printed
     assert len(cells) == 3 * (2 * len(PEERS) + 4)
     assert all(cell["missing"] or float(cell["requests"]) >= 1 for cell in cells)
+
+
+def test_waiting_draws_its_figures(waiting):
+    """The picture is well-formed, has a panel for each distribution, and names ours and the best possible in each."""
+    drawn = ET.parse(waiting[2].with_suffix(".svg"))  # noqa: S314 - it is ours
+    texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    for distribution in DISTRIBUTIONS:
+        assert texts.count(f"Jobs: {distribution.name}") == 1
+    for name in ("ours, our server", "ours, server without help", "best possible without help"):
+        assert texts.count(name) == len(DISTRIBUTIONS)
 
 
 def test_the_seed_determines_every_figure(waiting, tmp_path):
