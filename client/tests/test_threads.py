@@ -101,13 +101,13 @@ WAITING = """
 import sys
 from translation_client import TranslationStatusClient
 print("waiting", flush=True)
-TranslationStatusClient(sys.argv[1], "admin", "canary-secret").wait("j1")
+TranslationStatusClient(sys.argv[1], "admin").wait("j1")
 """
 AWAITING = """
 import asyncio, sys
 from translation_client import AsyncTranslationStatusClient
 print("waiting", flush=True)
-asyncio.run(AsyncTranslationStatusClient(sys.argv[1], "admin", "canary-secret").wait("j1"))
+asyncio.run(AsyncTranslationStatusClient(sys.argv[1], "admin").wait("j1"))
 """
 
 
@@ -117,7 +117,7 @@ def test_a_program_that_waits_ends_with_ctrl_c(server, program):
     server.play(stalled)
     command = [sys.executable, "-X", "dev", "-c", program, server.url]
     path = os.pathsep.join(sys.path)
-    environment = {**os.environ, "PYTHONPATH": path}
+    environment = {**os.environ, "PYTHONPATH": path, "API_PASSWORD": "canary-secret"}
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment) as waiting:  # noqa: S603 - ours
         until = time.monotonic() + PATIENCE
         while not server.seen and time.monotonic() < until:
