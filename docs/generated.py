@@ -96,9 +96,15 @@ def http_api() -> str:
     document = create_app(
         Settings(api_username="user", api_password="password", database_url="sqlite:///:memory:", control_api="on")  # noqa: S106 - of nobody
     ).openapi()
-    same = _addresses_by_operation(document)
-    parts = [_operation(names, operation) for names, operation in same]
+    known = (ROOT / "README.md").read_text("utf-8")
+    order = sorted(_addresses_by_operation(document), key=lambda found: _place_in(known, found[0]))
+    parts = [_operation(names, operation) for names, operation in order]
     return "\n\n".join([*parts, "## Objects", *_objects(document["components"]["schemas"])])
+
+
+def _place_in(known: str, names: list[str]) -> int:
+    """In the order of README.md's table; what it does not have comes last."""
+    return min((place for name in names if (place := known.find(f"`{name}`")) >= 0), default=len(known))
 
 
 def _addresses_by_operation(document: dict[str, Any]) -> list[tuple[list[str], dict[str, Any]]]:
@@ -113,7 +119,12 @@ def _addresses_by_operation(document: dict[str, Any]) -> list[tuple[list[str], d
 
 
 def _operation(names: list[str], operation: dict[str, Any]) -> str:
-    lines = [f"## {', '.join(f'`{name}`' for name in names)}", "", operation.get("description", ""), ""]
+    lines = [
+        f"## {', '.join(f'`{name}`' for name in sorted(names, reverse=True))}",
+        "",
+        operation.get("description", ""),
+        "",
+    ]
     lines += _parameters(operation.get("parameters", []))
     body = operation.get("requestBody")
     if body:
@@ -136,7 +147,7 @@ def _parameters(parameters: list[dict[str, Any]]) -> list[str]:
 
 def _answer(status: str, answer: dict[str, Any]) -> str:
     content = answer.get("content", {})
-    types = {_type(one.get("schema", {})) for one in content.values()} - {"anything"}
+    types = {_type(one.get("schema", {})) for one in content.values()} - {"anything", "[Problem](#problem)"}
     what = f" ({', '.join(sorted(types))})" if types else ""
     headers = ", ".join(f"`{name}`" for name in answer.get("headers", {}))
     return f"| {status}{what} | {_cell(answer['description'])} | {headers} |"
