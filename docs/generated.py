@@ -194,6 +194,11 @@ def strategies() -> str:
     return found[0]
 
 
+def changelog() -> str:
+    """CHANGELOG.md, whose links are meant from the root."""
+    return (ROOT / "CHANGELOG.md").read_text("utf-8").replace("](docs/", "](")
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "settings": settings,
     "error tree": error_tree,
@@ -202,4 +207,5 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "server command": server_command,
     "openapi": http_api,
     "strategies": strategies,
+    "changelog": changelog,
 }
