@@ -1,49 +1,140 @@
-"""What users install: both wheels, built, put away from the sources, and used from there."""
+"""What users install: both distributions, built, put away from the sources, and used with what they declare."""
 
 import email
+import os
+import re
+import shutil
 import subprocess
 import sys
-import sysconfig
+import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from readme_renderer.markdown import render
 
-from server_process import ROOT
+from server_process import ROOT, clean_environment
 
 CLIENT, SERVER = "translation_client", "translation_server"
-PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+PACKAGES = [CLIENT, SERVER]
+UV = [sys.executable, "-m", "uv", "--quiet", "--no-python-downloads"]
+LITTER = [".env", "translation.db", "logs/server.log"]  # what a checkout that was used has beside its sources
+INSTALLED = {  # an environment -> what a user asks for
+    "client": [(CLIENT, "")],
+    "server": [(SERVER, "")],
+    "both": [(CLIENT, "[async,cli]"), (SERVER, "")],
+    "tester": [(CLIENT, ""), (SERVER, ""), ("pytest", "")],
+}
+WHOLE_STORY = """
+import asyncio, translation_client, translation_server
+from translation_server import TranslationServer
+from translation_server.faults import LostAnswer
+
+async def main(server):
+    async with server.async_client() as client:
+        return await client.wait_for_completion(await client.start_job())
+
+with TranslationServer(completion_time=5400, clock=1e6) as server:
+    server.faults.add(LostAnswer(), times=1)
+    with server.client() as client:
+        print(client.wait_for_completion(client.start_job()), asyncio.run(main(server)))
+print(translation_client.__file__, translation_server.__file__)
+"""
+TYPED_PROGRAM = """
+from translation_client import Job, JobStatus, TranslationStatusClient
+from translation_server import TranslationServer
+
+def see(job: Job) -> None:
+    print(job.status.value, job.elapsed_time)
+
+with TranslationServer(completion_time=1.0) as server:
+    with TranslationStatusClient(server.base_url, server.username, server.password, timeout=10) as client:
+        status: JobStatus = client.wait_for_completion(client.start_job(), on_status_change=see)
+"""
+PLUGIN_TEST = "def test(translation_server):\n    assert translation_server.clock.advance(5400) is None\n"
+
+
+def newest_python():
+    """The newest Python of this machine, be it on the path or one of pyenv's."""
+    for minor in range(30, 10, -1):
+        name = f"python3.{minor}"
+        others = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/*/bin/{name}"))
+        for python in filter(None, [shutil.which(name), *map(str, others)]):
+            if subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+                return python
+    return sys.executable
+
+
+def version_of(python):
+    """As in 3.13."""
+    code = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+PYTHONS = {version_of(python): python for python in (sys.executable, newest_python())}
+
+
+def run(command, folder, status=0):
+    """Runs a command away from the sources and gives what it printed."""
+    done = subprocess.run(
+        command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
-def wheels(fresh_clone, tmp_path_factory):
-    """Package name -> its wheel, built from a clean checkout with the locked build backend."""
-    folder = tmp_path_factory.mktemp("wheels")
-    sources = [str(fresh_clone / "client"), str(fresh_clone / "server")]
-    run([*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), *sources], folder)
-    return {path.name.split("-")[0]: path for path in folder.iterdir()}
+def distributions(fresh_clone, tmp_path_factory):
+    """Builds both, as `python -m build` does: sources from a checkout that was used, and wheels from those sources."""
+    folder = tmp_path_factory.mktemp("distributions")
+    for name in ("client", "server"):
+        used = shutil.copytree(fresh_clone / name, folder / "used" / name)
+        for litter in LITTER:
+            (used / litter).parent.mkdir(exist_ok=True)
+            (used / litter).write_text("secret", "utf-8")
+        build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / "dist")]
+        run([*build, str(used)], folder)
+    return sorted((folder / "dist").iterdir())
 
 
 @pytest.fixture(scope="module")
-def user(wheels, tmp_path_factory):
-    """A user's virtual environment with both wheels in it, and no sources near; other packages come from here."""
-    folder = tmp_path_factory.mktemp("user")
-    run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], folder)
-    python = folder / "venv/bin/python"
-    site = Path(run([str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], folder).strip())
-    (site / "others.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
-    run([*PIP, "--python", str(python), "install", "--no-deps", "--no-index", *map(str, wheels.values())], folder)
+def wheels(distributions):
+    """Package name -> its wheel."""
+    return {path.name.split("-")[0]: path for path in distributions if path.suffix == ".whl"}
+
+
+@pytest.fixture(scope="module")
+def metadata(wheels):
+    """Package name -> what its wheel says of itself."""
+    found = {}
+    for package, path in wheels.items():
+        wheel = zipfile.ZipFile(path)
+        name = next(name for name in wheel.namelist() if name.endswith(".dist-info/METADATA"))
+        found[package] = email.message_from_bytes(wheel.read(name))
+    return found
+
+
+@pytest.fixture(scope="module", params=PYTHONS.values(), ids=PYTHONS.keys())
+def users(request, wheels, tmp_path_factory):
+    """Environments with wheels and what they declare, in the locked versions: no sources, and nothing else."""
+    folder = tmp_path_factory.mktemp("users")
+    lock = (ROOT / "requirements-dev.lock").read_text("utf-8").splitlines()
+    pins = [line.removesuffix(" \\") for line in lock if not line.startswith((" ", "#"))]
+    (folder / "pins.txt").write_text("\n".join(pins), "utf-8")
+
+    def install(name):
+        wanted = [f"{wheels[one]}{extras}" if one in wheels else one for one, extras in INSTALLED[name]]
+        run([*UV, "venv", "--python", request.param, str(folder / name)], folder)
+        python = str(folder / name / "bin/python")
+        run([*UV, "pip", "install", "--python", python, "-c", "pins.txt", *wanted], folder)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(install, INSTALLED))
     return folder
 
 
-def run(command, folder):
-    """Runs a command away from the sources and gives what it printed."""
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.mark.parametrize("package", [CLIENT, SERVER])
+@pytest.mark.parametrize("package", PACKAGES)
 def test_a_wheel_holds_the_whole_package_and_nothing_else(fresh_clone, wheels, package):
     """Every file of the package is in its wheel: modules, `py.typed`, and no test."""
     source = fresh_clone / package.removeprefix("translation_") / "src"
@@ -53,58 +144,101 @@ def test_a_wheel_holds_the_whole_package_and_nothing_else(fresh_clone, wheels, p
     assert f"{package}/py.typed" in packed
 
 
-@pytest.mark.parametrize("package", [CLIENT, SERVER])
-def test_a_wheel_says_what_it_is(wheels, package):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_sources_hold_what_a_wheel_is_made_of_and_no_secret(distributions, package):
+    """The package, its licence and its page; never a `.env`, a database or a log that lay beside them."""
+    path = next(path for path in distributions if path.name.startswith(package) and path.suffix == ".gz")
+    with tarfile.open(path) as sources:
+        inside = {name.partition("/")[2] for name in sources.getnames()}
+    others = {name for name in inside if not name.startswith(f"src/{package}/")}
+    assert others <= {"LICENSE", "README.md", "PKG-INFO", "pyproject.toml", ".gitignore"}
+    assert {"LICENSE", "README.md", "pyproject.toml"} <= others
+
+
+def test_a_package_index_would_take_them(distributions):
+    """`twine check --strict` has nothing to say."""
+    assert len(distributions) == 4
+    printed = run([sys.executable, "-m", "twine", "--no-color", "check", "--strict", *map(str, distributions)], ROOT)
+    assert printed.count("PASSED") == 4
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_wheel_says_what_it_is(wheels, metadata, package):
     """Name, version, licence and the Python it needs are in the metadata, and the licence's text comes along."""
-    wheel = zipfile.ZipFile(wheels[package])
-    folder = next(name.split("/")[0] for name in wheel.namelist() if ".dist-info/" in name)
-    metadata = email.message_from_bytes(wheel.read(f"{folder}/METADATA"))
+    said = metadata[package]
     version = (ROOT / package.removeprefix("translation_") / "src" / package / "_version.py").read_text("utf-8")
-    assert metadata["Name"] == package.replace("_", "-")
-    assert f'__version__ = "{metadata["Version"]}"' in version
-    assert (metadata["License-Expression"], metadata["Requires-Python"]) == ("MIT", ">=3.11")
-    assert b"MIT License" in wheel.read(f"{folder}/licenses/LICENSE")
+    assert said["Name"] == package.replace("_", "-")
+    assert f'__version__ = "{said["Version"]}"' in version
+    assert (said["License-Expression"], said["Requires-Python"]) == ("MIT", ">=3.11")
+    licence = f"{package}-{said['Version']}.dist-info/licenses/LICENSE"
+    assert b"MIT License" in zipfile.ZipFile(wheels[package]).read(licence)
 
 
-def test_the_client_needs_only_requests(wheels):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_page_of_a_package_index_can_be_read(metadata, package):
+    """Its headings and code are rendered, and no link leads to a file that is not there."""
+    page = render(metadata[package].get_payload())
+    assert re.search(rf"<h1[^>]*>{package.replace('_', '-')}<", page)
+    assert '<pre lang="python"><span' in page
+    assert [address for address in re.findall(r'href="([^"]*)', page) if address[:1] != "#"] == []
+
+
+def test_every_python_that_is_promised_is_tried_here(metadata):
+    """The classifiers begin with the oldest and end with the newest Python that these tests found."""
+    for said in metadata.values():
+        named = [line.rsplit(" ", 1)[1] for line in said.get_all("Classifier") if "Python :: 3." in line]
+        assert f">={named[0]}" == said["Requires-Python"]
+        assert set(PYTHONS) <= set(named)
+
+
+def test_the_client_needs_only_requests(metadata):
     """Its one hard dependency is requests; the progress bar and the async client are extras."""
-    wheel = zipfile.ZipFile(wheels[CLIENT])
-    metadata = email.message_from_bytes(wheel.read(next(n for n in wheel.namelist() if n.endswith("METADATA"))))
-    hard = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
+    hard = [line for line in metadata[CLIENT].get_all("Requires-Dist", []) if "extra ==" not in line]
     assert [line.split(">")[0] for line in hard] == ["requests"]
-    assert sorted(metadata.get_all("Provides-Extra", [])) == ["async", "cli"]
+    assert sorted(metadata[CLIENT].get_all("Provides-Extra", [])) == ["async", "cli"]
 
 
-@pytest.mark.parametrize("package", [CLIENT, SERVER])
-def test_an_installed_package_is_imported_from_where_it_was_installed(user, package):
-    """The package works without the checkout."""
-    place = run(["venv/bin/python", "-c", f"import {package}; print({package}.__file__)"], user)
-    assert place.startswith(str(user / "venv"))
+def test_both_work_with_what_they_declare(users):
+    """A lost answer, two clients, one server: the main story, from where they were installed."""
+    first, places = run(["both/bin/python", "-Werror", "-c", WHOLE_STORY], users).splitlines()
+    assert first == "completed completed"
+    assert [place.startswith(str(users / "both")) for place in places.split()] == [True, True]
 
 
-def test_the_installed_client_is_used_by_its_name(user):
-    """`from translation_client import TranslationStatusClient` works once installed."""
-    code = "from translation_client import TranslationStatusClient as C; print(C('http://127.0.0.1:1', 'a', 'b'))"
-    assert "TranslationStatusClient" in run(["venv/bin/python", "-c", code], user)
+def test_the_client_alone_is_enough_for_a_service_elsewhere(users, server):
+    """Without extras, the sync client and the command line work; asking for the rest names the extra."""
+    options = ["--base-url", server.base_url, "--username", "admin", "--password", "secretpassword"]
+    command = ["client/bin/translation-client", "start", "--quiet", *options]
+    job_id = run(command, users).strip()
+    asked = f"C({server.base_url!r}, 'admin', 'secretpassword').wait({job_id!r}, timeout=30).job_id"
+    code = f"from translation_client import TranslationStatusClient as C; print({asked})"
+    assert run(["client/bin/python", "-c", code], users).strip() == job_id
+    asked = "from translation_client import AsyncTranslationStatusClient"
+    assert 'pip install "translation-client[async]"' in run(["client/bin/python", "-c", asked], users, status=1)
 
 
-def test_the_command_is_installed(user):
-    """`translation-client` is there once installed, and knows its version."""
-    assert "0.1.0" in run(["venv/bin/translation-client", "--version"], user)
+def test_the_server_alone_serves(users, metadata):
+    """Its command is there, and asking it for a client says what to install."""
+    version = metadata[SERVER]["Version"]
+    assert version in run(["server/bin/translation-server", "--version"], users)
+    asked = "from translation_server import TranslationServer as S\nwith S() as server: server.client()"
+    assert "pip install 'translation-client'" in run(["server/bin/python", "-c", asked], users, status=1)
 
 
-def test_pytest_finds_the_plugin(user):
+def test_pytest_finds_the_plugin(users):
     """Once the server is installed, the fixture is there, without a word about it anywhere."""
-    test = "def test(translation_server):\n    assert translation_server.clock.advance(5400) is None\n"
-    (user / "test_it.py").write_text(test, "utf-8")
-    command = ["venv/bin/python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
-    assert "1 passed" in run(command, user)
+    (users / "test_it.py").write_text(PLUGIN_TEST, "utf-8")
+    command = ["tester/bin/python", "-m", "pytest", "-q", "-Werror", "-p", "no:cacheprovider", "test_it.py"]
+    assert "1 passed" in run(command, users)
 
 
-def test_types_reach_the_user(user):
-    """A type checker sees the client's annotations, and finds the user's mistake with them."""
-    mistake = "from translation_client import TranslationStatusClient\nTranslationStatusClient().start_job() + 1\n"
-    (user / "mistake.py").write_text(mistake, "utf-8")
-    command = [sys.executable, "-m", "mypy", "--python-executable", "venv/bin/python", "mistake.py"]
-    done = subprocess.run(command, cwd=user, capture_output=True, text=True, timeout=120, check=False)
-    assert 'Unsupported operand types for + ("str" and "int")' in done.stdout
+def test_types_reach_the_user(users):
+    """`mypy --strict` accepts a user's program, and finds the mistake in another one."""
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "--python-executable", "both/bin/python"]
+    (users / "program.py").write_text(TYPED_PROGRAM, "utf-8")
+    (users / "mistake.py").write_text(f"{TYPED_PROGRAM}\nclient.start_job() + 1\n", "utf-8")
+    found = [
+        line for line in run([*mypy, "program.py", "mistake.py"], users, status=1).splitlines() if ": error:" in line
+    ]
+    assert [line.partition(":")[0] for line in found] == ["mistake.py"]
+    assert 'Unsupported operand types for + ("str" and "int")' in found[0]

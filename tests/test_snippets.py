@@ -11,7 +11,8 @@ from tests.snippets import RUN, SHOWN, Runner, Snippet, matches, snippets_of
 
 from server_process import ROOT, ServerProcess
 
-PAGES = ["README.md", "examples/README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+READMES = ["README.md", "client/README.md", "server/README.md", "examples/README.md"]
+PAGES = [*READMES, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 # What cannot be run here, or is run better elsewhere: where, and what is to be found there.
 ELSEWHERE = {
     "python3 run.py demo": ("tests/test_run.py", "demo"),
