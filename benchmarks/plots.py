@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.tables import Results
 
 _WIDTH: Final = 880
-_LEFT, _RIGHT, _TOP, _PANEL, _GAP = 70, 20, 34, 250, 58
+_LEFT, _RIGHT, _TOP, _PANEL, _GAP = 70, 20, 34, 320, 58
 _NEAR: Final = 0.05  # powers of ten: what is one point to the eye
 _LINE, _LETTER = 15, 7.1  # a line of text, and a letter on the average
 _MARGIN: Final = 0.1  # powers of ten beside the outermost points
@@ -176,7 +176,9 @@ def _free(x: float, y: float, lines: Sequence[str], taken: Sequence[Box], scale:
         for up, beside in itertools.product(range(-96, 97, 8), (10, 30, 60))
         for right in (beside, -beside - wide)
     ]
-    return min(boxes, key=lambda box: 9 * (sum(map(box.overlap, taken)) + _outside(box, scale)) + _away(x, y, box) ** 2)
+    return min(
+        boxes, key=lambda box: 50 * (sum(map(box.overlap, taken)) + _outside(box, scale)) + _away(x, y, box) ** 2
+    )
 
 
 def _away(x: float, y: float, box: Box) -> float:
