@@ -55,12 +55,17 @@ with TranslationServer(completion_time=1.0) as server:
 PLUGIN_TEST = "def test(translation_server):\n    assert translation_server.clock.advance(5400) is None\n"
 
 
+def promised_pythons():
+    """The versions that the classifiers name, oldest first."""
+    return re.findall(r":: (3\.\d+)", (ROOT / "client/pyproject.toml").read_text("utf-8"))
+
+
 def newest_python():
-    """The newest Python of this machine, be it on the path or one of pyenv's."""
-    for minor in range(30, 10, -1):
-        name = f"python3.{minor}"
-        others = sorted(Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob(f"versions/*/bin/{name}"))
-        for python in filter(None, [shutil.which(name), *map(str, others)]):
+    """The newest of the promised Pythons that this machine has, be it on the path or one of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    for version in reversed(promised_pythons()):
+        others = map(str, pyenv.glob(f"versions/*/bin/python{version}"))
+        for python in filter(None, [shutil.which(f"python{version}"), *others]):
             if subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
                 return python
     return sys.executable
@@ -183,12 +188,12 @@ def test_a_page_of_a_package_index_can_be_read(metadata, package):
     assert [address for address in re.findall(r'href="([^"]*)', page) if address[:1] != "#"] == []
 
 
-def test_every_python_that_is_promised_is_tried_here(metadata):
-    """The classifiers begin with the oldest and end with the newest Python that these tests found."""
+def test_both_promise_the_same_pythons(metadata):
+    """From the oldest that is needed, without a gap, and alike for both."""
     for said in metadata.values():
         named = [line.rsplit(" ", 1)[1] for line in said.get_all("Classifier") if "Python :: 3." in line]
-        assert f">={named[0]}" == said["Requires-Python"]
-        assert set(PYTHONS) <= set(named)
+        assert named == promised_pythons() == [f"3.{11 + place}" for place in range(len(named))]
+        assert said["Requires-Python"] == f">={named[0]}"
 
 
 def test_the_client_needs_only_requests(metadata):
