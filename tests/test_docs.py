@@ -56,6 +56,20 @@ def test_every_page_is_reached(site):
     assert (site / "index.html").exists()
 
 
+def test_files_that_pages_name_exist():
+    """A path in back quotes, from the root of the checkout, leads to a file."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {
+        (path, page.name)
+        for page in pages
+        for path in re.findall(
+            r"`((?:client|server|tests|reliability|benchmarks|examples|docs)/[\w./-]+\.\w+)", page.read_text("utf-8")
+        )
+    }
+    assert len(named) > 20
+    assert [one for one in named if not (ROOT / one[0]).exists()] == []
+
+
 def test_nothing_is_fetched_from_elsewhere(site):
     """Pages, styles and pictures are complete by themselves: no fonts, no scripts from other servers."""
     found = []
