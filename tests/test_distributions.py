@@ -237,6 +237,7 @@ def test_pytest_finds_the_plugin(users):
     assert "1 passed" in run(command, users)
 
 
+@pytest.mark.parametrize("users", [sys.executable], ids=["once"], indirect=True)
 def test_types_reach_the_user(users):
     """`mypy --strict` accepts a user's program, and finds the mistake in another one."""
     mypy = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", "cache", "--python-executable", "both/bin/python"]
