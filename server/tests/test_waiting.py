@@ -55,7 +55,7 @@ async def test_an_end_wakes_who_waits_for_that_job(waiters, clock, owner, job_id
         waiters.ended(owner, {job_id: None})
         await turns()
         assert waiting.done() is woken
-        waiter.leave()
+        waiter.wake()
         await waiting
 
 
@@ -74,7 +74,7 @@ async def test_being_woken_beforehand_counts(waiters, clock):
         waiting = asyncio.create_task(waiter.until(clock.now() + 5))
         await turns()
         assert not waiting.done()
-        waiter.leave()
+        waiter.wake()
         await waiting
 
 

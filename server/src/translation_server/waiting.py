@@ -109,11 +109,6 @@ class Waiter:
             if self._asleep:
                 self._registry.turns.take(self._interrupt)
 
-    def leave(self) -> None:
-        """Its client is gone."""
-        self.gone = True
-        self.wake()
-
     def _fall_asleep(self, moment: float) -> None:
         self.moment = moment
         self._registry.agenda.add(self)
