@@ -81,6 +81,7 @@ def main() -> int:
     for bug in stale:
         print(f"STALE   {bug.name}: {bug.file} no longer has {bug.right!r}", flush=True)
     if options.check:
+        print(f"{len(bugs)} bugs looked up, {len(stale)} stale")
         return 1 if stale else 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="seeded-bugs-") as folder, ThreadPoolExecutor(options.at_once) as threads:

@@ -46,10 +46,11 @@ WIRE_BUGS = (
     # the client that blocks
     Bug("an abandoned request goes on", "_exchange.py", "        self._cutter.cut()\n", "", DEADLINE),
     Bug("an interrupted wait leaves its request behind", "_exchange.py", "            self.cut()\n            raise", "            raise", THREADS),
-    Bug("waiting threads hold up the end of the program", "_exchange.py", "daemon=True", "daemon=False", THREADS),
+    Bug("waiting threads hold up the end of the program", "_patience.py", "daemon=True", "daemon=False", THREADS),
     Bug("a cut stream is waited for", "_stream.py", "        self._cutter.cut()\n", "", MANY),
     Bug("the stream is left open", "_driver.py", "            self._close_stream()\n\n", "\n", MANY),
-    Bug("a read has a deadline, the whole has none", "_exchange.py", "min(max(self.deadline - self._began, 0.0), _LONGEST)", "_LONGEST", DEADLINE),
+    Bug("a read has a deadline, the whole has none", "_exchange.py", "slices(self.deadline)", "slices(self.deadline + 1e6)", DEADLINE),
+    Bug("a signal that interrupts no call is not heeded", "_patience.py", "_MAIN = 0.04", "_MAIN = 3600.0", THREADS),
     Bug("connections are shared with a forked process", "_transport.py", "if self._session is None or self._process != os.getpid():", "if self._session is None:", THREADS),
     Bug("cookies are kept", "_transport.py", "    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))\n", "", TRANSPORT),
     Bug("a .netrc is believed", "_transport.py", "    session.trust_env = False\n", "", TRANSPORT),

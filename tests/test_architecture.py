@@ -39,7 +39,7 @@ CLIENT = Part(
         ("_driver", "_side_by_side", "_async_driver"),
         ("_transport", "_async_transport", "_callbacks", "_target"),
         ("_stream", "_exchange", "_async_stream", "_async_exchange"),
-        ("_cutting", "_resolver", "_async_resolver", "_turnstile", "_failures"),
+        ("_cutting", "_patience", "_resolver", "_async_resolver", "_turnstile", "_failures"),
         ("_operations",),
         ("_waiting", "_starting", "_many", "_calling", "_long_poll"),
         ("_observed", "_observed_many", "_flow", "_answers"),

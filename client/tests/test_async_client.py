@@ -88,10 +88,13 @@ async def test_a_thousand_waits_at_once(client, server):
 
 async def test_any_number_of_requests_may_be_held(client, server):
     """No pool of connections has room for a hundred only: all that wait are held at the same time."""
+    came, all_came = [], asyncio.Event()
 
     async def when_all_have_come(turn):
-        while len(server.polls) < 200:  # noqa: ASYNC110 - nothing announces it
-            await asyncio.sleep(0.005)
+        came.append(turn)
+        if len(came) == 200:
+            all_came.set()
+        await all_came.wait()
         await job("completed")(turn)
 
     server.play(when_all_have_come)

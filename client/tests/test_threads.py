@@ -97,6 +97,28 @@ def test_an_interrupted_wait_ends_at_once_and_leaves_nothing(server, alarm, faul
     side.finish()
 
 
+@pytest.mark.parametrize("fault", INTERRUPTED.values(), ids=INTERRUPTED)
+@pytest.mark.parametrize("method", ["wait", "wait_all"])
+def test_a_signal_that_interrupts_no_call_ends_the_wait_as_well(server, alarm, fault, method):
+    """The system may hand a signal to another thread, or just before the main thread begins to wait."""
+    _, rung = alarm
+    sent = []
+
+    def signal_this_thread():
+        sent.append(time.monotonic())
+        signal.pthread_kill(threading.get_ident(), signal.SIGALRM)
+
+    server.play(fault)
+    server.play(fault, to="queries")
+    server.play(stream(then=stalled), to="streams")
+    side = SyncSide(server.url, "admin", "pw", initial_delay=20, max_delay=20)
+    threading.Timer(0.2, signal_this_thread).start()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(side.client, method)("j1" if method == "wait" else ["j1"])
+    assert rung[0] - sent[0] <= OUT_WITHIN
+    side.finish()
+
+
 WAITING = """
 import sys
 from translation_client import TranslationStatusClient

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._callbacks import Callbacks, log_failure
 from translation_client._flow import Found, Open, Receive, Reply, Send, Sleep, Tell
+from translation_client._patience import slices
 from translation_client._protocol import Response, Transient
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from translation_client._transport import Transport
 
 T = TypeVar("T")
-
-_LONGEST_SLEEP = 3600.0  # seconds; time.sleep takes no infinity
 
 
 class Driver:
@@ -89,5 +88,5 @@ class Driver:
 
 
 def _sleep(until: float) -> None:
-    while (left := until - time.monotonic()) > 0:
-        time.sleep(min(left, _LONGEST_SLEEP))
+    for left in slices(until):
+        time.sleep(left)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from translation_client._cutting import Cutter
 from translation_client._failures import out_of_time
+from translation_client._patience import run_aside, slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from translation_client._protocol import Response, Transient
 
 _ENDING = 0.02  # seconds an abandoned exchange is given to leave
-_LONGEST = 1e6  # seconds; what a lock can wait for is bounded
 
 
 class Exchange:
@@ -32,16 +32,16 @@ class Exchange:
         self._began = time.monotonic()
         self._cutter = Cutter()
         self._lock = threading.Lock()
-        self._over = threading.Event()
+        self._under_way = threading.Lock()  # held while it is; an Event, interrupted, can stay locked
+        self._under_way.acquire()
         self._outcome: Response | Transient | None = None
         self._when_over: Callable[[Response | Transient], None] | None = None
-        self._thread = threading.Thread(target=self._run, name="translation-client-exchange", daemon=True)
-        self._thread.start()
+        run_aside(self._run, "translation-client-exchange")
 
     def result(self) -> Response | Transient:
         """Wait for the outcome, until the deadline; whoever leaves earlier (Ctrl-C) takes the request along."""
         try:
-            self._over.wait(min(max(self.deadline - self._began, 0.0), _LONGEST))
+            any(self._under_way.acquire(timeout=left) for left in slices(self.deadline))
         except BaseException:
             self.cut()
             raise
@@ -51,7 +51,8 @@ class Exchange:
         """End it, whatever it is doing; the outcome is a failure, unless the answer came first."""
         came_first = self._outcome  # what comes after the cut is a consequence of it
         self._cutter.cut()
-        self._thread.join(_ENDING)
+        if came_first is None:
+            self._under_way.acquire(timeout=_ENDING)
         return came_first or out_of_time(time.monotonic() - self._began)
 
     def when_over(self, call: Callable[[Response | Transient], None]) -> None:
@@ -68,6 +69,6 @@ class Exchange:
         with self._lock:
             self._outcome = outcome
             call = self._when_over
-        self._over.set()
+        self._under_way.release()
         if call is not None:
             call(outcome)

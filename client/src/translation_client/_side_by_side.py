@@ -7,12 +7,14 @@ import itertools
 import queue
 import time
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from translation_client._errors import WaitTimeout
 from translation_client._flow import Reply, Send, Sleep
 from translation_client._observed_many import timed_out_together
+from translation_client._patience import slices
 from translation_client._protocol import Transient
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class SideBySide:
         self._sleeping: list[tuple[float, int, Flow[Job]]] = []
         self._waiting: deque[tuple[Send, Flow[Job]]] = deque()
         self._under_way: dict[Flow[Job], Exchange] = {}
-        self._over: queue.Queue[tuple[Flow[Job], Exchange, Response | Transient]] = queue.Queue()
+        self._over: queue.SimpleQueue[tuple[Flow[Job], Exchange, Response | Transient]] = queue.SimpleQueue()
         self._order = itertools.count()
         self._ended: deque[Job] = deque()
         self._timed_out: list[WaitTimeout] = []
@@ -112,11 +114,13 @@ class SideBySide:
         moments += [self._sleeping[0][0]] if self._sleeping else []
         if not moments or self._ended:
             return
-        try:
-            flow, exchange, outcome = self._over.get(timeout=min(max(min(moments) - time.monotonic(), 0.0), 1e6))
-        except queue.Empty:
-            self._cut_what_is_late()
-            return
+        for left in slices(min(moments)):
+            with suppress(queue.Empty):
+                self._take(*self._over.get(timeout=left))
+                return
+        self._cut_what_is_late()
+
+    def _take(self, flow: Flow[Job], exchange: Exchange, outcome: Response | Transient) -> None:
         if self._under_way.get(flow) is exchange:  # otherwise it was cut, and is of no interest any more
             del self._under_way[flow]
             self._advance(flow, Reply(time.monotonic(), outcome))

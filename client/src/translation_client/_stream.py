@@ -5,10 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from translation_client._cutting import Cutter
 from translation_client._events import EventDecoder
+from translation_client._patience import run_aside, slices
 from translation_client._protocol import Response, Transient
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 64 * 1024
 _ENDING = 0.02  # seconds a stream that is closed is given to leave
-_LONGEST = 1e6  # seconds; what a queue can wait for is bounded
+_ROOM = 0.05  # seconds between two looks whether a slow callback has made room
 _BACKLOG = 1000  # chunks read ahead of a slow callback; beyond them the server's sending is slowed down
 
 
@@ -46,24 +48,23 @@ class Stream:
         self._as_failure = as_failure
         self._cutter = Cutter()
         self._closed = False
-        self._items: queue.Queue[Item] = queue.Queue(_BACKLOG)
-        self._thread = threading.Thread(target=self._run, name="translation-client-stream", daemon=True)
-        self._thread.start()
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()  # a Queue, interrupted, can stay locked
+        self._under_way = threading.Lock()
+        self._under_way.acquire()
+        run_aside(self._run, "translation-client-stream")
 
     def receive(self, until: float) -> Item | None:
         """What came next, the head first; None if nothing did until the moment (on ``time.monotonic()``)."""
-        try:
-            return self._items.get(timeout=min(max(until - time.monotonic(), 0.0), _LONGEST))
-        except queue.Empty:
-            return None
+        for left in slices(until):
+            with suppress(queue.Empty):
+                return self._items.get(timeout=left)
+        return None
 
     def close(self) -> None:
         """End the stream, whatever it is doing."""
         self._closed = True
         self._cutter.cut()
-        while not self._items.empty():  # the thread may be waiting for room
-            self._items.get_nowait()
-        self._thread.join(_ENDING)
+        self._under_way.acquire(timeout=_ENDING)
 
     def _run(self) -> None:
         try:
@@ -74,9 +75,13 @@ class Stream:
                     self._read(answer)
         except Exception as error:  # noqa: BLE001 - whatever went wrong in the thread is the caller's to know
             self._items.put(self._as_failure(error))
+        finally:
+            self._under_way.release()
 
     def _read(self, answer: requests.Response) -> None:
         decoder = EventDecoder()
         while not self._closed and (chunk := answer.raw.read1(_CHUNK, decode_content=True)):
             self._items.put(tuple(decoder.feed(chunk)))
+            while self._items.qsize() >= _BACKLOG and not self._closed:
+                time.sleep(_ROOM)
         self._items.put(Transient(ConnectionError("the event stream ended")))
