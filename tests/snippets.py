@@ -13,18 +13,18 @@ import signal
 import subprocess
 import sys
 import time
+import venv
 from dataclasses import dataclass
 from pathlib import Path
 
 from server_process import ROOT, clean_environment, free_port, is_ready
 
 WRITTEN_URL = "http://127.0.0.1:8000"
-PATIENCE = 60.0
+PATIENCE = 180.0  # seconds; an installation takes twenty
 RUN = ("python", "bash", "console")
 SHOWN = ("text", "json", "ini", "yaml", "nginx")  # not for running
 SERVES = re.compile(r"\b(uvicorn|translation-server serve)\b")
 SOURCES = os.pathsep.join([str(ROOT / "client/src"), str(ROOT / "server/src")])
-LOOK_ONLY = ("--dry-run", "--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
@@ -171,12 +171,13 @@ def await_ready(server, port, output):
 
 
 def _install_commands(folder, base_url):
-    """Puts what `pip install` would put on the path; pip itself only looks whether it could install."""
+    """Puts on the path what the distributions install there, and the pip of an environment of its own."""
+    venv.create(folder / "environment", with_pip=True)
     python = f"#!{sys.executable}\nimport sys\n"
     last = "if __name__ == '__main__':\n    sys.exit(main())\n"  # workers import the script again
     scripts = {
         "python3": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
-        "pip": f'#!/bin/sh\nshift\nexec "{sys.executable}" -m pip -qq install {" ".join(LOOK_ONLY)} "$@"\n',
+        "pip": f'#!/bin/sh\nexec "{folder}/environment/bin/pip" --quiet --disable-pip-version-check "$@"\n',
         "translation-client": f"{python}from translation_client._cli import main\n"
         f"if '--base-url' not in sys.argv and '--help' not in sys.argv:\n    sys.argv += ['--base-url', '{base_url}']\n"
         f"{last}",

@@ -11,7 +11,7 @@ from tests.snippets import RUN, SHOWN, Runner, Snippet, matches, snippets_of
 
 from server_process import ROOT, ServerProcess
 
-READMES = ["README.md", "client/README.md", "server/README.md", "examples/README.md"]
+READMES = ["README.md", "client/README.md", "server/README.md", "examples/README.md", "benchmarks/README.md"]
 PAGES = [*READMES, *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 # What cannot be run here, or is run better elsewhere: where, and what is to be found there.
 ELSEWHERE = {
@@ -19,7 +19,6 @@ ELSEWHERE = {
     "python3 run.py test": (".ci/run", "run.py test"),
     "pip install -r requirements.txt && ": ("tests/test_commands.py", "pip install -r requirements.txt && "),
     "python3 test_integration.py": ("tests/test_commands.py", "python3 test_integration.py"),
-    "docker compose": ("tests/test_many_machines.py", "compose.yaml"),
     '--8<-- "examples/caught/': ("tests/test_report_card.py", "caught"),
     '--8<-- "examples/': ("tests/test_examples.py", "test_every_example_has_a_row"),
 }
@@ -85,6 +84,7 @@ def test_what_runs_elsewhere_does(words):
         Snippet("broken", 1, "bash", "false; true", None),
         Snippet("broken", 1, "console", "$ echo one\ntwo\n", None),
         Snippet("broken", 1, "console", "$ true\n$ translation-client wait no-such-job\n", None),
+        Snippet("broken", 1, "console", "$ pip install ./servant\n", None),
         Snippet("broken", 1, "console", "$ MAX_DELAY=never translation-server serve\n", None),
     ],
 )
