@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -59,10 +60,25 @@ def carry_out(command, *more):
     )
 
 
+@pytest.fixture(scope="module")
+def done_of(request):
+    """What each of the commands that are to be tested says; two run at a time, as they often wait for a disk."""
+    here = [item for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
+    wanted = [(item.callspec.params["command"], item.callspec.params.get("bug")) for item in here]
+    with ThreadPoolExecutor(2) as at_once:
+        found = {(command, bug): at_once.submit(carry_out, command, *planted(bug)) for command, bug in wanted}
+        yield lambda command, bug=None: found[command, bug].result()
+
+
+def planted(bug):
+    """The options that plant it."""
+    return ["--seeded-bug", bug, "--seed", "1"] if bug else []
+
+
 @pytest.mark.parametrize("command", KEPT)
-def test_the_promise_is_kept(command):
+def test_the_promise_is_kept(command, done_of):
     """The command tries what it says, finds no breach, and prints its seed and its counters."""
-    done = carry_out(command)
+    done = done_of(command)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("the promise is kept\n")
     assert re.search(r"^  seed +\d+$", done.stdout, re.MULTILINE)
@@ -70,9 +86,9 @@ def test_the_promise_is_kept(command):
 
 
 @pytest.mark.parametrize(("command", "bug", "breach"), BROKEN)
-def test_a_bug_breaks_the_promise(command, bug, breach):
+def test_a_bug_breaks_the_promise(command, bug, breach, done_of):
     """With the bug planted, the command finds just that breach, and says so by its exit status."""
-    done = carry_out(command, "--seeded-bug", bug, "--seed", "1")
+    done = done_of(command, bug)
     assert done.returncode == 1, done.stdout + done.stderr
     assert breach in "".join(re.findall(r"^BROKEN: .*$", done.stdout, re.MULTILINE)), done.stdout
 
