@@ -47,26 +47,32 @@ BROKEN = [
 ]
 
 
-def carry_out(command, *more):
+def carry_out(environment, command, *more):
     """Run one of the commands with a seed of its own choice, which it prints."""
     name, *options = command.split()
     if name in NEEDED and importlib.util.find_spec(NEEDED[name]) is None:
         pytest.skip(f"{NEEDED[name]} is not installed")
     arguments = [sys.executable, ROOT / "reliability" / f"{name}.py", *options, *more]
-    environment = clean_environment()
-    environment.pop("COVERAGE_PROCESS_CONFIG", None)  # measuring would double the time, and kill -9 takes the result
     return subprocess.run(
         arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=420, check=False
     )
 
 
 @pytest.fixture(scope="module")
-def done_of(request):
+def environment():
+    """That of the commands, found out before there are threads: pytest changes its own with every test."""
+    clean = clean_environment()
+    clean.pop("COVERAGE_PROCESS_CONFIG", None)  # measuring would double the time, and kill -9 takes the result
+    return clean
+
+
+@pytest.fixture(scope="module")
+def done_of(request, environment):
     """What each of the commands that are to be tested says; two run at a time, as they often wait for a disk."""
     here = [item for item in request.session.items if item.module is request.module and hasattr(item, "callspec")]
     wanted = [(item.callspec.params["command"], item.callspec.params.get("bug")) for item in here]
     with ThreadPoolExecutor(2) as at_once:
-        found = {(command, bug): at_once.submit(carry_out, command, *planted(bug)) for command, bug in wanted}
+        found = {each: at_once.submit(carry_out, environment, each[0], *planted(each[1])) for each in wanted}
         yield lambda command, bug=None: found[command, bug].result()
 
 
@@ -93,8 +99,8 @@ def test_a_bug_breaks_the_promise(command, bug, breach, done_of):
     assert breach in "".join(re.findall(r"^BROKEN: .*$", done.stdout, re.MULTILINE)), done.stdout
 
 
-def test_every_seeded_bug_has_its_place():
+def test_every_seeded_bug_has_its_place(environment):
     """The tables of bugs that the tests must notice follow the code: what each replaces is there."""
-    done = carry_out("seeded_bugs --check")
+    done = carry_out(environment, "seeded_bugs --check")
     assert done.returncode == 0, done.stdout
     assert re.fullmatch(r"[1-9]\d+ bugs looked up, 0 stale\n", done.stdout)
