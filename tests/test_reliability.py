@@ -61,9 +61,7 @@ def carry_out(environment, command, *more):
 @pytest.fixture(scope="module")
 def environment():
     """That of the commands, found out before there are threads: pytest changes its own with every test."""
-    clean = clean_environment()
-    clean.pop("COVERAGE_PROCESS_CONFIG", None)  # measuring would double the time, and kill -9 takes the result
-    return clean
+    return clean_environment(measured=False)  # that would double the time, and kill -9 takes the result
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,7 @@ def essence(lines):
 )
 def test_an_interrupted_script_leaves_nothing(script, number, status, tmp_path):
     """Ctrl-C and SIGTERM end demo and integration test with the usual status, and no process stays."""
-    environment = clean_environment() | {"INTERRUPTED_BY": str(tmp_path)}
+    environment = clean_environment(measured=False) | {"INTERRUPTED_BY": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, *script],
         cwd=ROOT,

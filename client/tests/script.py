@@ -38,12 +38,15 @@ def scripts(base_url, default_log):
     """Gives a function that starts the script, its output piped unless said otherwise; no process is left."""
     processes = []
 
-    def starts(*argv, environment=None, log_file=default_log, **settings):
+    def starts(*argv, environment=None, log_file=default_log, measured=True, **settings):
         command = [sys.executable, SCRIPT, "--base-url", base_url, "--log-file", log_file, *argv]
         credentials = {"API_USERNAME": USERNAME, "API_PASSWORD": PASSWORD, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": ""}
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = subprocess.Popen(  # noqa: S603 - our own script
-            command, env=clean_environment() | credentials | (environment or {}), encoding="utf-8", **(pipes | settings)
+            command,
+            env=clean_environment(measured=measured) | credentials | (environment or {}),
+            encoding="utf-8",
+            **(pipes | settings),
         )
         processes.append(process)
         return process

@@ -40,7 +40,7 @@ def script(server, tmp_path):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_wait_says_how_to_resume(script, endless, number, status):
     """Ctrl-C and SIGTERM: the id and the command to resume with, no traceback, no password."""
-    process = script("wait", endless[0], "--username", USERNAME)
+    process = script("wait", endless[0], "--username", USERNAME, measured=False)
     assert ": pending" in process.stderr.readline()
     process.send_signal(number)
     out, err = process.communicate(timeout=GENEROUS)
@@ -51,7 +51,7 @@ def test_an_interrupted_wait_says_how_to_resume(script, endless, number, status)
 
 def test_an_interrupted_wait_for_many_names_those_that_go_on(script, endless):
     """The ids of the jobs that have not ended, in a command to copy."""
-    process = script("wait", *endless, "--verbose")
+    process = script("wait", *endless, "--verbose", measured=False)
     assert "translation-client" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=GENEROUS)
@@ -62,7 +62,7 @@ def test_an_interrupted_wait_for_many_names_those_that_go_on(script, endless):
 
 def test_an_interrupted_start_says_that_a_job_may_exist(script):
     """While no answer to the start has come there is no id to tell."""
-    process = script("--base-url", f"http://127.0.0.1:{free_port()}")
+    process = script("--base-url", f"http://127.0.0.1:{free_port()}", measured=False)
     assert "trying again" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=GENEROUS)

@@ -15,6 +15,7 @@ import pytest
 from client.tests.scripted import PATIENCE
 from client.tests.sides import LATE, QUICK, SyncSide, timed
 from client.tests.steps import after, body_drips, job, stalled, stream
+from server_process import clean_environment
 from translation_client import TranslationStatusClient
 
 OUT_WITHIN = 0.05 + LATE - 0.1
@@ -139,7 +140,7 @@ def test_a_program_that_waits_ends_with_ctrl_c(server, program):
     server.play(stalled)
     command = [sys.executable, "-X", "dev", "-c", program, server.url]
     path = os.pathsep.join(sys.path)
-    environment = {**os.environ, "PYTHONPATH": path, "API_PASSWORD": "canary-secret"}
+    environment = clean_environment(measured=False) | {"PYTHONPATH": path, "API_PASSWORD": "canary-secret"}
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment) as waiting:  # noqa: S603 - ours
         until = time.monotonic() + PATIENCE
         while not server.seen and time.monotonic() < until:
