@@ -85,6 +85,7 @@ SERVER = Part(
         ("jobs", "simulation", "clock", "simulator.clocks", "turns", "agenda"),
         ("auth", "access", "bodies", "logs", "direct", "pauses", "recent", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
+        ("cycle",),
         ("htpasswd", "joined", "lean", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),
         ("simulator.incidents",),
@@ -117,8 +118,8 @@ PARTS = (CLIENT, SERVER)
 WHAT_THE_RIM_MAY_KNOW = ("__init__", "delays", "stages", "simulator.incidents", "simulator.fields")
 RIM = (
     *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "guard", "guarded_protocol"),
-    *("htpasswd", "joined", "lean", "limits", "logins", "log_lines", "logs", "problems", "rotation", "settings"),
-    *("variables",),
+    *("cycle", "htpasswd", "joined", "lean", "limits", "logins", "log_lines", "logs", "problems", "rotation"),
+    *("settings", "variables"),
 )
 SHUNNED_BY_PURE = (
     *(

@@ -6,7 +6,7 @@ import pytest
 from server.tests.test_connections import GET, App, guarded
 from server.tests.wire import PATIENCE, connect, read_reply
 
-from translation_server.guarded_protocol import GuardedProtocol
+from translation_server.cycle import Cycle
 from translation_server.joined import Joined
 
 
@@ -92,7 +92,7 @@ def test_an_answer_is_one_piece(monkeypatch):
         def is_closing(self):
             return self._transport.is_closing()
 
-    monkeypatch.setattr(f"{GuardedProtocol.__module__}.Joined", Watched)
+    monkeypatch.setattr(f"{Cycle.__module__}.Joined", Watched)
     with guarded(App(), seconds=PATIENCE) as port, connect(port) as connection:
         for _ in range(3):
             connection.sendall(GET)

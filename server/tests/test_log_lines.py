@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_server import logs
-from translation_server.log_lines import REQUEST_ID, JsonFormatter, LineFormatter, RequestLine
+from translation_server.log_lines import REQUEST_ID, JsonFormatter, LineFormatter, RequestLine, request_record
 from translation_server.logs import LogFile
 
 NAME = "translation_server.jobs"
@@ -110,3 +110,11 @@ async def test_the_answer_to_our_own_fault_names_the_request(open_api, monkeypat
         answer = await client.get("/status", headers={"X-Request-ID": "mine"})
     assert (answer.status_code, answer.json()["request_id"]) == (500, "mine")
     assert "request_id" not in (await api.admin.get("/nothing")).json()
+
+
+@given(st.text(max_size=20), st.text(max_size=20), st.floats(0, 4e9))
+def test_the_line_of_a_request_needs_no_record(path, user, moment):
+    """It is the same to the letter, and one line."""
+    line = LINE._replace(path=path, user=user)
+    assert LineFormatter().request(line, moment) == LineFormatter().format(request_record(line, moment))
+    assert len(LineFormatter().request(line, moment).splitlines()) == 1

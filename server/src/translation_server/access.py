@@ -10,6 +10,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from translation_server.cycle import offer_whole
 from translation_server.log_lines import REQUEST_ID, RequestLine, request_record
 from translation_server.problems import answer_to, respond
 
@@ -60,6 +61,7 @@ class Access:
             await self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
             return
         begun = time.perf_counter()
+        offer_whole(scope, send)
         headers = dict(scope["headers"])
         answer = _Answer(scope, send, _request_id(headers))
         named = REQUEST_ID.set(scope["request_id"])

@@ -12,6 +12,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from translation_server.cycle import WHOLE
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
@@ -41,6 +43,11 @@ class Answer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Send it."""
+        if WHOLE in scope:
+            await send(
+                {"type": "http.response.start", "status": self._status, "headers": self._headers, "body": self._body}
+            )
+            return
         headers = [*self._headers]
         if self._status != _NOT_MODIFIED:
             headers.append((b"content-length", b"%d" % len(self._body)))
@@ -97,7 +104,8 @@ class DirectRoutes:
             return
         scope["route"] = route
         try:
-            await route.app(scope, receive, send)
+            response = await route.endpoint(Request(scope, receive, send), **scope["path_params"])
+            await response(scope, receive, send)
         except self._errors as error:
             tell = next(self._tell[kind] for kind in type(error).__mro__ if kind in self._tell)
             answer = await tell(Request(scope), error)

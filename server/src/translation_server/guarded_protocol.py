@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from translation_server.joined import Joined
+from translation_server.cycle import Cycle
 from translation_server.lean import LeanFlow, LeanQueue
 from translation_server.problems import respond
 
@@ -130,7 +130,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MOST_PIPELINED:
             self._stop(400, f"No more than {_MOST_PIPELINED} requests may wait on one connection.")
         super().on_headers_complete()
-        self.cycle.transport = Joined(self.transport)  # type: ignore[assignment]  # as much of one as it needs
+        self.cycle.__class__ = Cycle  # which uvicorn makes itself
         self._has_head = True
 
     def on_body(self, body: bytes) -> None:

@@ -135,7 +135,7 @@ class LogFile(logging.Handler):
         """Write what was gathered."""
         with self._writing:
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            found = (one if isinstance(one, str) else self._line(request_record(*one)) for one in waiting)
+            found = (one if isinstance(one, str) else self._line_of_request(*one) for one in waiting)
             lines = [line for line in found if line is not None]
             if not lines:
                 return
@@ -165,6 +165,11 @@ class LogFile(logging.Handler):
         except Exception:  # noqa: BLE001 - as every handler of the standard library: it may not stop the program
             self.handleError(record)
             return None
+
+    def _line_of_request(self, line: RequestLine, moment: float) -> str | None:
+        if isinstance(self.formatter, LineFormatter):
+            return self.formatter.request(line, moment)  # without a record: most lines are of requests
+        return self._line(request_record(line, moment))
 
     def _write_regularly(self) -> None:
         while not self._ended.is_set():

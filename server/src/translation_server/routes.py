@@ -183,7 +183,10 @@ def _is_plain(request: Request) -> bool:
     """Whether it asks for the job as it is, and nothing more."""
     if request.scope["query_string"]:
         return False
-    return not any(name in _WISHES for name, _ in request.scope["headers"])
+    for name, _ in request.scope["headers"]:  # noqa: SIM110 - at half the cost of any()
+        if name in _WISHES:
+            return False
+    return True
 
 
 def _wait(request: Request) -> float | None:

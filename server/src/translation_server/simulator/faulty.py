@@ -9,6 +9,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from translation_server.cycle import WHOLE
 from translation_server.problems import respond
 from translation_server.simulator.exchanges import SCOPE_KEY, Kind
 from translation_server.simulator.faults import (
@@ -68,6 +69,7 @@ class Faulty:
         if exchange is None:
             await self._app(scope, receive, send)
             return
+        scope.pop(WHOLE, None)  # bodies are recorded and cut
         wire = Wire(scope, receive, send, speed=self._simulator.clock.speed, is_stopping=self._is_stopping)
         if self._steady() < self._down_until:
             exchange.fault = Restart.name

@@ -1,0 +1,111 @@
+"""A whole answer is, to the byte, what uvicorn makes of its head and its body."""
+
+import re
+
+import pytest
+from server.tests.test_connections import guarded
+from server.tests.wire import PATIENCE, connect, until_closed
+from starlette.middleware.gzip import GZipMiddleware
+
+from translation_server import cycle
+from translation_server.access import Access
+from translation_server.cycle import WHOLE, Cycle, offer_whole
+from translation_server.direct import Answer
+
+JSON = (b"content-type", b"application/json")
+LARGE = b"x" * 3_000_000  # more than sockets hold
+
+
+class App:
+    """Gives one answer, whole if that is offered; notes what was offered."""
+
+    def __init__(self, answer, offers=offer_whole):
+        self.answer = answer
+        self.offers = offers
+        self.offered = []
+
+    async def __call__(self, scope, receive, send):
+        self.offers(scope, send)
+        self.offered.append(WHOLE in scope)
+        await self.answer(scope, receive, send)
+
+
+def replies(app, request, number=1):
+    """All that comes back for so many such requests, and a last one that ends the connection."""
+    with guarded(app, seconds=PATIENCE, access_log=False) as port, connect(port) as connection:
+        connection.sendall(request * number + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received = until_closed(connection)
+    return re.sub(rb"date: [^\r]*", b"date: now", received)
+
+
+@pytest.fixture
+def count(monkeypatch):
+    """How many answers went out whole."""
+    whole = []
+    send = Cycle._send_whole
+
+    def counting(self, *answer):
+        whole.append(answer)
+        send(self, *answer)
+
+    monkeypatch.setattr(Cycle, "_send_whole", counting)
+    return lambda: len(whole)
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "body", "whole"),
+    [
+        ("GET / HTTP/1.1", 200, b'{"a":1}', 3),
+        ("POST / HTTP/1.1", 202, b"", 3),
+        ("GET / HTTP/1.1", 304, b"", 3),
+        ("GET / HTTP/1.1", 200, LARGE, 3),
+        ("HEAD / HTTP/1.1", 200, b"1234", 0),
+        ("GET / HTTP/1.0", 200, b"1234", 0),
+    ],
+)
+def test_it_is_what_uvicorn_makes_of_two_messages(count, request_line, status, body, whole):
+    """Any status and body, several requests on one connection; the last one of which closes it."""
+    answer = Answer(body, [JSON, (b"ETag", b'"1"')], status)
+    request = f"{request_line}\r\nHost: x\r\n\r\n".encode()
+    number = 1 if "1.0" in request_line else 3
+    expected = replies(App(answer, offers=lambda *_: None), request, number)
+    assert count() == 0
+    app = App(answer)
+    assert replies(app, request, number) == expected
+    assert expected.count(b"HTTP/1.1 ") == (1 if "1.0" in request_line else 4)
+    assert all(app.offered)
+    assert count() == whole or body == LARGE  # who does not read is waited for, as ever
+
+
+@pytest.mark.parametrize("header", [(b"a", b"1\r\nb: 2"), (b"a\r\nb", b"1"), (b"a", b"1\n2"), (b"a:", b"1")])
+def test_no_header_ends_itself(header):
+    """What would be two headers, or a body, is an error of the server, as uvicorn has it."""
+    received = replies(App(Answer(b"", [header])), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert received.startswith(b"HTTP/1.1 500 ")
+    assert b"b: 2" not in received
+
+
+def test_layers_of_others_get_two_messages(count):
+    """A layer around the server that knows nothing of whole answers works as with any application."""
+    layered = GZipMiddleware(Access(Answer(b"x" * 1000, [JSON])), minimum_size=1)
+    received = replies(layered, b"GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n\r\n")
+    assert b"content-encoding: gzip" in received
+    assert received.count(b"HTTP/1.1 200 OK") == 2
+    assert count() == 0
+
+
+def test_the_server_itself_uses_it(count):
+    """Its outermost layer offers it."""
+    assert b"x-request-id" in replies(Access(Answer(b"", [JSON])), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert count() == 1
+
+
+def test_checked_headers_are_remembered_within_limits(monkeypatch):
+    """Those that come again; never those that are new each time."""
+    monkeypatch.setattr(cycle, "_LINES", lines := {})
+    monkeypatch.setattr(cycle, "_MOST_LINES", 2)
+    for number in range(5):
+        headers = [JSON, (b"x-request-id", b"%d" % number), (b"etag", b"%d" % number)]
+        assert b"etag: %d" % number in replies(App(Answer(b"", headers)), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert len(lines) <= 2
+    assert not any(name == b"x-request-id" for name, _ in lines)
