@@ -20,6 +20,7 @@ HASHED = ("test_htpasswd.py", "test_accounts.py")
 LINES = ("test_log_lines.py", "test_logs.py")
 CONNECTIONS = ("test_connections.py",)
 COMMAND = ("test_cli.py",)
+WHOLE = ("test_cycle.py",)
 SERVER = partial(Bug, part="server")
 
 ACCESS_BUGS = (
@@ -35,6 +36,12 @@ ACCESS_BUGS = (
     SERVER("slow heads are waited for", "guarded_protocol.py", "        if on:\n            self._common.incomplete.add(self)", "        if on:\n            pass", CONNECTIONS),
     SERVER("a head may have any length", "guarded_protocol.py", "if self._since > _LARGEST_HEAD and self._is_receiving:", "if False:", CONNECTIONS),
     SERVER("strangers push users out", "connections.py", "quiet = [one for one in quiet if not one.is_known] or quiet", "pass", CONNECTIONS),
+    SERVER("a header of a whole answer may end itself", "cycle.py", "if HEADER_VALUE_RE.search(value):", "if False:", WHOLE),
+    SERVER("layers of others are sent whole answers", "cycle.py", 'if isinstance(getattr(send, "__self__", None), Cycle):', "if True:", WHOLE),
+    SERVER("a whole answer never closes its connection", "cycle.py", "return self.keep_alive and not self.access_log", "return not self.access_log", WHOLE),
+    SERVER("whole answers have no length", "cycle.py", "(*self.default_headers, *headers, *_length(status, body))", "(*self.default_headers, *headers)", WHOLE),
+    SERVER("what is new each time is remembered", "cycle.py", "if name != _EACH_TIME_NEW:", "if True:", WHOLE),
+    SERVER("a client that does not read fills the memory", "cycle.py", "if self.response_started or self.disconnected or self.flow.write_paused:", "if self.response_started or self.disconnected:", WHOLE),
     # P12: jobs of another user
     SERVER("answers are remembered for all users", "recent.py", "return self._answers.get((owner, about))", "return next((kept for (_, what), kept in self._answers.items() if what == about), None)", OWNERSHIP),
     SERVER("others' ids are told apart", "stores/sqlite.py", "WHERE job_id = ? AND owner = ?", "WHERE job_id = ? AND ? <> ''", OWNERSHIP),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from server.tests.test_connections import guarded
-from server.tests.wire import PATIENCE, connect, until_closed
+from server.tests.wire import PATIENCE, connect, read_reply, until_closed
 from starlette.middleware.gzip import GZipMiddleware
 
 from translation_server import cycle
@@ -13,6 +13,7 @@ from translation_server.cycle import WHOLE, Cycle, offer_whole
 from translation_server.direct import Answer
 
 JSON = (b"content-type", b"application/json")
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = b"x" * 3_000_000  # more than sockets hold
 
 
@@ -80,7 +81,7 @@ def test_it_is_what_uvicorn_makes_of_two_messages(count, request_line, status, b
 @pytest.mark.parametrize("header", [(b"a", b"1\r\nb: 2"), (b"a\r\nb", b"1"), (b"a", b"1\n2"), (b"a:", b"1")])
 def test_no_header_ends_itself(header):
     """What would be two headers, or a body, is an error of the server, as uvicorn has it."""
-    received = replies(App(Answer(b"", [header])), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    received = replies(App(Answer(b"", [header])), GET)
     assert received.startswith(b"HTTP/1.1 500 ")
     assert b"b: 2" not in received
 
@@ -96,16 +97,36 @@ def test_layers_of_others_get_two_messages(count):
 
 def test_the_server_itself_uses_it(count):
     """Its outermost layer offers it."""
-    assert b"x-request-id" in replies(Access(Answer(b"", [JSON])), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert b"x-request-id" in replies(Access(Answer(b"", [JSON])), GET)
     assert count() == 1
 
 
 def test_checked_headers_are_remembered_within_limits(monkeypatch):
-    """Those that come again; never those that are new each time."""
+    """However many there are."""
     monkeypatch.setattr(cycle, "_LINES", lines := {})
     monkeypatch.setattr(cycle, "_MOST_LINES", 2)
     for number in range(5):
-        headers = [JSON, (b"x-request-id", b"%d" % number), (b"etag", b"%d" % number)]
-        assert b"etag: %d" % number in replies(App(Answer(b"", headers)), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        headers = [JSON, (b"etag", b"%d" % number)]
+        assert b"etag: %d" % number in replies(App(Answer(b"", headers)), GET)
         assert len(lines) <= 2
-    assert not any(name == b"x-request-id" for name, _ in lines)
+
+
+def test_request_ids_are_not_remembered(monkeypatch):
+    """Each comes once, and would push out the others."""
+    monkeypatch.setattr(cycle, "_LINES", lines := {})
+    replies(App(Answer(b"", [JSON, (b"x-request-id", b"7")])), GET)
+    assert {name for name, _ in lines} >= {b"content-type", b"content-length"}
+    assert b"x-request-id" not in {name for name, _ in lines}
+
+
+def test_who_does_not_read_is_not_answered():
+    """Thirty large answers do not fill the server's memory; they come when they are read."""
+    app = App(Answer(LARGE, [JSON]))
+    with guarded(app, seconds=PATIENCE, access_log=False) as port, connect(port) as connection:
+        connection.sendall(GET * 30)
+        for _ in range(5):  # meanwhile the server has had its turn
+            with connect(port) as other:
+                other.sendall(GET)
+                assert len(read_reply(other).body) == len(LARGE)
+        assert len(app.offered) - 5 < 5
+        assert len(read_reply(connection).body) == len(LARGE)
