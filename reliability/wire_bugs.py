@@ -44,7 +44,9 @@ WIRE_BUGS = (
     Bug("polling= and single arguments are mixed", "_polling.py", "    if twice:\n", "    if False:\n", ARGUMENTS),
     Bug("a page of the list is forgotten", "_operations.py", "list_request(status, size, cursor)", "list_request(status, size, None)", CLIENTS),
     # the client that blocks
-    Bug("an abandoned request goes on", "_exchange.py", "        self._cutter.cut()\n", "", DEADLINE),
+    Bug("an abandoned request goes on", "_exchange.py", "sent = self._cutter.cut()", "sent = True", DEADLINE),
+    Bug("what was cut while it was sent was not sent", "_cutting.py", "                self._used = True\n", "                pass\n", ("test_cutting.py",)),
+    Bug("what had no connection yet was sent", "_cutting.py", "return self._used", "return True", ("test_cutting.py",)),
     Bug("an interrupted wait leaves its request behind", "_exchange.py", "            self.cut()\n            raise", "            raise", THREADS),
     Bug("waiting threads hold up the end of the program", "_patience.py", "daemon=True", "daemon=False", THREADS),
     Bug("a cut stream is waited for", "_stream.py", "        self._cutter.cut()\n", "", MANY),

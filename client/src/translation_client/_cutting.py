@@ -25,6 +25,7 @@ class Cutter:
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._cut = False
+        self._used = False
 
     def __enter__(self) -> None:
         _running.cutter = self
@@ -34,11 +35,12 @@ class Cutter:
         with self._lock:
             self._socket = None  # the connection goes back to the pool: from here on it is somebody else's
 
-    def cut(self) -> None:
-        """Shut the socket in use, or the one that is about to be used."""
+    def cut(self) -> bool:
+        """Shut the socket in use, or the one that is about to be used; whether anything may have been sent."""
         with self._lock:
             self._cut = True
             self._shut()
+            return self._used
 
     def use(self, used: socket.socket | None) -> None:
         """Note the socket that the request uses; if it was cut already, it ends here."""
@@ -46,6 +48,8 @@ class Cutter:
             self._socket = used
             if self._cut:
                 self._shut()
+            elif used is not None:
+                self._used = True
 
     def _shut(self) -> None:
         if self._socket is None:

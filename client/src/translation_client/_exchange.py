@@ -50,10 +50,10 @@ class Exchange:
     def cut(self) -> Response | Transient:
         """End it, whatever it is doing; the outcome is a failure, unless the answer came first."""
         came_first = self._outcome  # what comes after the cut is a consequence of it
-        self._cutter.cut()
+        sent = self._cutter.cut()
         if came_first is None:
             self._under_way.acquire(timeout=_ENDING)
-        return came_first or out_of_time(time.monotonic() - self._began)
+        return came_first or out_of_time(time.monotonic() - self._began, sent=sent)
 
     def when_over(self, call: Callable[[Response | Transient], None]) -> None:
         """Call back with the outcome, from its thread, or at once if it is over."""

@@ -37,9 +37,10 @@ def failed(cause: BaseException, words: str = "", *, sent: bool = True) -> Trans
     return Transient(plain, maybe_received=sent)
 
 
-def out_of_time(seconds: float) -> Transient:
-    """The failure of a request that was given up after so many seconds."""
-    return Transient(TimeoutError(f"no answer within {seconds:.3g} s"))
+def out_of_time(seconds: float, *, sent: bool = True) -> Transient:
+    """The failure of a request that was given up after so many seconds; not sent, if there was no connection yet."""
+    words = "answer" if sent else "connection"
+    return Transient(TimeoutError(f"no {words} within {seconds:.3g} s"), maybe_received=sent)
 
 
 def too_long() -> Transient:
