@@ -13,7 +13,6 @@ from server.tests.wire import PATIENCE, connect, exchange, problem, read_reply, 
 
 from translation_server.accounts import Accounts
 from translation_server.auth import BasicAuth
-from translation_server.connections import Connections
 from translation_server.guard import guard
 
 QUICKLY = 0.2  # seconds a request may take here
@@ -69,8 +68,7 @@ def guarded(app, most=1000, seconds=QUICKLY, **options):
 
     async def and_guard(scope, receive, send):
         if scope["type"] == "lifespan":
-            connections = Connections(most, request_time=seconds, stalled_time=seconds)
-            assert guard(receive.__self__.config, connections)
+            assert guard(receive.__self__.config, most, request_time=seconds, stalled_time=seconds)
             await receive()
             await send({"type": "lifespan.startup.complete"})
             await receive()

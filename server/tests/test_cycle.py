@@ -1,15 +1,16 @@
 """A whole answer is, to the byte, what uvicorn makes of its head and its body."""
 
 import re
+from functools import partial
 
 import pytest
 from server.tests.test_connections import guarded
-from server.tests.wire import PATIENCE, connect, read_reply, until_closed
+from server.tests.wire import PATIENCE, connect, read_reply, serving, until_closed
 from starlette.middleware.gzip import GZipMiddleware
 
 from translation_server import cycle
 from translation_server.access import Access
-from translation_server.cycle import WHOLE, Cycle, offer_whole
+from translation_server.cycle import TRANSPORT, WHOLE, Cycle, offer_whole
 from translation_server.direct import Answer
 
 JSON = (b"content-type", b"application/json")
@@ -76,6 +77,57 @@ def test_it_is_what_uvicorn_makes_of_two_messages(count, request_line, status, b
     assert expected.count(b"HTTP/1.1 ") == (1 if "1.0" in request_line else 4)
     assert all(app.offered)
     assert count() == whole or body == LARGE  # who does not read is waited for, as ever
+
+
+TARGETS = [
+    *(
+        "/",
+        "/a/b?c=d&e",
+        "/a?",
+        "/a?b?c",
+        "/%C3%A9%20?%20",
+        "//a//b?c",
+        "/a%3Fb",
+        "/a;b=c,d:e@f!$&'()*+",
+        "/a#b",
+        "/?#a",
+    ),
+    *("http://y/a?b", "http://y:80/", "*", "http://y", "y:80", "/a b", "/\x7f", "/\xe9", "a", "?a", "#"),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_request_is_what_uvicorn_makes_of_it(target):
+    """Whatever form its target has; and refused where uvicorn refuses it."""
+    scopes = []
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http":
+            scopes.append({name: value for name, value in scope.items() if name not in {"client", "server", TRANSPORT}})
+            await Answer(b"", [JSON])(scope, receive, send)
+
+    request = f"GET {target} HTTP/1.1\r\nHost: x\r\nX-A: 1\r\nConnection: close\r\n\r\n".encode("latin-1")
+    told = []
+    for server in (serving, partial(guarded, seconds=PATIENCE)):
+        lifespan = "off" if server is serving else "on"
+        with server(app, root_path="/root", lifespan=lifespan) as port, connect(port) as connection:
+            connection.sendall(request)
+            told.append(until_closed(connection)[:12])
+    assert told[0] == told[1]
+    assert told[0] in {b"HTTP/1.1 200", b"HTTP/1.1 400"}
+    assert scopes[: len(scopes) // 2] == scopes[len(scopes) // 2 :]
+    assert len(scopes) == 2 * (told[0] == b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_the_limit_of_uvicorn_holds(limit):
+    """Its 503 comes where so many connections are open."""
+    with (
+        guarded(App(Answer(b"", [JSON])), seconds=PATIENCE, limit_concurrency=limit) as port,
+        connect(port) as connection,
+    ):
+        connection.sendall(GET)
+        assert read_reply(connection).status == (503 if limit == 1 else 200)
 
 
 @pytest.mark.parametrize("header", [(b"a", b"1\r\nb: 2"), (b"a\r\nb", b"1"), (b"a", b"1\n2"), (b"a:", b"1")])

@@ -2,12 +2,13 @@
 
 import asyncio
 import sys
+import tracemalloc
 from collections import deque
 
 import pytest
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from translation_server.lean import LeanFlow, LeanQueue
+from translation_server.lean import LeanEvent, LeanFlow, LeanQueue
 
 
 class Transport:
@@ -48,6 +49,38 @@ def test_reading_is_paused_once(kind):
     for act in (flow.resume_reading, flow.pause_reading, flow.pause_reading, flow.resume_reading):
         act()
     assert transport.did == ["paused", "resumed"]
+
+
+@pytest.mark.parametrize("kind", [asyncio.Event, LeanEvent])
+async def test_an_event_lets_all_go_on(kind):
+    """Those who wait, those who come while it is set, and not those who come once it is cleared; some give up."""
+    event = kind()
+    for _ in range(2):
+        waiting = [asyncio.create_task(event.wait()) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert not any(task.done() for task in waiting)
+        waiting.pop().cancel()
+        event.set()
+        event.set()
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        await asyncio.wait_for(event.wait(), 5)
+        event.clear()
+
+
+async def test_an_event_takes_little_while_somebody_waits():
+    """Ten thousand held requests have one each."""
+    sizes = []
+    for kind in (asyncio.Event, LeanEvent):
+        tracemalloc.start()
+        waiting = [(event := kind()).wait() for _ in range(100)]
+        for one in waiting:
+            one.send(None)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        for one in waiting:
+            one.close()
+        del event
+    assert sizes[1] * 2 < sizes[0]
 
 
 @pytest.mark.parametrize("kind", [deque, LeanQueue])

@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
-from translation_server.guarded_protocol import TRANSPORT
+from translation_server.cycle import TRANSPORT
 from translation_server.problems import ProblemError
 
 _DEEPEST: Final = 32

@@ -31,7 +31,7 @@ class Connection(Protocol):
         """Whether its last request was a user's, with credentials."""
 
     def close(self) -> None:
-        """Close it, after what was written."""
+        """Close it, after what was written; nothing was asked for in a long time, or its place is needed."""
 
     def give_up(self) -> None:
         """Close it: a request has not arrived in time."""
@@ -65,6 +65,9 @@ class Deadlines:
         """Take the item back."""
         self._moments.pop(item, None)
 
+    def __contains__(self, item: Connection) -> bool:
+        return item in self._moments
+
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         self._timer = None
@@ -82,11 +85,20 @@ class Connections:
 
     Args:
         most: how many there may be; beyond them, those are closed that have no request under way, strangers first.
+        idle_time: seconds from an answer to the next request.
         request_time: seconds from a request's first byte to its last.
         stalled_time: seconds in which a client may go on not reading.
     """
 
-    def __init__(self, most: int, *, request_time: float = _REQUEST_TIME, stalled_time: float = _STALLED_TIME) -> None:
+    def __init__(
+        self,
+        most: int,
+        *,
+        idle_time: float,
+        request_time: float = _REQUEST_TIME,
+        stalled_time: float = _STALLED_TIME,
+    ) -> None:
+        self.idle = Deadlines(idle_time, methodcaller("close"))
         self.incomplete = Deadlines(request_time, methodcaller("give_up"))
         self.stalled = Deadlines(stalled_time, methodcaller("abort"))
         self._most = most
@@ -108,6 +120,7 @@ class Connections:
 
     def leave(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
+        self.idle.discard(connection)
         self.incomplete.discard(connection)
         self.stalled.discard(connection)
         self._leaving.discard(connection)

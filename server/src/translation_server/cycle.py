@@ -1,4 +1,4 @@
-"""One request and its answer as uvicorn has them, except that a whole answer goes out in one piece.
+"""One request and its answer as uvicorn has them, with less for each, and a whole answer goes out in one piece.
 
 An answer of which everything is known takes uvicorn two messages, each through all layers, and two patterns for each
 header. Who sees ``WHOLE`` in the scope may put the ``body`` into the message ``http.response.start``, and sends nothing
@@ -7,23 +7,31 @@ after it. Layers that have to see bodies take it out of the scope.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final, cast
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
 from translation_server.joined import Joined
+from translation_server.lean import LeanEvent
 
 if TYPE_CHECKING:
     from asyncio import Transport
     from collections.abc import Iterable
 
     from starlette.types import Message, Scope, Send
-    from uvicorn._types import ASGISendEvent
+    from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 Header = tuple[bytes, bytes]
 
 WHOLE: Final = "translation.whole"
 """In the ASGI scope, if an answer may be sent whole."""
+
+TRANSPORT: Final = "translation.transport"
+"""Where in the ASGI scope the connection's transport is, for who must break it off."""
 
 _NO_CONTENT: Final = frozenset({204, 304})
 
@@ -34,8 +42,69 @@ def offer_whole(scope: Scope, send: Send) -> None:
         scope[WHOLE] = True
 
 
+def _scope(protocol: HttpToolsProtocol) -> HTTPScope:
+    """The request whose head a connection has received, as ASGI has it."""
+    target, root = protocol.url, protocol.root_path
+    if target.startswith(b"/") and b"#" not in target:
+        raw_path, _, query = target.partition(b"?")
+    else:  # other forms (RFC 9112, section 3.2), or none
+        url = httptools.parse_url(target)
+        raw_path, query = url.path, url.query or b""
+    path = raw_path.decode("ascii")
+    return {
+        "type": "http",
+        "asgi": {"version": protocol.asgi_version, "spec_version": "2.3"},
+        "http_version": protocol.parser.get_http_version(),
+        "server": protocol.server,
+        "client": protocol.client,
+        "scheme": protocol.scheme or "http",
+        "method": protocol.parser.get_method().decode("ascii"),
+        "root_path": root,
+        "path": root + (unquote(path) if "%" in path else path),
+        "raw_path": root.encode("ascii") + raw_path,
+        "query_string": query,
+        "headers": protocol.headers,
+        "state": protocol.app_state.copy(),
+        TRANSPORT: protocol.transport,  # type: ignore[typeddict-unknown-key]  # servers may add what they like
+    }
+
+
 class Cycle(RequestResponseCycle):
-    """uvicorn's, whose ``send`` takes whole answers as well."""
+    """uvicorn's, whose ``send`` takes whole answers as well.
+
+    Args:
+        protocol: The connection, which has received the request's head.
+    """
+
+    # As uvicorn's own begins; what does not change is not kept for each of ten thousand held requests.
+    disconnected = False
+    more_body = True
+    response_started = False
+    response_complete = False
+    chunked_encoding = None
+    expected_content_length = 0
+
+    def __init__(self, protocol: HttpToolsProtocol) -> None:
+        self.scope = _scope(protocol)
+        self.transport = protocol.transport
+        self.flow = protocol.flow
+        self.logger = protocol.logger
+        self.access_logger = protocol.access_logger
+        self.access_log = protocol.access_log
+        self.default_headers = protocol.server_state.default_headers
+        self.message_event = LeanEvent()  # type: ignore[assignment]  # as much of one as it needs
+        self.on_response = protocol.on_response_complete
+        self.keep_alive = self.scope["http_version"] != "1.0" and protocol.parser.should_keep_alive()
+        self.waiting_for_100_continue = protocol.expect_100_continue
+        self.body = bytearray()
+        self._tasks = protocol.tasks
+
+    async def run_asgi(self, app: ASGI3Application) -> None:
+        """Let the application answer, in a task of its own."""
+        try:
+            await super().run_asgi(app)
+        finally:
+            self._tasks.discard(asyncio.current_task())  # where a callback would cost ten times as much
 
     async def send(self, message: ASGISendEvent) -> None:
         """See the ASGI specification; and above."""

@@ -56,7 +56,7 @@ class Guard:
             config = _config_of_the_server()
             if config is not None and config.timeout_graceful_shutdown is None:
                 config.timeout_graceful_shutdown = DRAINED_AFTER
-            if config is None or not guard(config, Connections(allowed_connections(self._most))):
+            if config is None or not guard(config, allowed_connections(self._most)):
                 _LOGGER.warning("slow connections are not closed: that needs uvicorn with httptools")
             if config is not None and config.workers > 1 and self._alone:
                 _LOGGER.warning(
@@ -76,10 +76,17 @@ def _config_of_the_server() -> Config | None:
     return config if isinstance(config, Config) else None
 
 
-def guard(config: Config, connections: Connections) -> bool:
-    """Let a uvicorn server that has not started yet guard its connections; return whether that was possible."""
+def guard(config: Config, most: int, **times: float) -> bool:
+    """Let a uvicorn server that has not started yet guard its connections; return whether that was possible.
+
+    Args:
+        config: The server's.
+        most: Connections at the same time.
+        times: Other times than those of `Connections`.
+    """
     if config.http_protocol_class is not HttpToolsProtocol:
         return False
+    connections = Connections(most, idle_time=config.timeout_keep_alive, **times)
     config.http_protocol_class = partial(GuardedProtocol, connections)  # type: ignore[assignment]  # only ever called
     return True
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import socket
 from contextlib import suppress
+from contextvars import Context
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from translation_server.cycle import Cycle
@@ -24,10 +26,10 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from translation_server.connections import Connections
+    from uvicorn._types import ASGI3Application
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-TRANSPORT: Final = "translation.transport"
-"""Where in the ASGI scope the connection's transport is, for who must break it off."""
+    from translation_server.connections import Connections
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LARGEST_HEAD: Final = 65_536  # bytes of a request line and headers
@@ -73,8 +75,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def _is_forgotten(self) -> bool:
-        """Whether nothing is under way and uvicorn's timer is off: empty lines and late ends of bodies turn it off."""
-        return not self.is_answering and self.timeout_keep_alive_task is None
+        """Whether nothing is under way and nobody looks at the time: as after empty lines and late ends of bodies."""
+        return not self.is_answering and self not in self._common.idle
 
     @property
     def is_known(self) -> bool:
@@ -99,7 +101,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`; as uvicorn's, but counts."""
-        self._unset_keepalive_if_required()
+        self._common.idle.discard(self)
         self._in_chunk = len(data)
         self._since += len(data)
         try:
@@ -118,8 +120,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_receiving, self._has_head = True, False
         self._in_first_chunk = self._in_chunk
         self._since = 0
-        super().on_message_begin()
-        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]  # servers may add what they like
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def on_headers_complete(self) -> None:
         """Called by the parser."""
@@ -129,21 +132,44 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(431, f"The head of a request may have {_LARGEST_HEAD} bytes at most.")
         if len(self.pipeline) >= _MOST_PIPELINED:
             self._stop(400, f"No more than {_MOST_PIPELINED} requests may wait on one connection.")
-        super().on_headers_complete()
-        self.cycle.__class__ = Cycle  # which uvicorn makes itself
+        app = service_unavailable if self._has_too_many() else self.app
+        is_first = not self.is_answering
+        self.cycle = Cycle(self)
+        if is_first:
+            self._start_asgi_task(self.cycle, app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, app))
         self._has_head = True
 
     def on_body(self, body: bytes) -> None:
         """Called by the parser."""
         self._since = 0
-        super().on_body(body)
+        if not self.cycle.response_complete:
+            self.cycle.body += body
+            if len(self.cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """Called by the parser."""
         self._is_receiving = self._has_head = False
         if self._is_watched:
             self._watch(on=False)
-        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        """Called once a request is answered: begin with the next one, or wait for it."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._common.idle.add(self)
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`."""
@@ -181,6 +207,18 @@ class GuardedProtocol(HttpToolsProtocol):
             lines += [b"%s: %s" % header for header in headers]
             self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        context = Context() if self.config.reset_contextvars else None
+        self.tasks.add(self.loop.create_task(cycle.run_asgi(app), context=context))
+
+    def _has_too_many(self) -> bool:
+        """Whether uvicorn's own limit is reached."""
+        limit = self.limit_concurrency
+        if limit is None or max(len(self.connections), len(self.tasks)) < limit:
+            return False
+        _LOGGER.warning("uvicorn's limit of concurrency is reached (%d)", limit)
+        return True
 
     def _can_be_told(self) -> bool:
         if self.pipeline:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import uvicorn
 
-from translation_server.connections import Connections
 from translation_server.guard import guard
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ class ServingThread:
     async def _serve_app(self, app: FastAPI, config: uvicorn.Config) -> None:
         config.app = app
         config.load()
-        guard(config, Connections(self._max_connections))
+        guard(config, self._max_connections)
         async with app.router.lifespan_context(app):
             self._loop, self._server = asyncio.get_running_loop(), _Server(config)
             await self._server.startup(sockets=[self._sock])

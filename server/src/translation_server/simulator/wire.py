@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from starlette.requests import ClientDisconnect
 
-from translation_server.guarded_protocol import TRANSPORT
+from translation_server.cycle import TRANSPORT
 from translation_server.simulator.exchanges import SCOPE_KEY
 
 if TYPE_CHECKING:
