@@ -70,7 +70,7 @@ def surface(folder, capfd):
         users = next(one._logins._users for one in layers if isinstance(one, BasicAuth))
         with serving(app) as port:
             told = [*everything_asked(port, app.openapi()), *raw(port)]
-            shown = [repr(one) for one in (settings, app, app.state._state, layers, users)]
+            shown = [repr(one) for one in (settings, app, vars(app.state), layers, users)]
     return {
         "answers": "\n".join(told),
         "log": (folder / "logs/server.log").read_text("utf-8"),

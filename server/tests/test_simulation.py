@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from translation_server.delays import Fixed, LogNormal, Proportional, Uniform
 from translation_server.jobs import Draft, Status
-from translation_server.simulation import Simulation, poll_after_at, progress_at, stage_at
+from translation_server.simulation import Simulation, poll_after_at, seen_at
 from translation_server.stages import Staged, parse_stages
 
 
@@ -61,7 +61,7 @@ def test_a_script_for_one_thing_leaves_the_other_to_chance():
 def test_progress_of_a_job_never_falls_and_is_1_only_when_completed(moments, outcome):
     """Over a job's life progress rises, and stops where it was if the job fails."""
     job = accept(outcome=outcome)
-    told = [progress_at(job, 1000 + moment) for moment in sorted(moments)]
+    told = [seen_at(job, 1000 + moment).progress for moment in sorted(moments)]
     assert told == sorted(told)
     done = [1000 + moment >= job.ends_at and outcome is Status.COMPLETED for moment in sorted(moments)]
     assert [progress == 1 for progress in told] == done
@@ -134,15 +134,15 @@ STAGED = Staged(Fixed(10), parse_stages("transcribing:0.2,translating:0.6,render
 def test_a_job_tells_its_stage(outcome, stages):
     """What it is doing; nothing once it is completed, and where it stood if it failed."""
     job = accept(model=STAGED, outcome=Status(outcome))
-    assert [stage_at(job, 1000.0 + elapsed)["stage"] for elapsed in (0, 5, 9, 10)] == stages
+    assert [seen_at(job, 1000.0 + elapsed).stage["stage"] for elapsed in (0, 5, 9, 10)] == stages
 
 
 def test_stages_stay_when_a_job_has_a_model_of_its_own():
     """How long it takes is another thing than what it does."""
     job = accept(model=STAGED, delay_model="fixed:100")
-    assert stage_at(job, 1050.0) == {"stage": "translating"}
+    assert seen_at(job, 1050.0).stage == {"stage": "translating"}
 
 
 def test_a_job_without_stages_tells_none():
     """There is no word of a stage."""
-    assert stage_at(accept(), 1001.0) == {}
+    assert seen_at(accept(), 1001.0).stage == {}

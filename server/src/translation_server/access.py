@@ -62,13 +62,10 @@ class Access:
             return
         begun = time.perf_counter()
         offer_whole(scope, send)
-        headers = dict(scope["headers"])
-        answer = _Answer(scope, send, _request_id(headers))
+        answer = _Answer(scope, send)
         named = REQUEST_ID.set(scope["request_id"])
         try:
-            refused = is_cross_site(scope["method"], headers)
-            del headers  # which thousands of held requests would keep
-            if refused:
+            if scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], dict(scope["headers"])):
                 await respond(403, "Pages of other sites may not do this.")(scope, receive, answer.send)
             else:
                 await self._app(scope, receive, answer.send)
@@ -88,12 +85,12 @@ class _Answer:
 
     __slots__ = ("_request_id", "_scope", "_send", "status")
 
-    def __init__(self, scope: Scope, send: Send, request_id: bytes) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
         self._send = send
-        self._request_id = request_id
+        self._request_id = _request_id(scope["headers"])
         self.status = 0
-        scope["request_id"] = request_id.decode()
+        scope["request_id"] = self._request_id.decode()
 
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
@@ -145,10 +142,10 @@ def is_cross_site(method: str, headers: Mapping[bytes, bytes]) -> bool:
     return not host or host != headers.get(b"host", b"").lower()
 
 
-def _request_id(headers: Mapping[bytes, bytes]) -> bytes:
-    given = headers.get(b"x-request-id")
-    if given is not None and _REQUEST_ID.fullmatch(given):
-        return given
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value
     return b"%024x" % random.getrandbits(96)  # a name to look for in the log, no secret
 
 

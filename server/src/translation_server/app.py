@@ -14,7 +14,7 @@ from translation_server._version import __version__
 from translation_server.access import Access
 from translation_server.accounts import accounts_of
 from translation_server.auth import BasicAuth, is_open_path
-from translation_server.direct import DirectRoute, DirectRoutes
+from translation_server.direct import DirectRoute, DirectRoutes, Parts
 from translation_server.errors import (
     AlreadyEndedError,
     ImpossibleJobError,
@@ -97,6 +97,7 @@ def create_app(
         # read, and older ones ignore this. The OpenTelemetry instrumentation of ASGI works as with any application.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
+    app.state = Parts()
     app.state.settings = settings
     app.state.metrics = metrics
     app.state.recent = Recent(0) if isinstance(clock, MovableClock) else Recent()  # nobody remembers while time stands

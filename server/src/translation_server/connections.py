@@ -53,13 +53,15 @@ class Deadlines:
         self._expire = expire
         self._moments: OrderedDict[Connection, float] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
+        self._steady: Callable[[], float] | None = None
 
     def add(self, item: Connection) -> None:
         """Begin the item's time."""
-        loop = asyncio.get_running_loop()
-        self._moments[item] = loop.time() + self._seconds
+        if self._steady is None:  # once, as to ask for the loop takes a system call
+            self._steady = asyncio.get_running_loop().time
+        self._moments[item] = self._steady() + self._seconds
         if self._timer is None:
-            self._timer = loop.call_later(self._seconds, self._look)
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._look)
 
     def discard(self, item: Connection) -> None:
         """Take the item back."""

@@ -7,7 +7,6 @@ after it. Layers that have to see bodies take it out of the scope.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
@@ -18,8 +17,9 @@ from translation_server.joined import Joined
 from translation_server.lean import LeanEvent
 
 if TYPE_CHECKING:
-    from asyncio import Transport
+    import asyncio
     from collections.abc import Iterable
+    from contextvars import Context
 
     from starlette.types import Message, Scope, Send
     from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
@@ -98,13 +98,21 @@ class Cycle(RequestResponseCycle):
         self.waiting_for_100_continue = protocol.expect_100_continue
         self.body = bytearray()
         self._tasks = protocol.tasks
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, app: ASGI3Application, loop: asyncio.AbstractEventLoop, context: Context | None) -> None:
+        """Let the application answer, in a task of its own, which is one of the server's until it has."""
+        self._task = loop.create_task(self.run_asgi(app), context=context)
+        self._tasks.add(self._task)
 
     async def run_asgi(self, app: ASGI3Application) -> None:
-        """Let the application answer, in a task of its own."""
+        """See uvicorn; takes the task off the server's list, at a fraction of what a callback costs."""
         try:
             await super().run_asgi(app)
         finally:
-            self._tasks.discard(asyncio.current_task())  # where a callback would cost ten times as much
+            if self._task is not None:
+                self._tasks.discard(self._task)
+                self._task = None
 
     async def send(self, message: ASGISendEvent) -> None:
         """See the ASGI specification; and above."""
@@ -112,7 +120,7 @@ class Cycle(RequestResponseCycle):
         body: bytes | None = whole.get("body") if whole["type"] == "http.response.start" else None
         if body is None:
             if not self.response_started:
-                self.transport = cast("Transport", Joined(self.transport))  # as much of one as it needs
+                self.transport = cast("asyncio.Transport", Joined(self.transport))  # as much of one as it needs
             await super().send(message)
         elif self._is_usual():
             self._send_whole(whole["status"], whole["headers"], body)

@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavailable
@@ -209,8 +209,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        context = Context() if self.config.reset_contextvars else None
-        self.tasks.add(self.loop.create_task(cycle.run_asgi(app), context=context))
+        cast("Cycle", cycle).begin(app, self.loop, Context() if self.config.reset_contextvars else None)
 
     def _has_too_many(self) -> bool:
         """Whether uvicorn's own limit is reached."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from translation_server.jobs import Job, Status
-from translation_server.simulation import poll_after_at, progress_at, stage_at
+from translation_server.simulation import poll_after_at, seen_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,20 +71,17 @@ def _final_json(job: Job) -> bytes:
 
 
 def _document(job: Job, now: float, poll_after: float | None) -> dict[str, object]:
-    status = job.status_at(now)
-    if status is Status.PENDING:
-        end, ended_at = now, None
-    else:
-        end, ended_at, poll_after = job.ends_at, timestamp(job.ends_at), None
+    status, elapsed, progress, stage = seen_at(job, now)
+    is_pending = status is Status.PENDING
     return {
         "job_id": job.job_id,
         "status": status,
         "created_at": timestamp(job.created_at),
-        "ended_at": ended_at,
-        "elapsed_time": round(max(0.0, end - job.created_at), 3),
-        "progress": round(progress_at(job, now), 3),
-        **stage_at(job, now),
-        "poll_after": poll_after,
+        "ended_at": None if is_pending else timestamp(job.ends_at),
+        "elapsed_time": round(elapsed, 3),
+        "progress": round(progress, 3),
+        **stage,
+        "poll_after": poll_after if is_pending else None,
         "video_length": job.video_length,
         "metadata": orjson.Fragment(job.metadata),
         "error": {"code": job.error_code, "message": job.error_message} if status is Status.ERROR else None,

@@ -45,7 +45,7 @@ health = APIRouter(route_class=DirectRoute, tags=["health"])
 async def show(request: Request, job_id: _JobId) -> Answer:
     """Tell a job's status, now or once it has ended."""
     user = _user(request)
-    recent = cast("Recent[Answer]", request.app.state.recent) if _is_plain(request) else None
+    recent = cast("Recent[Answer]", request.scope["app"].state.recent) if _is_plain(request) else None
     if recent is not None and (answer := recent.get(user, job_id)):
         return answer
     seconds = _wait(request)
@@ -164,11 +164,11 @@ async def metrics(request: Request) -> Response:
 
 
 def _service(request: Request) -> Service:
-    return cast("Service", request.app.state.service)
+    return cast("Service", request.scope["app"].state.service)
 
 
 def _settings(request: Request) -> Settings:
-    return cast("Settings", request.app.state.settings)
+    return cast("Settings", request.scope["app"].state.settings)
 
 
 def _user(request: Request) -> str:

@@ -112,13 +112,17 @@ class Service:
         if len(job_id) > 64 or not job_id.isascii():  # noqa: PLR2004 - no id is that long, and not all text can be stored
             raise UnknownJobError(job_id)
 
-        async def read(_: float) -> list[Job]:
-            return list((await self.store.get_many(owner, [job_id])).values())
-
-        snapshot = await self._settled(owner, read)
-        if not snapshot.jobs:
+        now = self.clock.now()
+        begun = time.perf_counter()
+        found = await self.store.get_many(owner, (job_id,))
+        self._on_read(time.perf_counter() - begun)
+        job = found.get(job_id)
+        if job is not None and job.must_be_settled(now):
+            await self.settling.settle(owner, now)
+            job = (await self.store.get_many(owner, (job_id,))).get(job_id)
+        if job is None:
             raise UnknownJobError(job_id)
-        return snapshot
+        return Snapshot((job,), now)
 
     async def latest(self, owner: str) -> Snapshot:
         """The job accepted last; raises ``UnknownJobError`` while there is none."""

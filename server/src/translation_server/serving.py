@@ -172,4 +172,4 @@ def _empty(app: FastAPI) -> None:
     """Take everything out of an application that is over: FastAPI remembers hundreds of them, by their functions."""
     app.middleware_stack = None
     app.router.routes.clear()
-    app.state._state.clear()  # noqa: SLF001 - there is no other way to empty it
+    vars(app.state).clear()

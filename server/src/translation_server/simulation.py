@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from translation_server.delays import UNIFORM, Uniform, parse_model
 from translation_server.jobs import FAILED, FAILED_MESSAGE, Draft, Job, Status, new_job_id, to_milliseconds
 from translation_server.stages import Staged, parse_stages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from translation_server.delay_model import DelayModel
     from translation_server.settings import Settings
 
+_NO_STAGE: Mapping[str, str | None] = {}
 _UNSEEDED = random.SystemRandom()
 
 
@@ -88,11 +89,29 @@ def model_of(settings: Settings) -> DelayModel:
     return model if settings.stages is None else Staged(model, parse_stages(settings.stages))
 
 
-def progress_at(job: Job, now: float) -> float:
-    """0 to 1, never falling, 1 only when completed; frozen where it stood if the job ended in error."""
-    if job.status_at(now) is Status.COMPLETED:
-        return 1.0
-    return parse_model(job.delay_model).progress(job.elapsed_at(now))
+class Seen(NamedTuple):
+    """What is to be seen of a job at a moment.
+
+    Attributes:
+        status: Its status.
+        elapsed: Seconds since it was accepted; frozen at its end.
+        progress: 0 to 1, never falling, 1 only when completed; frozen where it stood if the job ended in error.
+        stage: As a member of its JSON, if it has stages: what it is doing, or was when it ended in error.
+    """
+
+    status: Status
+    elapsed: float
+    progress: float
+    stage: Mapping[str, str | None]
+
+
+def seen_at(job: Job, now: float) -> Seen:
+    """What is to be seen of a job at a moment."""
+    status, elapsed, model = job.status_at(now), job.elapsed_at(now), parse_model(job.delay_model)
+    is_completed = status is Status.COMPLETED
+    progress = 1.0 if is_completed else model.progress(elapsed)
+    stage = {"stage": None if is_completed else model.stage(elapsed)} if isinstance(model, Staged) else _NO_STAGE
+    return Seen(status, elapsed, progress, stage)
 
 
 def poll_after_at(job: Job, now: float) -> float | None:
@@ -100,11 +119,3 @@ def poll_after_at(job: Job, now: float) -> float | None:
     if job.status_at(now) is not Status.PENDING:
         return None
     return parse_model(job.delay_model).poll_after(job.elapsed_at(now))
-
-
-def stage_at(job: Job, now: float) -> dict[str, str | None]:
-    """What it is doing, or was when it ended in error, and null if it is completed; nothing if there are no stages."""
-    model = parse_model(job.delay_model)
-    if not isinstance(model, Staged):
-        return {}
-    return {"stage": None if job.status_at(now) is Status.COMPLETED else model.stage(job.elapsed_at(now))}

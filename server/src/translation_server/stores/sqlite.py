@@ -95,8 +95,7 @@ class SqliteStore:
 
     async def get_many(self, owner: str, job_ids: Sequence[str]) -> dict[str, Job]:
         """See ``JobStore``."""
-        rows = [row for job_id in job_ids for row in self._read(_BY_ID, (job_id, owner))]
-        return {row[1]: to_job(row) for row in rows}
+        return {row[1]: to_job(row) for job_id in job_ids for row in self._read(_BY_ID, (job_id, owner))}
 
     async def latest(self, owner: str) -> Job | None:
         """See ``JobStore``."""
