@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from translation_server.settings import Settings
 
 _NO_STAGE: Mapping[str, str | None] = {}
-_UNSEEDED = random.SystemRandom()
+_UNSEEDED = random.Random()  # noqa: S311 - how long a job takes is no secret; SystemRandom asks the system each time
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_UNSEEDED.seed)  # otherwise parent and child would draw the same
 
 
 @dataclass(frozen=True, slots=True)

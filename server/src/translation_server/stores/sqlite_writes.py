@@ -30,7 +30,7 @@ _ROW = f"({', '.join('?' * 14)})"
 # turn again: for thirty jobs once instead of thirty times.
 _INSERTS = tuple(
     (jobs, f"INSERT INTO jobs ({COLUMNS}, idempotency_key, fingerprint) VALUES {', '.join([_ROW] * jobs)}")  # noqa: S608 - constants
-    for jobs in (32, 8, 1)
+    for jobs in (64, 32, 16, 8, 4, 2, 1)
 )
 _DUE = "SELECT seq, outcome, job_id FROM jobs WHERE owner = ? AND ending IS NULL AND ends_at <= ? ORDER BY ends_at, seq"
 _CANCEL = "UPDATE jobs SET outcome = ?, error_code = ?, error_message = ?, ends_at = ? WHERE seq = ?"
