@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import sqlite3
 from contextlib import closing
+from threading import get_ident
 
 import pytest
 
@@ -115,6 +116,64 @@ async def test_a_write_that_fails_fails_its_whole_transaction(kind):
         await commits.write(lambda transaction: transaction.ping())
         assert await commits.look(lambda c: c.execute("SELECT pings FROM store").fetchall()) == [(1,)]
         commits.close()
+
+
+@pytest.mark.parametrize(("short", "here"), [([True, True], True), ([True, False, True], False), ([False], False)])
+async def test_short_writes_are_made_in_the_event_loop(open_a_store, short, here):
+    """Only their commit is the other thread's; a batch with a long write is made there, so that nobody waits for it."""
+    store = await open_a_store()
+    made, committed = [], []
+    store._writing.set_trace_callback(lambda sql: committed.append(get_ident()) if sql == "COMMIT" else None)
+    await asyncio.gather(*(store._commits.write(lambda _: made.append(get_ident()), is_short=one) for one in short))
+    assert [thread == get_ident() for thread in made] == [here] * len(short)
+    assert [thread == get_ident() for thread in committed] == [False]
+
+
+async def test_the_event_loop_waits_for_no_lock(open_a_store, accept, tmp_path):
+    """While another process writes, starts wait in the thread, and everything else goes on."""
+    store = await open_a_store()
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = asyncio.get_running_loop().time()
+        starts = [asyncio.ensure_future(accept(store)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert await store.latest("admin") is None
+        assert asyncio.get_running_loop().time() - begun < sqlite_file.BUSY_TIMEOUT / 2
+        other.execute("ROLLBACK")
+    assert [(await start).job.seq for start in starts] == [1, 2, 3]
+
+
+async def test_a_batch_that_fails_holds_up_no_other(open_a_store, accept):
+    """Neither the one that gathered meanwhile nor the next."""
+    store = await open_a_store()
+
+    def fail(transaction):
+        transaction.ping()
+        raise ZeroDivisionError
+
+    for is_short in (True, False):
+        failing = [store._commits.write(fail, is_short=is_short) for _ in range(3)]
+        starting = asyncio.ensure_future(accept(store))
+        outcomes = await asyncio.gather(*failing, return_exceptions=True)
+        assert all(isinstance(outcome, ZeroDivisionError) for outcome in outcomes)
+        assert (await starting).job.seq == 1 + (not is_short)
+
+
+async def test_a_commit_that_fails_is_no_start(open_a_store, accept):
+    """Whoever made the writes: nothing is acknowledged, nothing is stored, and the next batch works."""
+    store = await open_a_store()
+
+    def refuse(action, name, *_):
+        is_commit = (action, name) == (sqlite3.SQLITE_TRANSACTION, "COMMIT")
+        return sqlite3.SQLITE_DENY if is_commit else sqlite3.SQLITE_OK
+
+    for write in (accept, lambda store: store.settle("admin", START)):
+        store._writing.set_authorizer(refuse)
+        with pytest.raises(StoreUnavailableError, match="not authorized"):
+            await write(store)
+        assert not store._writing.in_transaction
+        store._writing.set_authorizer(None)
+    assert (await accept(store)).job.seq == 1
 
 
 async def test_who_has_given_up_is_not_told(open_a_store, accept):

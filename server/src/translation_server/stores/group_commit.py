@@ -8,30 +8,36 @@ import queue
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from translation_server.stores import sqlite_file
 from translation_server.stores.contract import StoreUnavailableError
 from translation_server.stores.sqlite_writes import Transaction
 from translation_server.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from translation_server.stores.contract import OnCommit
 
 _LOGGER = logging.getLogger(__name__)
-_LARGEST_BATCH = 1000
+_LARGEST_BATCH = 250  # writes; of short ones the event loop is kept for some milliseconds
+_BEGIN = "BEGIN IMMEDIATE"
 _T = TypeVar("_T")
+_Job = Callable[[sqlite3.Connection], list[Any]]
 
 
 class Commits(Protocol):
     """Who carries out writes."""
 
-    def write(self, write: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
+    def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:
         """Do this in a transaction; the result comes once it is committed.
 
-        The future raises ``StoreUnavailableError`` if it was not, and then nothing of it was written.
+        The future raises ``StoreUnavailableError`` if it was not, and then nothing of it was written. Short is what
+        takes some ten microseconds.
         """
 
     def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
@@ -46,88 +52,110 @@ class _Task:
     do: Callable[[Any], Any]
     future: asyncio.Future[Any]
     in_transaction: bool
+    is_short: bool
 
 
 class GroupCommit:
-    """Commits in a thread of its own: while one batch waits for the disk, the next one gathers."""
+    """Commits in a thread of its own: while one batch waits for the disk, the next one gathers.
+
+    Short writes are made in the event loop, and only their commit, the wait for the disk, in the thread: of Python's
+    threads one runs at a time, and two that take turns at each statement spend as much on that as on their work. A
+    batch with a long one in it is the thread's as a whole, and so is any that another process keeps from beginning.
+    """
 
     def __init__(self, connection: sqlite3.Connection, on_commit: OnCommit = lambda *_: None) -> None:
         self._connection = connection
         self._on_commit = on_commit
         self._turns = Turns()
-        self._asked: list[_Task] = []  # in this round of the event loop
-        self._tasks: queue.SimpleQueue[list[_Task] | None] = queue.SimpleQueue()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked: list[_Task] = []  # and not begun yet
+        self._is_busy = False  # the connection is the thread's
+        _wait_for_others(connection, 0.0)
+        self._jobs: queue.SimpleQueue[tuple[list[_Task], _Job] | None] = queue.SimpleQueue()
         # A daemon: what it has not finished was not acknowledged, so a process in a hurry need not wait for it.
         self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
         self._thread.start()
 
-    def write(self, write: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
+    def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:
         """See ``Commits``."""
-        return self._put(write, in_transaction=True)
+        return self._put(write, in_transaction=True, is_short=is_short)
 
     def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
         """See ``Commits``."""
-        return self._put(look, in_transaction=False)
+        return self._put(look, in_transaction=False, is_short=True)
 
     def close(self) -> None:
         """See ``Commits``."""
-        self._hand_over()
-        self._tasks.put(None)
+        self._jobs.put(None)
         self._thread.join()
+        self._is_busy = False
+        while self._asked:
+            tasks = self._take()
+            self._tell(tasks, _outcome(partial(_write_all, tasks, self._on_commit), self._connection))
 
-    def _put(self, do: Callable[[Any], _T], *, in_transaction: bool) -> asyncio.Future[_T]:
-        loop = asyncio.get_running_loop()
+    def _put(self, do: Callable[[Any], _T], *, in_transaction: bool, is_short: bool) -> asyncio.Future[_T]:
+        loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[_T] = loop.create_future()
-        if not self._asked:
-            loop.call_soon(self._hand_over)
-        self._asked.append(_Task(do, future, in_transaction))
+        if not self._asked and not self._is_busy:
+            loop.call_soon(self._begin)  # with all that is asked for in this round of the loop
+        self._asked.append(_Task(do, future, in_transaction, is_short))
         return future
 
-    def _hand_over(self) -> None:
-        """Wake the thread once for all that was asked for in a round, as both want the interpreter then."""
-        if self._asked:
-            self._tasks.put(self._asked)
-            self._asked = []
+    def _take(self) -> list[_Task]:
+        """The next batch; what only looks is done at once."""
+        asked, self._asked = self._asked, []
+        for task in asked:
+            if not task.in_transaction:
+                self._tell([task], _outcome(partial(_look, task), self._connection))
+        writes = [task for task in asked if task.in_transaction]
+        self._asked = writes[_LARGEST_BATCH:]
+        return writes[:_LARGEST_BATCH]
+
+    def _begin(self) -> None:
+        """Make what was asked for, or have it made."""
+        while self._asked and not self._is_busy:
+            tasks = self._take()
+            if tasks and all(task.is_short for task in tasks):
+                self._make(tasks)
+            elif tasks:
+                self._hand_over(tasks, partial(_write_all, tasks, self._on_commit))
+
+    def _make(self, tasks: list[_Task]) -> None:
+        """Make the writes here, have them committed."""
+        begun = time.perf_counter()
+        try:
+            self._connection.execute(_BEGIN)
+        except sqlite3.OperationalError:  # another process writes, or something worse, which will be met again
+            self._hand_over(tasks, partial(_write_all, tasks, self._on_commit))
+            return
+        made = _outcome(partial(_make, tasks), self._connection)
+        if isinstance(made, Exception):
+            self._tell(tasks, made)
+        else:
+            self._hand_over(tasks, partial(_commit, made, begun, self._on_commit))
+
+    def _hand_over(self, tasks: list[_Task], job: _Job) -> None:
+        self._is_busy = True
+        self._jobs.put((tasks, job))
 
     def _work(self) -> None:
-        open_ = True
-        while open_:
-            tasks, open_ = self._gather()
-            if tasks:
-                self._tell([*self._look(tasks), *self._write(tasks)])
+        while (handed := self._jobs.get()) is not None:
+            tasks, job = handed
+            outcome = _outcome(job, self._connection)
+            try:
+                tasks[0].future.get_loop().call_soon_threadsafe(self._done, tasks, outcome)
+            except RuntimeError:  # the loop is closed, so nobody waits for it any more
+                _LOGGER.debug("nobody was left to tell about %d writes", len(tasks))
 
-    def _gather(self) -> tuple[list[_Task], bool]:
-        """What is there, if anything is or as soon as it is; and whether more can come."""
-        tasks: list[_Task] = []
-        while len(tasks) < _LARGEST_BATCH and not (tasks and self._tasks.empty()):
-            more = self._tasks.get()
-            if more is None:
-                return tasks, False
-            tasks += more
-        return tasks, True
+    def _done(self, tasks: list[_Task], outcome: list[Any] | Exception) -> None:
+        self._is_busy = False
+        self._tell(tasks, outcome)
+        self._begin()
 
-    def _look(self, tasks: Sequence[_Task]) -> list[tuple[_Task, Any]]:
-        return [(task, _outcome(task.do, self._connection)) for task in tasks if not task.in_transaction]
-
-    def _write(self, tasks: Sequence[_Task]) -> list[tuple[_Task, Any]]:
-        writes = [task for task in tasks if task.in_transaction]
-        if not writes:
-            return []
-        do = [task.do for task in writes]
-        results = _outcome(lambda connection: transact(connection, do, self._on_commit), self._connection)
-        if isinstance(results, Exception):
-            return [(task, results) for task in writes]
-        return list(zip(writes, results, strict=True))
-
-    def _tell(self, outcomes: Sequence[tuple[_Task, Any]]) -> None:
-        def give() -> None:
-            for task, outcome in outcomes:
-                self._turns.give(task.future, outcome)
-
-        try:
-            outcomes[0][0].future.get_loop().call_soon_threadsafe(give)
-        except RuntimeError:  # the loop is closed, so nobody waits for it any more
-            _LOGGER.debug("nobody was left to tell about %d writes", len(outcomes))
+    def _tell(self, tasks: list[_Task], outcome: list[Any] | Exception) -> None:
+        outcomes = [outcome] * len(tasks) if isinstance(outcome, Exception) else outcome
+        for task, one in zip(tasks, outcomes, strict=True):
+            self._turns.give(task.future, one)
 
 
 class DirectCommit:
@@ -137,9 +165,11 @@ class DirectCommit:
         self._connection = connection
         self._on_commit = on_commit
 
-    def write(self, write: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
+    def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:
         """See ``Commits``."""
-        return self._done(lambda connection: transact(connection, [write], self._on_commit)[0])
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        task = _Task(write, future, in_transaction=True, is_short=is_short)
+        return self._done(lambda connection: _write_all([task], self._on_commit, connection)[0])
 
     def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
         """See ``Commits``."""
@@ -158,25 +188,51 @@ class DirectCommit:
         return future
 
 
-def transact(
-    connection: sqlite3.Connection,
-    writes: Sequence[Callable[[Transaction], _T]],
-    on_commit: OnCommit = lambda *_: None,
-) -> list[_T]:
-    """Do all of it in one transaction, or none of it."""
+def _look(task: _Task, connection: sqlite3.Connection) -> list[Any]:
+    return [task.do(connection)]
+
+
+def _write_all(tasks: Sequence[_Task], on_commit: OnCommit, connection: sqlite3.Connection) -> list[Any]:
+    """Do all of it in one transaction, or none of it, in its turn among other processes."""
     begun = time.perf_counter()
-    connection.execute("BEGIN IMMEDIATE")
+    _wait_for_others(connection, sqlite_file.BUSY_TIMEOUT)
+    try:
+        connection.execute(_BEGIN)
+        return _commit(_make(tasks, connection), begun, on_commit, connection)
+    finally:
+        _wait_for_others(connection, 0.0)
+
+
+def _make(tasks: Sequence[_Task], connection: sqlite3.Connection) -> list[Any]:
+    """Do all of it in the transaction that was begun; or end that."""
     try:
         transaction = Transaction(connection)
-        results = [write(transaction) for write in writes]
+        results = [task.do(transaction) for task in tasks]
         transaction.finish()
+    except BaseException:
+        _roll_back(connection)
+        raise
+    return results
+
+
+def _commit(results: list[Any], begun: float, on_commit: OnCommit, connection: sqlite3.Connection) -> list[Any]:
+    """Write it down for good; return the results, which hold from then on."""
+    try:
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+        _roll_back(connection)
         raise
-    on_commit(len(writes), time.perf_counter() - begun)
+    on_commit(len(results), time.perf_counter() - begun)
     return results
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _wait_for_others(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
 
 
 def _outcome(do: Callable[[sqlite3.Connection], _T], connection: sqlite3.Connection) -> _T | Exception:

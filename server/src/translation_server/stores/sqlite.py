@@ -91,7 +91,7 @@ class SqliteStore:
         self, draft: Draft, make: Callable[[Draft, int], Job], limit: int
     ) -> Accepted | KeyTaken | TooMany:
         """See ``JobStore``."""
-        return await self._commits.write(lambda transaction: transaction.insert(draft, make, limit))
+        return await self._commits.write(lambda transaction: transaction.insert(draft, make, limit), is_short=True)
 
     async def get_many(self, owner: str, job_ids: Sequence[str]) -> dict[str, Job]:
         """See ``JobStore``."""
