@@ -69,7 +69,7 @@ ACCESS_BUGS = (
     # a browser's credentials
     SERVER("other sites may start jobs", "access.py", "return site not in _OWN_SITES", "return False", PROTECTION),
     SERVER("older browsers are not protected", "access.py", "return not host or host !=", "return False and host !=", PROTECTION),
-    SERVER("a form is JSON", "bodies.py", "    _check_declared_as_json(request)\n", "", PROTECTION),
+    SERVER("a form is JSON", "bodies.py", "    _check_declared_as_json(headers)\n", "", PROTECTION),
     SERVER("errors have no security headers", "access.py", "await answer.fail(error, receive)", "await answer_to(error)(scope, receive, send)", ("test_access.py",)),
     SERVER("the documentation is blocked by its policy", "access.py", "script-src 'self' 'unsafe-inline'; style-src", "script-src 'none'; style-src", ("tests/test_browser.py",)),
     SERVER("what is logged may break its line", "log_lines.py", 'return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)', "return text", LINES),

@@ -9,7 +9,6 @@ import asyncio
 import json
 import os
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from translation_server import app, bodies, clock, representation
@@ -56,7 +55,7 @@ def forget_keys() -> None:
     right = Service.start
 
     async def start(self: Service, draft: Draft) -> tuple[Snapshot, bool]:
-        return await right(self, replace(draft, key=None))
+        return await right(self, draft._replace(key=None))
 
     Service.start = start  # type: ignore[method-assign]
 
@@ -72,7 +71,7 @@ def keys_in_memory() -> None:
         place = draft.owner, draft.key
         if place in known:
             return known[place], True
-        snapshot, _ = await right(self, replace(draft, key=None))
+        snapshot, _ = await right(self, draft._replace(key=None))
         known[place] = snapshot
         return snapshot, False
 
@@ -81,13 +80,13 @@ def keys_in_memory() -> None:
 
 def draw_at_every_start() -> None:
     """The outcome is drawn when the server starts, instead of stored with the job."""
-    right = representation.job_json
+    right = representation.tell
 
-    def job_json(job: Job, now: float, **more: Any) -> bytes:  # noqa: ANN401 - whatever the right one takes
+    def tell(job: Job, *more: Any, **named: Any) -> representation.Told:  # noqa: ANN401 - whatever the right one takes
         heads = (hash(job.job_id) ^ os.getpid()) % 2
-        return right(job._replace(outcome=Status.COMPLETED if heads else Status.ERROR), now, **more)
+        return right(job._replace(outcome=Status.COMPLETED if heads else Status.ERROR), *more, **named)
 
-    representation.job_json = job_json
+    representation.tell = tell
 
 
 def trust_the_wall_clock() -> None:
@@ -98,6 +97,11 @@ def trust_the_wall_clock() -> None:
         now = self.clock.now()
         return Snapshot(await read(now), now)
 
+    async def find(self: Service, owner: str, job_id: str) -> Snapshot:
+        now = self.clock.now()
+        return Snapshot([*(await self.store.get_many(owner, [job_id])).values()], now)
+
+    Service.find = find  # type: ignore[method-assign]
     Service._settled = settled  # type: ignore[method-assign, assignment]  # noqa: SLF001 - the bug is in there
 
 

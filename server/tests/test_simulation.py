@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from translation_server.delays import Fixed, LogNormal, Proportional, Uniform
 from translation_server.jobs import Draft, Status
-from translation_server.simulation import Simulation, poll_after_at, seen_at
+from translation_server.simulation import Simulation, seen_at
 from translation_server.stages import Staged, parse_stages
 
 
@@ -48,7 +48,7 @@ def test_a_script_decides_instead(outcome):
     job = accept(duration=60.0, outcome=outcome)
     assert job.ends_at - job.created_at == 60
     assert job.outcome is outcome
-    assert poll_after_at(job, 1001.0) == Uniform(3, 7).poll_after(1.0)
+    assert seen_at(job, 1001.0).poll_after == Uniform(3, 7).poll_after(1.0)
 
 
 def test_a_script_for_one_thing_leaves_the_other_to_chance():
@@ -70,7 +70,7 @@ def test_progress_of_a_job_never_falls_and_is_1_only_when_completed(moments, out
 def test_there_is_no_hint_once_the_job_has_ended():
     """Nobody is asked to come again for a job that has ended."""
     job = accept()
-    assert poll_after_at(job, job.ends_at) is None
+    assert seen_at(job, job.ends_at).poll_after is None
 
 
 @pytest.mark.parametrize("model", [Fixed(60), LogNormal(60, 180), Proportional(2, 0.5)])
@@ -84,7 +84,7 @@ def test_a_job_may_have_a_model_of_its_own():
     """Its duration and its hints are of that model; another job's are not."""
     job = accept(delay_model="fixed:5400.0")
     assert job.ends_at - job.created_at == 5400
-    assert poll_after_at(job, 1000.0) == Fixed(5400).poll_after(0)
+    assert seen_at(job, 1000.0).poll_after == Fixed(5400).poll_after(0)
     assert accept().ends_at - accept().created_at <= 7
 
 
@@ -98,7 +98,7 @@ def test_a_longer_video_takes_longer():
 def test_hints_go_by_the_length_of_the_video():
     """Nobody is asked back early about a long video; and the record tells all of it."""
     job = accept(model=Proportional(2), video_length=600.0)
-    assert 1200 <= poll_after_at(job, 1000.0) <= 1200.1
+    assert 1200 <= seen_at(job, 1000.0).poll_after <= 1200.1
 
 
 def test_a_job_that_is_counted_has_a_fate_of_its_own():

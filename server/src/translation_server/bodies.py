@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 from collections import Counter
+from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -29,13 +30,14 @@ async def read_json(request: Request, limit: int, *, time_limit: float = _TIME_L
             too deep, or with a name twice, or with numbers or text that other programs would read differently.
         ClientDisconnect: the client left before it had sent everything.
     """
-    declared = request.headers.get("content-length", "")
+    headers = dict(reversed([*request.scope["headers"]]))  # of several, the first
+    declared = headers.get(b"content-length", b"").decode("latin-1")
     if declared.isdecimal() and (len(declared) > _LONGEST_INTEGER or int(declared) > limit):
         raise _too_long(limit)
     body = await _read_in_time(request, limit, time_limit)
     if not body:
         return None
-    _check_declared_as_json(request)
+    _check_declared_as_json(headers)
     return parse_object(body)
 
 
@@ -85,15 +87,15 @@ async def _read(request: Request, limit: int) -> bytes:
             return bytes(body)
 
 
-def _check_declared_as_json(request: Request) -> None:
-    kind, *parameters = request.headers.get("content-type", "").lower().split(";")
+def _check_declared_as_json(headers: Mapping[bytes, bytes]) -> None:
+    kind, *parameters = headers.get(b"content-type", b"").decode("latin-1").lower().split(";")
     if kind.strip() != "application/json" and not kind.strip().endswith("+json"):
         raise ProblemError(415, "A body needs the header Content-Type: application/json.")
     for parameter in parameters:
         name, _, value = parameter.strip().partition("=")
         if name == "charset" and value.strip('"') not in {"utf-8", "utf8"}:
             raise ProblemError(415, "JSON is UTF-8; other charsets are not understood.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
         raise ProblemError(415, "Compressed bodies are not understood.", headers={"Accept-Encoding": "identity"})
 
 

@@ -6,7 +6,6 @@ The status of a job is a function of its record and the clock. A record is *fina
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -24,8 +23,7 @@ class Status(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A job somebody asks for, before anything about it is drawn.
 
     Attributes:

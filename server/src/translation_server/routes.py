@@ -68,11 +68,11 @@ async def start(request: Request) -> Answer:
     number = None if counted is None else counted.job
     draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key, number)
     snapshot, replayed = await service.start(draft)
-    hint = representation.hint(snapshot.job, snapshot.now, service.clock.speed)
-    headers = [(b"location", b"/status/" + snapshot.job.job_id.encode()), *_retry_after(hint or 0.0)]
+    told = representation.tell(snapshot.job, snapshot.now, service.clock.speed)
+    headers = [(b"location", b"/status/" + snapshot.job.job_id.encode()), *_retry_after(told.hint or 0.0)]
     if replayed:
         headers.append((b"idempotency-replayed", b"true"))
-    return _json(representation.job_json(snapshot.job, snapshot.now, poll_after=hint), *headers, status=202)
+    return _json(told.body, *headers, status=202)
 
 
 @jobs.get("/status", **openapi.LATEST)
@@ -96,7 +96,7 @@ async def list_jobs(request: Request) -> Answer:
     more = len(found.jobs) > limit
     page = found.jobs[:limit]
     speed = _service(request).clock.speed
-    told = [representation.job_json(job, found.now, speed=speed) for job in page]
+    told = [representation.job_json(job, found.now, speed) for job in page]
     return _json(representation.jobs_json(told, page[-1].job_id if more else None))
 
 
@@ -107,7 +107,7 @@ async def query_jobs(request: Request) -> Answer:
     asked = validate(JobQuery, await read_json(request, max(_LARGEST_QUERY, _settings(request).max_body_bytes)))
     found = await _service(request).query(_user(request), asked.job_ids)
     speed = _service(request).clock.speed
-    told = (representation.job_json(job, found.now, speed=speed) for job in found.jobs)
+    told = (representation.job_json(job, found.now, speed) for job in found.jobs)
     return _json(representation.jobs_json(told, None))
 
 
@@ -218,26 +218,24 @@ def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Answ
     if snapshot.job.final and not known:
         return _final_answer(snapshot.job, seconds)
     service = _service(request)
-    hint = representation.hint(snapshot.job, snapshot.now, service.clock.speed)
-    if hint and HELD in request.scope and not service.waiters.stopping:
-        hint = 0.0  # the wait is over, and the next one may begin
-    return _told(snapshot.job, snapshot.now, hint, seconds, known)
+    at_once = HELD in request.scope and not service.waiters.stopping  # the wait is over, and the next one may begin
+    told = representation.tell(snapshot.job, snapshot.now, service.clock.speed, at_once=at_once)
+    return _telling(told, seconds, known)
 
 
 @lru_cache(maxsize=256)
 def _final_answer(job: Job, seconds: float | None) -> Answer:
     """That about a job that stays as it is; thousands may have waited for it."""
-    return _told(job, job.ends_at, None, seconds, ())
+    return _telling(representation.tell(job, job.ends_at), seconds, ())
 
 
-def _told(job: Job, now: float, hint: float | None, seconds: float | None, known: Sequence[str]) -> Answer:
-    etag = representation.etag(job, now)
-    headers = [(b"etag", etag.encode()), *_retry_after(hint)]
+def _telling(told: representation.Told, seconds: float | None, known: Sequence[str]) -> Answer:
+    headers = [(b"etag", told.etag.encode()), *_retry_after(told.hint)]
     if seconds is not None:
         headers.append((b"preference-applied", parameters.applied(seconds).encode()))
-    if parameters.matches(known, etag):
+    if known and parameters.matches(known, told.etag):
         return Answer(b"", headers, status=304)
-    return _json(representation.job_json(job, now, poll_after=hint), *headers)
+    return _json(told.body, *headers)
 
 
 def _retry_after(hint: float | None) -> tuple[_Header, ...]:

@@ -64,7 +64,8 @@ class NewJob(_Strict):
         dict[str, Any],
         AfterValidator(_small),
         Field(description="Anything the caller wants back: up to 4 KiB of JSON."),
-    ] = {}
+        Field(default_factory=dict, json_schema_extra={"default": {}}),
+    ]
     simulate: Simulate = Simulate()
 
     def draft(self, owner: str, created_at: float, key: str | None, number: int | None = None) -> Draft:

@@ -98,12 +98,14 @@ class Seen(NamedTuple):
         status: Its status.
         elapsed: Seconds since it was accepted; frozen at its end.
         progress: 0 to 1, never falling, 1 only when completed; frozen where it stood if the job ended in error.
+        poll_after: Seconds after which to ask again; None once it has ended.
         stage: As a member of its JSON, if it has stages: what it is doing, or was when it ended in error.
     """
 
     status: Status
     elapsed: float
     progress: float
+    poll_after: float | None
     stage: Mapping[str, str | None]
 
 
@@ -113,11 +115,5 @@ def seen_at(job: Job, now: float) -> Seen:
     is_completed = status is Status.COMPLETED
     progress = 1.0 if is_completed else model.progress(elapsed)
     stage = {"stage": None if is_completed else model.stage(elapsed)} if isinstance(model, Staged) else _NO_STAGE
-    return Seen(status, elapsed, progress, stage)
-
-
-def poll_after_at(job: Job, now: float) -> float | None:
-    """Seconds after which to ask again about the job; None once it has ended."""
-    if job.status_at(now) is not Status.PENDING:
-        return None
-    return parse_model(job.delay_model).poll_after(job.elapsed_at(now))
+    poll_after = model.poll_after(elapsed) if status is Status.PENDING else None
+    return Seen(status, elapsed, progress, poll_after, stage)

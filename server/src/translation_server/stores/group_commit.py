@@ -9,9 +9,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from translation_server.stores import sqlite_file
 from translation_server.stores.contract import StoreUnavailableError
@@ -47,8 +46,7 @@ class Commits(Protocol):
         """Finish what was asked for; ask for nothing more."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(NamedTuple):
     do: Callable[[Any], Any]
     future: asyncio.Future[Any]
     in_transaction: bool
