@@ -85,6 +85,7 @@ SERVER = Part(
         ("jobs", "simulation", "clock", "simulator.clocks", "turns", "agenda"),
         ("auth", "access", "bodies", "logs", "direct", "pauses", "recent", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
+        ("listening",),
         ("cycle",),
         ("htpasswd", "joined", "lean", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),

@@ -1,7 +1,10 @@
 """A whole answer is, to the byte, what uvicorn makes of its head and its body."""
 
+import asyncio
 import re
+import threading
 from functools import partial
+from queue import Queue
 
 import pytest
 from server.tests.test_connections import guarded
@@ -10,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from translation_server import cycle
 from translation_server.access import Access
-from translation_server.cycle import TRANSPORT, WHOLE, Cycle, offer_whole
+from translation_server.cycle import TRANSPORT, WHOLE, Cycle, cycle_of, offer_whole
 from translation_server.direct import Answer
 
 JSON = (b"content-type", b"application/json")
@@ -182,3 +185,78 @@ def test_who_does_not_read_is_not_answered():
                 assert len(read_reply(other).body) == len(LARGE)
         assert len(app.offered) - 5 < 5
         assert len(read_reply(connection).body) == len(LARGE)
+
+
+class Resting:
+    """Rests, and says how that ended."""
+
+    def __init__(self):
+        self.ended = Queue()
+        self.roused = threading.Event()
+
+    async def __call__(self, scope, receive, send):
+        cycle = cycle_of(receive)
+        if scope["path"] == "/wait":
+            asyncio.get_running_loop().run_in_executor(None, self._rouse, cycle, asyncio.get_running_loop())
+            self.ended.put(await cycle.rest())
+        elif scope["path"] == "/cancelled":
+            try:
+                await asyncio.wait_for(cycle.rest(), 0.01)
+            except TimeoutError:
+                self.ended.put(None)
+        await Answer(b"told", [JSON])(scope, receive, send)
+
+    def _rouse(self, cycle, loop):
+        self.roused.wait(PATIENCE)
+        loop.call_soon_threadsafe(cycle.rouse)
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 1_000_000])
+def test_a_connection_rests_until_it_is_roused(body):
+    """Whatever its client sends meanwhile: a body that nobody wants, and further requests, which are answered then."""
+    app = Resting()
+    with guarded(app, seconds=PATIENCE) as port, connect(port) as connection:
+        head = f"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body + b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert app.ended.empty()
+        app.roused.set()
+        assert until_closed(connection).count(b"told") == 2
+        assert app.ended.get(timeout=PATIENCE) is False
+
+
+def test_a_connection_rests_until_its_client_leaves():
+    """Which is noticed at once."""
+    app = Resting()
+    with guarded(app, seconds=PATIENCE) as port:
+        with connect(port) as connection:
+            connection.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert app.ended.get(timeout=PATIENCE) is True
+        app.roused.set()
+
+
+def test_a_rest_can_be_cancelled():
+    """By who waits for something else as well; the answer still gets out."""
+    app = Resting()
+    with guarded(app, seconds=PATIENCE) as port, connect(port) as connection:
+        connection.sendall(b"GET /cancelled HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_reply(connection).body == b"told"
+        assert app.ended.get(timeout=PATIENCE) is None
+
+
+def test_only_the_connection_itself_rests():
+    """Not where a layer stands before it that has to see what is received, nor a client that waits for a word."""
+    found = []
+
+    async def app(scope, receive, send):
+        async def layer():
+            return await receive()
+
+        found.append((cycle_of(receive) is None, cycle_of(layer) is None))
+        await Answer(b"", [JSON])(scope, receive, send)
+
+    with guarded(app, seconds=PATIENCE) as port:
+        for more in ("", "Content-Length: 1\r\nExpect: 100-continue\r\n"):
+            with connect(port) as connection:
+                connection.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode())
+                read_reply(connection)
+    assert found == [(False, True), (True, True)]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextvars import Context
 
-    from starlette.types import Message, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
     from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -69,6 +69,12 @@ def _scope(protocol: HttpToolsProtocol) -> HTTPScope:
     }
 
 
+def cycle_of(receive: Receive) -> Cycle | None:
+    """What rests at no cost until it is roused, if nobody stands between who receives and the connection."""
+    found = getattr(receive, "__self__", None)
+    return found if isinstance(found, Cycle) and not found.waiting_for_100_continue else None
+
+
 class Cycle(RequestResponseCycle):
     """uvicorn's, whose ``send`` takes whole answers as well.
 
@@ -83,6 +89,7 @@ class Cycle(RequestResponseCycle):
     response_complete = False
     chunked_encoding = None
     expected_content_length = 0
+    is_roused = False
 
     def __init__(self, protocol: HttpToolsProtocol) -> None:
         self.scope = _scope(protocol)
@@ -113,6 +120,21 @@ class Cycle(RequestResponseCycle):
             if self._task is not None:
                 self._tasks.discard(self._task)
                 self._task = None
+
+    async def rest(self) -> bool:
+        """Return whether the client has left; False: `rouse` was called. What it still sends is of no interest."""
+        self.is_roused = False
+        while not (self.is_roused or self.disconnected):
+            self.body.clear()
+            self.flow.resume_reading()
+            self.message_event.clear()
+            await self.message_event.wait()
+        return self.disconnected
+
+    def rouse(self) -> None:
+        """End the rest."""
+        self.is_roused = True
+        self.message_event.set()
 
     async def send(self, message: ASGISendEvent) -> None:
         """See the ASGI specification; and above."""

@@ -13,24 +13,22 @@ from typing import TYPE_CHECKING, Self
 
 from translation_server.agenda import Agenda
 from translation_server.errors import TooManyWaitersError
+from translation_server.listening import client_of
 from translation_server.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
-    from starlette.types import Message, Receive
+    from starlette.types import Receive
 
     from translation_server.clock import Clock
     from translation_server.jobs import Job
+    from translation_server.listening import Client
 
 
 class Waiter:
     """One held request or stream, for as long as it is entered as a context.
-
-    It sleeps by listening to its client, who has nothing more to say than that it leaves. So no task and no future of
-    its own are needed for that, of which ten thousand would be many; being woken interrupts the listening as
-    ``asyncio.timeout`` does.
 
     Attributes:
         owner: Whose jobs it waits for.
@@ -43,9 +41,8 @@ class Waiter:
 
     __slots__ = (
         "_asleep",
-        "_receive",
+        "_client",
         "_registry",
-        "_task",
         "_woken",
         "end",
         "gone",
@@ -55,10 +52,9 @@ class Waiter:
         "owner",
     )
 
-    def __init__(self, registry: Waiters, owner: str, job_id: str | None, receive: Receive | None) -> None:
+    def __init__(self, registry: Waiters, owner: str, job_id: str | None, client: Client) -> None:
         self._registry = registry
-        self._receive = receive or _nothing
-        self._task: asyncio.Task[object] | None = None
+        self._client = client
         self._asleep = False
         self._woken = False
         self.owner = owner
@@ -90,12 +86,7 @@ class Waiter:
         self._fall_asleep(moment)
         end = None if patience is None else asyncio.get_running_loop().call_later(patience, self.wake)
         try:
-            while (await self._receive())["type"] != "http.disconnect":
-                pass
-            self.gone = True
-        except asyncio.CancelledError:
-            if self._asleep or (self._task is not None and self._task.uncancel()):
-                raise  # somebody else wants this task to end
+            self.gone = await self._client.rest()
         finally:
             self._asleep = self._woken = False
             self.moment = math.inf
@@ -113,18 +104,12 @@ class Waiter:
         self.moment = moment
         self._registry.agenda.add(self)
         self._registry.agenda.tidy(len(self._registry))
-        self._task, self._asleep = asyncio.current_task(), True
+        self._asleep = True
 
     def _interrupt(self) -> None:
-        if self._asleep and self._woken and self._task is not None:
+        if self._asleep and self._woken:
             self._asleep = False
-            self._task.cancel()
-
-
-async def _nothing() -> Message:
-    """What is heard of a client that cannot leave."""
-    await asyncio.get_running_loop().create_future()
-    return {"type": "http.disconnect"}
+            self._client.rouse()
 
 
 def wake_all(waiters: Sequence[Waiter]) -> None:
@@ -158,7 +143,7 @@ class Waiters:
 
     def enter(self, owner: str, job_id: str | None, receive: Receive | None = None) -> Waiter:
         """A waiter for one job, or (None) for all of the owner's; its client is listened to by ``receive``."""
-        return Waiter(self, owner, job_id, receive)
+        return Waiter(self, owner, job_id, client_of(receive))
 
     def add(self, waiter: Waiter) -> None:
         """Count a waiter.
