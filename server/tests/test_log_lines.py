@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 
 import httpx
 import pytest
@@ -116,5 +117,5 @@ async def test_the_answer_to_our_own_fault_names_the_request(open_api, monkeypat
 def test_the_line_of_a_request_needs_no_record(path, user, moment):
     """It is the same to the letter, and one line."""
     line = LINE._replace(path=path, user=user)
-    assert LineFormatter().request(line, moment) == LineFormatter().format(request_record(line, moment))
-    assert len(LineFormatter().request(line, moment).splitlines()) == 1
+    assert LineFormatter().request(line, moment, os.getpid()) == LineFormatter().format(request_record(line, moment))
+    assert len(LineFormatter().request(line, moment, os.getpid()).splitlines()) == 1

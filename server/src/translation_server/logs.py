@@ -9,6 +9,7 @@ processes whole; a lock is taken only to rotate.
 """
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -134,8 +135,9 @@ class LogFile(logging.Handler):
     def flush(self) -> None:
         """Write what was gathered."""
         with self._writing:
+            process = os.getpid()  # once for all: it is a system call
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            found = (one if isinstance(one, str) else self._line_of_request(*one) for one in waiting)
+            found = (one if isinstance(one, str) else self._line_of_request(*one, process) for one in waiting)
             lines = [line for line in found if line is not None]
             if not lines:
                 return
@@ -166,9 +168,9 @@ class LogFile(logging.Handler):
             self.handleError(record)
             return None
 
-    def _line_of_request(self, line: RequestLine, moment: float) -> str | None:
+    def _line_of_request(self, line: RequestLine, moment: float, process: int) -> str | None:
         if isinstance(self.formatter, LineFormatter):
-            return self.formatter.request(line, moment)  # without a record: most lines are of requests
+            return self.formatter.request(line, moment, process)  # without a record: most lines are of requests
         return self._line(request_record(line, moment))
 
     def _write_regularly(self) -> None:
