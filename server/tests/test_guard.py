@@ -1,12 +1,15 @@
 """The guard: put in place when the server starts, with as many connections as there can be files."""
 
 import pytest
+from fastapi import FastAPI
 from server.tests.wire import connect, exchange, problem, serving, until_closed
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from translation_server import guard as guard_module
-from translation_server.guard import Guard, allowed_connections
+from translation_server.guard import Guard, allowed_connections, entrance
 
 GET = b"GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -51,6 +54,39 @@ def test_guard_of_the_whole_server(make_app, caplog):
         connection.sendall(b"nonsense\r\n\r\n")
         assert problem(until_closed(connection))["status"] == 400
     assert not [message for message in caplog.messages if "slow connections" in message]
+
+
+@pytest.mark.parametrize("around", [lambda app: app, GZipMiddleware])
+@pytest.mark.parametrize("proxied", [True, False])
+def test_the_layers_see_the_same_whoever_calls_them(make_app, proxied, around):
+    """The application is named in the scope and what proxies say is heeded, also where the framework is passed by."""
+    app = make_app()
+    called = []
+    layers = app.middleware_stack._app
+
+    def noting(scope, receive, send):
+        if scope["type"] == "http":
+            called.append((scope["app"] is app, scope["client"][0], scope["scheme"]))
+        return layers(scope, receive, send)
+
+    app.middleware_stack._app = noting
+    forwarded = b"X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n" if proxied else b""
+    with serving(around(app), interface="asgi3") as port:
+        request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n" + forwarded + b"\r\n"
+        assert exchange(port, request).status == 200
+    assert called == [(True, *(("192.0.2.1", "https") if proxied else ("127.0.0.1", "http")))]
+
+
+@pytest.mark.parametrize("proxied", [True, False])
+def test_only_the_framework_is_passed_by(make_app, proxied):
+    """Nothing of somebody else, and nothing where the framework has more to do."""
+    around = ProxyHeadersMiddleware if proxied else lambda app: app
+    app = make_app()
+    assert entrance(around(app)) is not app
+    app.root_path = "/behind"
+    for other in (app, GZipMiddleware(make_app()), Guard(make_app(), 1), FastAPI(), PlainTextResponse("")):
+        served = around(other)
+        assert entrance(served) is served
 
 
 def test_guard_of_another_protocol(caplog):

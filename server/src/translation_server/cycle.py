@@ -7,6 +7,7 @@ after it. Layers that have to see bodies take it out of the scope.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
@@ -114,9 +115,16 @@ class Cycle(RequestResponseCycle):
 
     async def run_asgi(self, app: ASGI3Application) -> None:
         """See uvicorn; takes the task off the server's list, at a fraction of what a callback costs."""
+        error: BaseException | None = None
         try:
-            await super().run_asgi(app)
+            await app(self.scope, self.receive, self.send)
+        except BaseException as caught:  # noqa: BLE001 - what uvicorn makes of it comes next
+            error = caught
+        try:
+            if error is not None or not (self.response_complete or self.disconnected):
+                await super().run_asgi(partial(_end, error))
         finally:
+            self.on_response = _nothing  # which would keep the connection
             if self._task is not None:
                 self._tasks.discard(self._task)
                 self._task = None
@@ -167,6 +175,16 @@ class Cycle(RequestResponseCycle):
         self.transport.write(b"".join(pieces))
         self.message_event.set()
         self.on_response()
+
+
+async def _end(error: BaseException | None, *_: object) -> None:
+    """An application that ends as another one did."""
+    if error is not None:
+        raise error
+
+
+def _nothing() -> None:
+    pass
 
 
 def _length(status: int, body: bytes) -> tuple[Header, ...]:

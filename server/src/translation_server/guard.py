@@ -12,7 +12,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from fastapi import FastAPI
 from uvicorn import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from translation_server.connections import Connections
@@ -88,7 +90,29 @@ def guard(config: Config, most: int, **times: float) -> bool:
         return False
     connections = Connections(most, idle_time=config.timeout_keep_alive, **times)
     config.http_protocol_class = partial(GuardedProtocol, connections)  # type: ignore[assignment]  # only ever called
+    config.loaded_app = entrance(config.loaded_app)
     return True
+
+
+def entrance(app: ASGIApp) -> ASGIApp:
+    """What is called for a request: the application without what its framework and uvicorn put in front of its layers.
+
+    That only names the application in the scope, and heeds the headers of proxies, which few requests have; but a held
+    request would keep three more coroutines. An application inside of others, or of another kind, stays as it is.
+    """
+    inner = app.app if isinstance(app, ProxyHeadersMiddleware) else app
+    layers = inner.middleware_stack if type(inner) is FastAPI and not inner.root_path else None
+    if not isinstance(layers, Guard):
+        return app
+
+    def enter(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        scope["app"] = inner
+        for name, _ in scope["headers"]:
+            if name.startswith(b"x-forwarded-"):
+                return app(scope, receive, send)
+        return layers(scope, receive, send)
+
+    return enter
 
 
 def allowed_connections(most: int) -> int:

@@ -70,7 +70,8 @@ class LeanEvent:
         try:
             await future
         finally:
-            self._waiting = tuple(one for one in self._waiting if one is not future)
+            alone = len(self._waiting) == 1  # as nearly always
+            self._waiting = () if alone else tuple(one for one in self._waiting if one is not future)
 
 
 class LeanQueue(list[_T]):
