@@ -53,7 +53,8 @@ _JOB = {
     "ended_at": "2026-01-31T12:00:05.123Z", "elapsed_time": 5.0, "progress": 1.0, "poll_after": None,
     "video_length": None, "metadata": {}, "error": None,
 }  # fmt: skip
-_READERS, _STARTERS = 16, 64  # connections
+_READERS = 16  # connections
+_STARTERS = 64, 256  # the more there are at the same time, the more share a transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def main() -> int:
         folder = Path(name)
         _status_reads(options, folder)
         _stored(options, folder)
-        _starts(options, folder)
+        for number in _STARTERS:
+            _starts(options, folder, number)
         _waiters(options, folder)
     say(f"\n{options.rounds} rounds of {options.seconds:g} s each, in all {time.monotonic() - begun:.0f} s.")
     return 0
@@ -116,16 +118,16 @@ def _stored(options: argparse.Namespace, folder: Path) -> None:
         _tell(_measure(options, entrants), base="1,000 jobs")
 
 
-def _starts(options: argparse.Namespace, folder: Path) -> None:
-    say(f"\n## Durable starts (an fsync before the answer), {_STARTERS} at the same time\n")
-    new = folder / "starts"
+def _starts(options: argparse.Namespace, folder: Path, number: int) -> None:
+    say(f"\n## Durable starts (an fsync before the answer), {number} at the same time\n")
+    new = folder / f"starts-{number}"
     new.mkdir()
     with ExitStack() as stack:
         entrants = []
         for peer in (ours(new), usual(new)):
             found = _enter(stack, peer, new, "POST", "/start")
             requests = [request("POST", "/start", _AUTHORIZATION, b'{"video_length": 10}')]
-            entrants.append(Entrant(found.name, found.port, found.pid, requests, _STARTERS))
+            entrants.append(Entrant(found.name, found.port, found.pid, requests, number))
         _tell(_measure(options, entrants), base="plain FastAPI")
 
 

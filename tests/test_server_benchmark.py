@@ -15,7 +15,8 @@ SMALL = ("--rounds=1", "--seconds=0.2", "--stored=2000", "--waiters=50", "--wait
 TABLES = (
     ("One status read, authenticated", {"this server", "bare ASGI", "plain FastAPI"}),
     ("by the number of jobs stored", {"1,000 jobs", "2,000 jobs"}),
-    ("Durable starts", {"this server", "plain FastAPI"}),
+    ("before the answer), 64 at the same time", {"this server", "plain FastAPI"}),
+    ("before the answer), 256 at the same time", {"this server", "plain FastAPI"}),
     ("50 requests held", {"this server", "bare ASGI", "plain FastAPI"}),
 )
 

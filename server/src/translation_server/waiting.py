@@ -74,6 +74,7 @@ class Waiter:
     ) -> None:
         """Do not count any more."""
         self._registry.discard(self)
+        del self._client  # the agenda may know this one for a while, and would keep a connection's memory
 
     async def until(self, moment: float, patience: float | None = None) -> None:
         """Return when woken, when the clock reaches ``moment``, or after ``patience`` seconds of the machine's time.
