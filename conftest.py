@@ -16,9 +16,13 @@ MARK = "TRANSLATION_TEST_RUN"
 
 
 def pytest_configure() -> None:
-    """Marks the run, and lets SIGTERM end it as Ctrl-C does, so that what the tests started is taken down."""
+    """Marks the run, and lets SIGTERM end it as Ctrl-C does, so that what the tests started is taken down.
+
+    A run in the background of a script ignores SIGINT, and so would all programs that the tests start and interrupt.
+    """
     os.environ[MARK] = uuid.uuid4().hex
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

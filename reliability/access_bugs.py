@@ -21,6 +21,7 @@ LINES = ("test_log_lines.py", "test_logs.py")
 CONNECTIONS = ("test_connections.py",)
 COMMAND = ("test_cli.py",)
 WHOLE = ("test_cycle.py",)
+GUARD = ("test_guard.py",)
 SERVER = partial(Bug, part="server")
 
 ACCESS_BUGS = (
@@ -35,6 +36,14 @@ ACCESS_BUGS = (
     SERVER("a body may take for ever", "bodies.py", "asyncio.timeout(seconds)", "asyncio.timeout(None)", BODIES),
     SERVER("slow heads are waited for", "guarded_protocol.py", "        if on:\n            self._common.incomplete.add(self)", "        if on:\n            pass", CONNECTIONS),
     SERVER("a head may have any length", "guarded_protocol.py", "if self._since > _LARGEST_HEAD and self._is_receiving:", "if False:", CONNECTIONS),
+    SERVER("connections that ask for nothing stay", "guarded_protocol.py", "            self._common.idle.add(self)", "            pass", CONNECTIONS),
+    SERVER("connections that ask in time are closed", "guarded_protocol.py", "        self._common.idle.discard(self)\n        self._in_chunk", "        self._in_chunk", CONNECTIONS),
+    SERVER("the web server's own limit is passed by", "guarded_protocol.py", "if limit is None or max(", "if True or max(", WHOLE),
+    SERVER("what proxies say is passed by", "guard.py", 'if name.startswith(b"x-forwarded-"):', "if False:", GUARD),
+    SERVER("layers of others are passed by", "guard.py", "    inner = app.app if isinstance(app, ProxyHeadersMiddleware) else app\n", "    inner = getattr(app, 'app', app)\n", GUARD),
+    SERVER("who is held is not told", "cycle.py", "        self.is_roused = True\n", "", WHOLE),
+    SERVER("who has left is held on", "cycle.py", "while not (self.is_roused or self.disconnected):", "while not self.is_roused:", WHOLE),
+    SERVER("a body that nobody wants stops the reading", "cycle.py", "            self.body.clear()\n            self.flow.resume_reading()\n", "", WHOLE),
     SERVER("strangers push users out", "connections.py", "quiet = [one for one in quiet if not one.is_known] or quiet", "pass", CONNECTIONS),
     SERVER("a header of a whole answer may end itself", "cycle.py", "if HEADER_VALUE_RE.search(value):", "if False:", WHOLE),
     SERVER("layers of others are sent whole answers", "cycle.py", 'if isinstance(getattr(send, "__self__", None), Cycle):', "if True:", WHOLE),
