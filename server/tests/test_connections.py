@@ -400,3 +400,17 @@ def test_no_place_left(app):
         app.go_on.set()
         assert [read_reply(connection).status for connection in waiting] == [200] * 5
         assert exchange(port, GET).status == 200
+
+
+def test_only_a_connection_that_asks_for_nothing_is_closed(app):
+    """One that has asked again in time is held for as long as it takes."""
+    with guarded(app, seconds=PATIENCE, timeout_keep_alive=1) as port, connect(port) as held, connect(port) as idle:
+        for connection, path in ((held, b"/"), (held, b"/held"), (idle, b"/")):
+            connection.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            if path == b"/":
+                assert read_reply(connection).status == 200
+            else:
+                assert app.held.acquire(timeout=PATIENCE)
+        assert idle.recv(1) == b""
+        app.go_on.set()
+        assert read_reply(held).body == b"/held"

@@ -224,12 +224,14 @@ def test_a_connection_rests_until_it_is_roused(body):
         assert app.ended.get(timeout=PATIENCE) is False
 
 
-def test_a_connection_rests_until_its_client_leaves():
-    """Which is noticed at once."""
+@pytest.mark.parametrize("length", [0, 1_000_000])
+def test_a_connection_rests_until_its_client_leaves(length):
+    """Which is noticed at once, also behind a body that nobody wants."""
     app = Resting()
     with guarded(app, seconds=PATIENCE) as port:
         with connect(port) as connection:
-            connection.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = f"POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"
+            connection.sendall(head.encode() + b"x" * length)
         assert app.ended.get(timeout=PATIENCE) is True
         app.roused.set()
 
