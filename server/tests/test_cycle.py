@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from translation_server import cycle
 from translation_server.access import Access
-from translation_server.cycle import TRANSPORT, WHOLE, Cycle, cycle_of, offer_whole
+from translation_server.cycle import TRANSPORT, WHOLE, Cycle, cycle_of, whole_of
 from translation_server.direct import Answer
 
 JSON = (b"content-type", b"application/json")
@@ -24,14 +24,14 @@ LARGE = b"x" * 3_000_000  # more than sockets hold
 class App:
     """Gives one answer, whole if that is offered; notes what was offered."""
 
-    def __init__(self, answer, offers=offer_whole):
+    def __init__(self, answer, find=whole_of):
         self.answer = answer
-        self.offers = offers
+        self.find = find
         self.offered = []
 
     async def __call__(self, scope, receive, send):
-        self.offers(scope, send)
-        self.offered.append(WHOLE in scope)
+        scope[WHOLE] = self.find(send)
+        self.offered.append(scope[WHOLE] is not None)
         await self.answer(scope, receive, send)
 
 
@@ -47,14 +47,14 @@ def replies(app, request, number=1):
 def count(monkeypatch):
     """How many answers went out whole."""
     whole = []
-    send = Cycle._send_whole
+    send = Cycle.send_whole
 
     def counting(self, *answer):
-        whole.append(answer)
-        send(self, *answer)
+        whole.append(send(self, *answer))
+        return whole[-1]
 
-    monkeypatch.setattr(Cycle, "_send_whole", counting)
-    return lambda: len(whole)
+    monkeypatch.setattr(Cycle, "send_whole", counting)
+    return lambda: sum(whole)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_it_is_what_uvicorn_makes_of_two_messages(count, request_line, status, b
     answer = Answer(body, [JSON, (b"ETag", b'"1"')], status)
     request = f"{request_line}\r\nHost: x\r\n\r\n".encode()
     number = 1 if "1.0" in request_line else 3
-    expected = replies(App(answer, offers=lambda *_: None), request, number)
+    expected = replies(App(answer, find=lambda _: None), request, number)
     assert count() == 0
     app = App(answer)
     assert replies(app, request, number) == expected

@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from translation_server.cycle import offer_whole
+from translation_server.cycle import WHOLE, Header, whole_of
 from translation_server.log_lines import REQUEST_ID, RequestLine, request_record
 from translation_server.problems import answer_to, respond
 
@@ -60,8 +60,6 @@ class Access:
         if scope["type"] != "http":
             await self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
             return
-        begun = time.perf_counter()
-        offer_whole(scope, send)
         answer = _Answer(scope, send)
         named = REQUEST_ID.set(scope["request_id"])
         try:
@@ -74,7 +72,8 @@ class Access:
         except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
             await answer.fail(error, receive)
         finally:
-            seconds = time.perf_counter() - begun
+            scope.pop(WHOLE, None)  # by which it would keep itself alive
+            seconds = answer.seconds()
             self._count(scope, answer.status or _CLIENT_GONE, seconds)
             self._log(answer.line(seconds))
             REQUEST_ID.reset(named)
@@ -83,27 +82,45 @@ class Access:
 class _Answer:
     """One answer on its way out; its `send` stands in for the server's."""
 
-    __slots__ = ("_request_id", "_scope", "_send", "status")
+    __slots__ = ("_begun", "_ended", "_request_id", "_scope", "_send", "_whole", "status")
 
     def __init__(self, scope: Scope, send: Send) -> None:
+        self._begun = time.perf_counter()
+        self._ended = 0.0
         self._scope = scope
         self._send = send
+        self._whole = whole_of(send)
         self._request_id = _request_id(scope["headers"])
         self.status = 0
         scope["request_id"] = self._request_id.decode()
+        if self._whole is not None:
+            scope[WHOLE] = self.send_whole
 
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = message.get("headers", ())
-            message["headers"] = [*given, (b"x-request-id", self._request_id), *_added(self._scope["path"], given)]
+            message["headers"] = self._with_ours(message.get("headers", ()))
         return self._send(message)
+
+    def send_whole(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        if self._whole is None or not self._whole(status, self._with_ours(headers), body):
+            return False
+        self.status = status
+        self._ended = time.perf_counter()
+        return True
+
+    def seconds(self) -> float:
+        """Return how long it took, once it is over."""
+        return (self._ended or time.perf_counter()) - self._begun
 
     async def fail(self, error: Exception, receive: Receive) -> None:
         """Answer with the problem; an answer under way can only be broken off, which the server does by itself."""
         response = answer_to(error)
         if not self.status:
             await response(self._scope, receive, self.send)
+
+    def _with_ours(self, headers: Iterable[Header]) -> list[Header]:
+        return [*headers, (b"x-request-id", self._request_id), *_added(self._scope["path"], headers)]
 
     def line(self, seconds: float) -> RequestLine:
         """Return what is logged of it."""

@@ -1,14 +1,14 @@
 """One request and its answer as uvicorn has them, with less for each, and a whole answer goes out in one piece.
 
 An answer of which everything is known takes uvicorn two messages, each through all layers, and two patterns for each
-header. Who sees ``WHOLE`` in the scope may put the ``body`` into the message ``http.response.start``, and sends nothing
-after it. Layers that have to see bodies take it out of the scope.
+header. Who finds a ``Whole`` in the scope may call it instead of sending messages. Layers that have to see bodies take
+it out of the scope.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 from urllib.parse import unquote
 
 import httptools
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from contextvars import Context
 
-    from starlette.types import Message, Receive, Scope, Send
+    from starlette.types import Receive, Send
     from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 Header = tuple[bytes, bytes]
 
 WHOLE: Final = "translation.whole"
-"""In the ASGI scope, if an answer may be sent whole."""
+"""Where in the ASGI scope a ``Whole`` is, if an answer may be sent so."""
 
 TRANSPORT: Final = "translation.transport"
 """Where in the ASGI scope the connection's transport is, for who must break it off."""
@@ -37,10 +37,20 @@ TRANSPORT: Final = "translation.transport"
 _NO_CONTENT: Final = frozenset({204, 304})
 
 
-def offer_whole(scope: Scope, send: Send) -> None:
-    """Say in the scope that answers may be whole, if nobody who does not know of it stands before the connection."""
-    if isinstance(getattr(send, "__self__", None), Cycle):
-        scope[WHOLE] = True
+class Whole(Protocol):
+    """Sends a whole answer."""
+
+    def __call__(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        """Send it now, and return whether that was possible; if not, nothing was sent, and messages have to be.
+
+        The body's length is added to the headers, whose names are in lower case.
+        """
+
+
+def whole_of(send: Send) -> Whole | None:
+    """What sends whole answers, if nobody who does not know of it stands between who sends and the connection."""
+    found = getattr(send, "__self__", None)
+    return found.send_whole if isinstance(found, Cycle) else None
 
 
 def _scope(protocol: HttpToolsProtocol) -> HTTPScope:
@@ -77,7 +87,7 @@ def cycle_of(receive: Receive) -> Cycle | None:
 
 
 class Cycle(RequestResponseCycle):
-    """uvicorn's, whose ``send`` takes whole answers as well.
+    """uvicorn's, which sends whole answers as well.
 
     Args:
         protocol: The connection, which has received the request's head.
@@ -145,27 +155,17 @@ class Cycle(RequestResponseCycle):
         self.message_event.set()
 
     async def send(self, message: ASGISendEvent) -> None:
-        """See the ASGI specification; and above."""
-        whole = cast("Message", message)
-        body: bytes | None = whole.get("body") if whole["type"] == "http.response.start" else None
-        if body is None:
-            if not self.response_started:
-                self.transport = cast("asyncio.Transport", Joined(self.transport))  # as much of one as it needs
-            await super().send(message)
-        elif self._is_usual():
-            self._send_whole(whole["status"], whole["headers"], body)
-        else:
-            headers = [*whole["headers"], *_length(whole["status"], body)]
-            await self.send({"type": "http.response.start", "status": whole["status"], "headers": headers})
-            await self.send({"type": "http.response.body", "body": body})
+        """See the ASGI specification."""
+        if not self.response_started:
+            self.transport = cast("asyncio.Transport", Joined(self.transport))  # as much of one as it needs
+        await super().send(message)
 
-    def _is_usual(self) -> bool:
-        """Whether there is nothing to consider but the answer."""
+    def send_whole(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        """See ``Whole``; possible if there is nothing to consider but the answer."""
         if self.response_started or self.disconnected or self.flow.write_paused:
             return False
-        return self.keep_alive and not self.access_log and self.scope["method"] != "HEAD"
-
-    def _send_whole(self, status: int, headers: Iterable[Header], body: bytes) -> None:
+        if not self.keep_alive or self.access_log or self.scope["method"] == "HEAD":
+            return False
         pieces = [STATUS_LINE[status]]
         for header in (*self.default_headers, *headers, *_length(status, body)):
             pieces.append(_LINES.get(header) or _line(header))  # noqa: PERF401 - quicker than a list's function
@@ -175,6 +175,7 @@ class Cycle(RequestResponseCycle):
         self.transport.write(b"".join(pieces))
         self.message_event.set()
         self.on_response()
+        return True
 
 
 async def _end(error: BaseException | None, *_: object) -> None:

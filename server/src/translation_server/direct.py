@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from translation_server.cycle import Whole
+
     Tell = Callable[[Request, Exception], Awaitable[ASGIApp]]
 
 
@@ -44,16 +46,18 @@ class Answer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
         """Send it."""
-        if WHOLE in scope:
-            await send(
-                {"type": "http.response.start", "status": self._status, "headers": self._headers, "body": self._body}
-            )
+        if self.send_whole(scope):
             return
         headers = [*self._headers]
         if self._status != _NOT_MODIFIED:
             headers.append((b"content-length", b"%d" % len(self._body)))
         await send({"type": "http.response.start", "status": self._status, "headers": headers})
         await send({"type": "http.response.body", "body": self._body})
+
+    def send_whole(self, scope: Scope) -> bool:
+        """Send it now, without waiting for anything; return whether that was possible, as ``Whole`` does."""
+        whole: Whole | None = scope.get(WHOLE)
+        return whole is not None and whole(self._status, self._headers, self._body)
 
 
 class Parts(State):
