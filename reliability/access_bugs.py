@@ -22,6 +22,7 @@ CONNECTIONS = ("test_connections.py",)
 COMMAND = ("test_cli.py",)
 WHOLE = ("test_cycle.py",)
 GUARD = ("test_guard.py",)
+HELD = ("test_waiting.py", "test_status.py")
 SERVER = partial(Bug, part="server")
 
 ACCESS_BUGS = (
@@ -41,8 +42,13 @@ ACCESS_BUGS = (
     SERVER("the web server's own limit is passed by", "guarded_protocol.py", "if limit is None or max(", "if True or max(", WHOLE),
     SERVER("what proxies say is passed by", "guard.py", 'if name.startswith(b"x-forwarded-"):', "if False:", GUARD),
     SERVER("layers of others are passed by", "guard.py", "    inner = app.app if isinstance(app, ProxyHeadersMiddleware) else app\n", "    inner = getattr(app, 'app', app)\n", GUARD),
-    SERVER("who is held is not told", "cycle.py", "        self.is_roused = True\n", "", WHOLE),
-    SERVER("who has left is held on", "cycle.py", "while not (self.is_roused or self.disconnected):", "while not self.is_roused:", WHOLE),
+    SERVER("who is held is not told", "cycle.py", "        self.is_resting = False\n", "", WHOLE),
+    SERVER("who has left is held on", "cycle.py", "while self.is_resting and not self.disconnected:", "while self.is_resting:", WHOLE),
+    SERVER("who was told is counted on", "waiting.py", "                self._registry.discard(self)  # now", "                pass  # now", HELD),
+    SERVER("some go on before all are told", "waiting.py", "self._registry.turns.take(self._client.rouse)", "self._client.rouse()", HELD),
+    SERVER("who cannot be told at once is forgotten", "waiting.py", "            else:\n                self._client.rouse()", "            else:\n                pass", HELD),
+    SERVER("nobody knows how late who was told", "status.py", "        self._note(job)\n", "", HELD),
+    SERVER("a request keeps itself in memory", "access.py", "scope.pop(WHOLE, None)", "pass", HELD),
     SERVER("a body that nobody wants stops the reading", "cycle.py", "            self.body.clear()\n            self.flow.resume_reading()\n", "", WHOLE),
     SERVER("strangers push users out", "connections.py", "quiet = [one for one in quiet if not one.is_known] or quiet", "pass", CONNECTIONS),
     SERVER("a header of a whole answer may end itself", "cycle.py", "if HEADER_VALUE_RE.search(value):", "if False:", WHOLE),

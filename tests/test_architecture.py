@@ -68,6 +68,7 @@ SERVER = Part(
         ("app",),
         ("simulator.layers",),
         ("routes", "events", "simulator.report_api", "simulator.control"),
+        ("status",),
         ("simulator.documents", "simulator.tables"),
         ("documentation", "openapi"),
         ("simulator.emptying",),

@@ -8,7 +8,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from translation_server import metrics as metrics_module
-from translation_server.clock import SystemClock
 from translation_server.jobs import Status
 from translation_server.metrics import Histogram, Metrics, State
 from translation_server.stores import StoreUnavailableError
@@ -155,9 +154,9 @@ async def test_two_applications_count_apart(open_api):
 
 def test_one_of_several_workers_says_which(monkeypatch):
     """Behind one port a scrape reaches any worker, so each names itself on every figure; a lone process does not."""
-    alone = read(Metrics(SystemClock()).render(NOTHING).decode())
+    alone = read(Metrics().render(NOTHING).decode())
     monkeypatch.setattr(metrics_module.multiprocessing, "parent_process", object)
-    several = Metrics(SystemClock())
+    several = Metrics()
     samples = read(several.render(NOTHING).decode())
     assert all(dict(labels)["worker"] == str(os.getpid()) for _, labels in samples)
     assert not any("worker" in dict(labels) for _, labels in alone)

@@ -175,3 +175,86 @@ async def test_a_task_that_is_cancelled_while_it_is_woken_ends(waiters, clock, c
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def held(waiters, clock, number, tell):
+    """So many who wait for a job; the log of what happens to each, and their tasks."""
+    log = []
+
+    async def wait(name):
+        def told(job):
+            log.append(("told", name))
+            return tell(name, job)
+
+        with waiters.enter("admin", "a", tell=told) as waiter:
+            await waiter.until(clock.now() + 5)
+            log.append(("goes on", name, waiter.told))
+
+    tasks = [asyncio.create_task(wait(name)) for name in range(number)]
+    await turns()
+    return log, tasks
+
+
+async def test_all_are_told_before_their_tasks_go_on(clock):
+    """And each is told once, of the record that was handed over."""
+    waiters, records = Waiters(clock, limit=100), []
+    log, tasks = await held(waiters, clock, 100, lambda _, job: records.append(job) or True)
+    waiters.ended("admin", {"a": "record"})
+    waiters.ended("admin", {"a": "record"})
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert records == ["record"] * 100
+    assert [entry[0] for entry in log] == ["told"] * 100 + ["goes on"] * 100
+    assert all(entry[2] for entry in log[100:])
+    clock.advance(0)
+    assert (len(waiters), clock.alarms) == (0, [])
+
+
+async def test_who_was_told_may_come_again_at_once(waiters, clock):
+    """Their places are free, though their tasks have not gone on yet."""
+    numbers = []
+
+    def tell(_name, _job):
+        numbers.append(len(waiters))
+        if len(numbers) == 3:
+            with waiters.enter("admin", "b"), waiters.enter("admin", "b"):  # of three that are allowed
+                numbers.append(len(waiters))
+        return True
+
+    log, tasks = await held(waiters, clock, 3, tell)
+    waiters.ended("admin", {"a": "record"})
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert numbers == [3, 2, 1, 3]
+    assert len(log) == 6
+    assert len(waiters) == 0
+
+
+@pytest.mark.parametrize("record", [None, "record"])
+async def test_who_cannot_be_told_goes_on(waiters, clock, record):
+    """At once, to look and to tell by itself; also if no record is at hand."""
+    log, tasks = await held(waiters, clock, 3, lambda *_: False)
+    waiters.ended("admin", {"a": record})
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert sorted(entry for entry in log if entry[0] == "goes on") == [("goes on", name, False) for name in range(3)]
+    assert len(log) == (3 if record is None else 6)
+    assert len(waiters) == 0
+
+
+async def test_telling_that_fails_holds_nobody_up(waiters, clock):
+    """It is reported, and all of them go on."""
+    errors = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
+    log, tasks = await held(waiters, clock, 3, lambda name, _: 1 / name)
+    waiters.ended("admin", {"a": "record"})
+    await asyncio.wait_for(asyncio.gather(*tasks), 5)
+    assert sorted(entry[1:] for entry in log if entry[0] == "goes on") == [(0, False), (1, 1.0), (2, 0.5)]
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+    assert len(waiters) == 0
+
+
+async def test_a_task_may_be_cancelled_after_its_client_was_told(waiters, clock):
+    """It is counted no more, once."""
+    _, tasks = await held(waiters, clock, 2, lambda *_: tasks[0].cancel() or True)
+    waiters.ended("admin", {"a": "record"})
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(done[0], asyncio.CancelledError)
+    assert len(waiters) == 0

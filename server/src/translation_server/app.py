@@ -78,7 +78,7 @@ def create_app(
 
     clock = clock or (simulator.clock if simulator else clock_of(settings))
     simulator = simulator or simulator_of(settings, clock)
-    metrics = Metrics(clock)
+    metrics = Metrics()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

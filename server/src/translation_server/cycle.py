@@ -100,7 +100,7 @@ class Cycle(RequestResponseCycle):
     response_complete = False
     chunked_encoding = None
     expected_content_length = 0
-    is_roused = False
+    is_resting = False
 
     def __init__(self, protocol: HttpToolsProtocol) -> None:
         self.scope = _scope(protocol)
@@ -140,9 +140,12 @@ class Cycle(RequestResponseCycle):
                 self._task = None
 
     async def rest(self) -> bool:
-        """Return whether the client has left; False: `rouse` was called. What it still sends is of no interest."""
-        self.is_roused = False
-        while not (self.is_roused or self.disconnected):
+        """Return whether the client has left; False: `rouse` was called. What it still sends is of no interest.
+
+        An answer that is sent whole meanwhile does not end the rest.
+        """
+        self.is_resting = True
+        while self.is_resting and not self.disconnected:
             self.body.clear()
             self.flow.resume_reading()
             self.message_event.clear()
@@ -151,7 +154,7 @@ class Cycle(RequestResponseCycle):
 
     def rouse(self) -> None:
         """End the rest."""
-        self.is_roused = True
+        self.is_resting = False
         self.message_event.set()
 
     async def send(self, message: ASGISendEvent) -> None:
@@ -173,7 +176,8 @@ class Cycle(RequestResponseCycle):
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
         self.transport.write(b"".join(pieces))
-        self.message_event.set()
+        if not self.is_resting:
+            self.message_event.set()
         self.on_response()
         return True
 

@@ -60,6 +60,14 @@ class Answer:
         return whole is not None and whole(self._status, self._headers, self._body)
 
 
+_JSON: Final = (b"content-type", b"application/json")
+
+
+def json_answer(body: bytes, *headers: tuple[bytes, bytes], status: int = 200) -> Answer:
+    """A whole answer in JSON."""
+    return Answer(body, (_JSON, *headers), status)
+
+
 class Parts(State):
     """The ``state`` of an application, whose attributes are ordinary ones: they are found in a tenth of the time."""
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from starlette.types import Scope
 
-    from translation_server.clock import Clock
     from translation_server.jobs import Status
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -40,7 +39,7 @@ HELD: Final = "translation_server.held"
 """In a request's scope, if it was held or is a stream: how long it took says nothing about the server."""
 
 TOLD: Final = "translation_server.told"
-"""In a request's scope, if it was held and its answer tells of the job's end: the moment of that end."""
+"""In a request's scope, if it was held and its answer told of the job's end: how many seconds after it."""
 
 _SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _WRITES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
@@ -109,13 +108,9 @@ class Metrics:
 
     Where it is one of several workers behind one port, each figure has the label `worker`, its process id: a scrape
     reaches any of them, and so their figures are never taken for those of one process.
-
-    Args:
-        clock: the jobs' time.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._requests: dict[tuple[str, str, int], _Requests] = {}
         self._durations: dict[tuple[str, str], Histogram] = {}
         self._detection_delays = Histogram()
@@ -136,7 +131,7 @@ class Metrics:
         if HELD not in scope:
             found.durations.observe(seconds)
         elif TOLD in scope:
-            self._detection_delays.observe(max(0.0, self._clock.now() - scope[TOLD]))
+            self._detection_delays.observe(scope[TOLD])
 
     def read(self, seconds: float) -> None:
         """Count a question to the store."""

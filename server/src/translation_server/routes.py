@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import math
-from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, cast
 
 from fastapi import APIRouter, Path
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request  # noqa: TC002 - FastAPI looks it up
 from starlette.responses import Response
 
 from translation_server import openapi, parameters, representation
 from translation_server.bodies import read_json
-from translation_server.direct import Answer, DirectRoute
+from translation_server.direct import Answer, DirectRoute, json_answer
 from translation_server.events import EventStream
 from translation_server.jobs import Status
-from translation_server.metrics import CONTENT_TYPE, HELD, TOLD, State
+from translation_server.metrics import CONTENT_TYPE, HELD, State
 from translation_server.problems import ProblemError
 from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
 from translation_server.simulator.exchanges import SCOPE_KEY
+from translation_server.status import HeldAnswer, Wish, retry_after, status_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from starlette.types import ASGIApp
 
-    from translation_server.jobs import Job
     from translation_server.metrics import Metrics
     from translation_server.recent import Recent
     from translation_server.service import Service, Snapshot
@@ -31,9 +29,7 @@ if TYPE_CHECKING:
 
 _LARGEST_QUERY = MOST_JOB_IDS * 64  # bytes; an id in JSON takes 39
 
-_JSON = (b"content-type", b"application/json")
 _WISHES = (b"prefer", b"if-none-match")
-_Header = tuple[bytes, bytes]
 _JobId = Annotated[str, Path(description="The id the start answered with.")]
 
 jobs = APIRouter(route_class=DirectRoute, tags=["jobs"])
@@ -42,17 +38,18 @@ health = APIRouter(route_class=DirectRoute, tags=["health"])
 
 @jobs.get("/status/{job_id}", **openapi.STATUS)
 @jobs.get("/jobs/{job_id}", **openapi.STATUS)
-async def show(request: Request, job_id: _JobId) -> Answer:
+async def show(request: Request, job_id: _JobId) -> ASGIApp:
     """Tell a job's status, now or once it has ended."""
     user = _user(request)
     recent = cast("Recent[Answer]", request.scope["app"].state.recent) if _is_plain(request) else None
     if recent is not None and (answer := recent.get(user, job_id)):
         return answer
-    seconds = _wait(request)
-    snapshot = await _awaited(request, await _service(request).find(user, job_id), seconds)
-    answer = _answer(request, snapshot, seconds)
-    if recent is not None and snapshot.job.final:
-        recent.keep(user, job_id, answer)
+    wish = _wish(request)
+    snapshot = await _service(request).find(user, job_id)
+    if recent is None or not snapshot.job.final:
+        return _telling(request, snapshot, wish)
+    answer = status_answer(_service(request), snapshot, wish)
+    recent.keep(user, job_id, answer)
     return answer
 
 
@@ -69,18 +66,17 @@ async def start(request: Request) -> Answer:
     draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key, number)
     snapshot, replayed = await service.start(draft)
     told = representation.tell(snapshot.job, snapshot.now, service.clock.speed)
-    headers = [(b"location", b"/status/" + snapshot.job.job_id.encode()), *_retry_after(told.hint or 0.0)]
+    headers = [(b"location", b"/status/" + snapshot.job.job_id.encode()), *retry_after(told.hint or 0.0)]
     if replayed:
         headers.append((b"idempotency-replayed", b"true"))
-    return _json(told.body, *headers, status=202)
+    return json_answer(told.body, *headers, status=202)
 
 
 @jobs.get("/status", **openapi.LATEST)
-async def show_latest(request: Request) -> Answer:
+async def show_latest(request: Request) -> ASGIApp:
     """Tell the status of the job that was started last."""
-    seconds = _wait(request)
-    snapshot = await _awaited(request, await _service(request).latest(_user(request)), seconds)
-    return _answer(request, snapshot, seconds)
+    wish = _wish(request)
+    return _telling(request, await _service(request).latest(_user(request)), wish)
 
 
 @jobs.get("/jobs", **openapi.LIST)
@@ -97,7 +93,7 @@ async def list_jobs(request: Request) -> Answer:
     page = found.jobs[:limit]
     speed = _service(request).clock.speed
     told = [representation.job_json(job, found.now, speed) for job in page]
-    return _json(representation.jobs_json(told, page[-1].job_id if more else None))
+    return json_answer(representation.jobs_json(told, page[-1].job_id if more else None))
 
 
 @jobs.post("/jobs/query", **openapi.QUERY)
@@ -108,7 +104,7 @@ async def query_jobs(request: Request) -> Answer:
     found = await _service(request).query(_user(request), asked.job_ids)
     speed = _service(request).clock.speed
     told = (representation.job_json(job, found.now, speed) for job in found.jobs)
-    return _json(representation.jobs_json(told, None))
+    return json_answer(representation.jobs_json(told, None))
 
 
 @jobs.delete("/jobs/{job_id}", **openapi.CANCEL)
@@ -116,7 +112,7 @@ async def cancel(request: Request, job_id: _JobId) -> Answer:
     """Cancel a job; repeating it changes nothing."""
     parameters.read_query(request.scope["query_string"])
     snapshot = await _service(request).cancel(_user(request), job_id)
-    return _json(representation.job_json(snapshot.job, snapshot.now))
+    return json_answer(representation.job_json(snapshot.job, snapshot.now))
 
 
 class _EventStreamResponse(Response):
@@ -142,7 +138,7 @@ async def events(request: Request) -> EventStream:
 @health.get("/health/live", **openapi.LIVE)
 async def live(_: Request) -> Answer:
     """Say that the server runs."""
-    return _json(b'{"status":"live"}')
+    return json_answer(b'{"status":"live"}')
 
 
 @health.get("/health/ready", **openapi.READY)
@@ -150,7 +146,7 @@ async def ready(request: Request) -> Answer:
     """Say whether the server can do its work."""
     if not await _service(request).is_usable():
         raise ProblemError(503, "The server cannot do its work at the moment.", headers={"Retry-After": "1"})
-    return _json(b'{"status":"ready"}')
+    return json_answer(b'{"status":"ready"}')
 
 
 @health.get("/metrics", response_class=_PrometheusResponse, **openapi.METRICS)
@@ -175,10 +171,6 @@ def _user(request: Request) -> str:
     return cast("str", request.scope["user"])
 
 
-def _json(body: bytes, *headers: _Header, status: int = 200) -> Answer:
-    return Answer(body, (_JSON, *headers), status)
-
-
 def _is_plain(request: Request) -> bool:
     """Whether it asks for the job as it is, and nothing more."""
     if request.scope["query_string"]:
@@ -189,58 +181,18 @@ def _is_plain(request: Request) -> bool:
     return True
 
 
-def _wait(request: Request) -> float | None:
-    """Seconds to hold the request, as far as allowed; None if nobody asked."""
+def _wish(request: Request) -> Wish:
     query = parameters.read_query(request.scope["query_string"], once=("wait",))
     seconds = parameters.wait(parameters.one(query, "wait"), _values(request, b"prefer"))
-    return None if seconds is None else min(seconds, _settings(request).max_wait)
+    seconds = None if seconds is None else min(seconds, _settings(request).max_wait)
+    return Wish(seconds, _values(request, b"if-none-match"))
 
 
-async def _awaited(request: Request, snapshot: Snapshot, seconds: float | None) -> Snapshot:
-    """The job, after holding the request if that was asked for."""
-    if not seconds or snapshot.status is not Status.PENDING:
-        return snapshot
-    service, user, job_id = _service(request), _user(request), snapshot.job.job_id
-    del snapshot  # which thousands of held requests would keep
-    request.scope[HELD] = True
-    with service.waiters.enter(user, job_id, request.receive) as waiter:
-        found = await service.hold(waiter, user, job_id, seconds)
-        if waiter.gone:
-            raise ClientDisconnect
-        if found.status is not Status.PENDING:
-            request.scope[TOLD] = found.job.ends_at
-        return found
-
-
-def _answer(request: Request, snapshot: Snapshot, seconds: float | None) -> Answer:
-    """The answer about one job."""
-    known = _values(request, b"if-none-match")
-    if snapshot.job.final and not known:
-        return _final_answer(snapshot.job, seconds)
-    service = _service(request)
-    at_once = HELD in request.scope and not service.waiters.stopping  # the wait is over, and the next one may begin
-    told = representation.tell(snapshot.job, snapshot.now, service.clock.speed, at_once=at_once)
-    return _telling(told, seconds, known)
-
-
-@lru_cache(maxsize=256)
-def _final_answer(job: Job, seconds: float | None) -> Answer:
-    """That about a job that stays as it is; thousands may have waited for it."""
-    return _telling(representation.tell(job, job.ends_at), seconds, ())
-
-
-def _telling(told: representation.Told, seconds: float | None, known: Sequence[str]) -> Answer:
-    headers = [(b"etag", told.etag.encode()), *_retry_after(told.hint)]
-    if seconds is not None:
-        headers.append((b"preference-applied", parameters.applied(seconds).encode()))
-    if known and parameters.matches(known, told.etag):
-        return Answer(b"", headers, status=304)
-    return _json(told.body, *headers)
-
-
-def _retry_after(hint: float | None) -> tuple[_Header, ...]:
-    """The header for a pending job: whole seconds, rounded up."""
-    return () if hint is None else ((b"retry-after", b"%d" % math.ceil(hint)),)
+def _telling(request: Request, snapshot: Snapshot, wish: Wish) -> ASGIApp:
+    """The answer about one job, after holding the request if that was asked for."""
+    if wish.seconds and snapshot.status is Status.PENDING:
+        return HeldAnswer(_service(request), _user(request), snapshot.job.job_id, wish)
+    return status_answer(_service(request), snapshot, wish)
 
 
 def _values(request: Request, name: bytes) -> list[str]:

@@ -30,10 +30,12 @@ class Turns:
         self.take(partial(_resolve, future, outcome))
 
     def _round(self) -> None:
-        for _ in range(min(_AT_A_TIME, len(self._waiting))):
-            self._waiting.popleft()()
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._round)
+        try:
+            for _ in range(min(_AT_A_TIME, len(self._waiting))):
+                self._waiting.popleft()()
+        finally:  # one call that fails is not to keep the others from their turn
+            if self._waiting:
+                asyncio.get_running_loop().call_soon(self._round)
 
 
 def _resolve(future: asyncio.Future[Any], outcome: object) -> None:

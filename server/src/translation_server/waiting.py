@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from translation_server.jobs import Job
     from translation_server.listening import Client
 
+    Tell = Callable[[Job], bool]
+    """Tells a waiter's client of the end of its job; returns whether that was possible."""
+
 
 class Waiter:
     """One held request or stream, for as long as it is entered as a context.
@@ -34,6 +37,7 @@ class Waiter:
         owner: Whose jobs it waits for.
         job_id: Which job; None: any.
         job: The record of that job once it has ended, if it was handed over.
+        told: Whether its client was told of the end while it slept.
         gone: Whether its client has left.
         moment: When it is to be woken; infinite while it is not asleep.
         end: The next end of a job that it knows of.
@@ -43,6 +47,7 @@ class Waiter:
         "_asleep",
         "_client",
         "_registry",
+        "_tell",
         "_woken",
         "end",
         "gone",
@@ -50,16 +55,19 @@ class Waiter:
         "job_id",
         "moment",
         "owner",
+        "told",
     )
 
-    def __init__(self, registry: Waiters, owner: str, job_id: str | None, client: Client) -> None:
+    def __init__(self, registry: Waiters, owner: str, job_id: str | None, client: Client, tell: Tell | None) -> None:
         self._registry = registry
         self._client = client
+        self._tell = tell
         self._asleep = False
         self._woken = False
         self.owner = owner
         self.job_id = job_id
         self.job: Job | None = None
+        self.told = False
         self.gone = False
         self.moment = math.inf
         self.end = math.inf
@@ -73,8 +81,9 @@ class Waiter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Do not count any more."""
-        self._registry.discard(self)
-        del self._client  # the agenda may know this one for a while, and would keep a connection's memory
+        if not self.told:
+            self._registry.discard(self)
+        del self._client, self._tell  # the agenda may know this one for a while, and would keep a connection's memory
 
     async def until(self, moment: float, patience: float | None = None) -> None:
         """Return when woken, when the clock reaches ``moment``, or after ``patience`` seconds of the machine's time.
@@ -108,9 +117,18 @@ class Waiter:
         self._asleep = True
 
     def _interrupt(self) -> None:
-        if self._asleep and self._woken:
-            self._asleep = False
-            self._client.rouse()
+        if not self._asleep or not self._woken:
+            return
+        self._asleep = False
+        try:
+            self.told = self.job is not None and self._tell is not None and self._tell(self.job)
+        finally:
+            if self.told:
+                self.moment = math.inf
+                self._registry.discard(self)  # now, as its client may come again before its task goes on
+                self._registry.turns.take(self._client.rouse)  # after all those who are to be told
+            else:
+                self._client.rouse()
 
 
 def wake_all(waiters: Sequence[Waiter]) -> None:
@@ -142,9 +160,16 @@ class Waiters:
         self.turns = Turns()
         self.stopping = False
 
-    def enter(self, owner: str, job_id: str | None, receive: Receive | None = None) -> Waiter:
-        """A waiter for one job, or (None) for all of the owner's; its client is listened to by ``receive``."""
-        return Waiter(self, owner, job_id, client_of(receive))
+    def enter(self, owner: str, job_id: str | None, receive: Receive | None = None, tell: Tell | None = None) -> Waiter:
+        """A waiter for one job, or (None) for all of the owner's.
+
+        Args:
+            owner: Whose.
+            job_id: Which job.
+            receive: By this its client is listened to.
+            tell: Called with the job's record once it has ended, if it is at hand while the waiter sleeps.
+        """
+        return Waiter(self, owner, job_id, client_of(receive), tell)
 
     def add(self, waiter: Waiter) -> None:
         """Count a waiter.
