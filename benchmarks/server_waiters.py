@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _AT_A_TIME = 200  # connections made together
 _PATIENCE = 60.0
 _PAUSE = 0.005  # seconds between two requests of somebody else
-_QUIET = 20  # such requests in a row, answered without delay, show that all that came before is being held
-_WITHOUT_DELAY = 0.05
+_QUIET = 0.5  # seconds in which the server does next to nothing show that all that came before is being held
+_NEXT_TO_NOTHING = 0.2  # of its time, for the requests of somebody else
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ async def hold(port: int, pid: int, number: int, asked: Asked) -> Held:
     try:
         for first in range(0, number, _AT_A_TIME):
             await _connect(port, holders[first : first + _AT_A_TIME])
-        await _until_quiet(took)
+        await _until_quiet(pid)
         memory = (_memory(pid) - before) / number
         told = await _end(port, asked.end, holders)
     finally:
@@ -122,12 +122,14 @@ async def _look(port: int, request: bytes, took: list[float]) -> None:
         writer.close()
 
 
-async def _until_quiet(took: Sequence[float]) -> None:
+async def _until_quiet(pid: int) -> None:
+    """Answers without delay would not show it: a fair server gives them while thousands have not been looked at."""
+    process = psutil.Process(pid)
     deadline = time.monotonic() + _PATIENCE
-    seen = len(took)
     while time.monotonic() < deadline:
-        await asyncio.sleep(_PAUSE)
-        if len(took) - seen >= _QUIET and max(took[-_QUIET:]) < _WITHOUT_DELAY:
+        before = sum(process.cpu_times()[:2])
+        await asyncio.sleep(_QUIET)
+        if sum(process.cpu_times()[:2]) - before < _QUIET * _NEXT_TO_NOTHING:
             return
     raise RuntimeError("the server does not come to rest")
 
