@@ -33,7 +33,7 @@ ACCESS_BUGS = (
     SERVER("the first of two Authorization headers counts", "auth.py", 'return b""', "return found", AUTH),
     SERVER("credentials can be guessed at an open address", "auth.py", "elif not self._is_open(path_of(scope)):", "elif authorization or not self._is_open(path_of(scope)):", ("test_auth.py", "test_protection.py")),
     SERVER("the announced length is not looked at", "bodies.py", "if declared.isdecimal() and", "if False and", PROTECTION),
-    SERVER("a body without an announced length may be endless", "bodies.py", "        if len(body) > limit:\n", "        if False:\n", BODIES),
+    SERVER("a body without an announced length may be endless", "bodies.py", "        if length > limit:\n", "        if False:\n", BODIES),
     SERVER("a body may take for ever", "bodies.py", "asyncio.timeout(seconds)", "asyncio.timeout(None)", BODIES),
     SERVER("slow heads are waited for", "guarded_protocol.py", "        if on:\n            self._common.incomplete.add(self)", "        if on:\n            pass", CONNECTIONS),
     SERVER("a head may have any length", "guarded_protocol.py", "if self._since > _LARGEST_HEAD and self._is_receiving:", "if False:", CONNECTIONS),

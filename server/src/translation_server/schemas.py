@@ -70,24 +70,25 @@ class NewJob(_Strict):
 
     def draft(self, owner: str, created_at: float, key: str | None, number: int | None = None) -> Draft:
         """The job that is asked for; the same request has the same fingerprint, however it was spelt."""
-        metadata = orjson.dumps(self.metadata)
-        model = self.simulate.delay_model
-        asked: list[object] = [self.video_length, self.metadata, self.simulate.duration, self.simulate.outcome]
-        asked += [] if model is None else [model]
+        simulate = self.simulate
         return Draft(
             owner=owner,
             created_at=created_at,
             video_length=self.video_length,
-            metadata=metadata.decode(),
-            duration=self.simulate.duration,
-            outcome=Status(self.simulate.outcome) if self.simulate.outcome else None,
-            delay_model=model,
+            metadata=orjson.dumps(self.metadata).decode(),
+            duration=simulate.duration,
+            outcome=Status(simulate.outcome) if simulate.outcome else None,
+            delay_model=simulate.delay_model,
             number=number,
             key=key,
-            fingerprint=None
-            if key is None
-            else hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest(),
+            fingerprint=None if key is None else self._fingerprint(),
         )
+
+    def _fingerprint(self) -> bytes:
+        simulate = self.simulate
+        asked: list[object] = [self.video_length, self.metadata, simulate.duration, simulate.outcome]
+        asked += [] if simulate.delay_model is None else [simulate.delay_model]
+        return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 class JobQuery(_Strict):
