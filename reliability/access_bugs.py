@@ -22,6 +22,7 @@ CONNECTIONS = ("test_connections.py",)
 COMMAND = ("test_cli.py",)
 WHOLE = ("test_cycle.py",)
 GUARD = ("test_guard.py",)
+SENT = ("test_outbox.py",)
 HELD = ("test_waiting.py", "test_status.py")
 SERVER = partial(Bug, part="server")
 
@@ -48,6 +49,12 @@ ACCESS_BUGS = (
     SERVER("some go on before all are told", "waiting.py", "self._registry.turns.take(self._client.rouse)", "self._client.rouse()", HELD),
     SERVER("who cannot be told at once is forgotten", "waiting.py", "            else:\n                self._client.rouse()", "            else:\n                pass", HELD),
     SERVER("nobody knows how late who was told", "status.py", "        self._note(job)\n", "", HELD),
+    SERVER("what waits for others is never sent", "outbox.py", "if self._waiting and not self._expected:", "if False:", SENT),
+    SERVER("each answer is sent by itself", "outbox.py", "if self._expected > 1:", "if False:", SENT),
+    SERVER("one closed connection keeps others from their answers", "outbox.py", "            if not transport.is_closing():\n                transport.write(data)", "            if transport.is_closing():\n                return\n            transport.write(data)", SENT),
+    SERVER("an answer is lost when the server stops", "guarded_protocol.py", "        self._outbox.send()\n        super().shutdown()", "        super().shutdown()", SENT),
+    SERVER("an answer is lost when its connection is closed", "guarded_protocol.py", "        self._outbox.send()\n        self.transport.close()", "        self.transport.close()", SENT),
+    SERVER("who goes on is expected for ever", "turns.py", "            loop.call_soon(outbox.over, number)\n", "", SENT),
     SERVER("a request keeps itself in memory", "access.py", "scope.pop(WHOLE, None)", "pass", HELD),
     SERVER("a body that nobody wants stops the reading", "cycle.py", "            self.body.clear()\n            self.flow.resume_reading()\n", "", WHOLE),
     SERVER("strangers push users out", "connections.py", "quiet = [one for one in quiet if not one.is_known] or quiet", "pass", CONNECTIONS),
@@ -55,7 +62,7 @@ ACCESS_BUGS = (
     SERVER("layers of others are sent whole answers", "cycle.py", "return found.send_whole if isinstance(found, Cycle) else None", 'return getattr(send, "__self__", None) and found.send_whole', WHOLE),
     SERVER("a whole answer never closes its connection", "cycle.py", "if not self.keep_alive or self.access_log", "if self.access_log", WHOLE),
     SERVER("whole answers have no length", "cycle.py", "(*self.default_headers, *headers, *_length(status, body))", "(*self.default_headers, *headers)", WHOLE),
-    SERVER("what is new each time is remembered", "cycle.py", "if name != _EACH_TIME_NEW:", "if True:", WHOLE),
+    SERVER("what is new each time is remembered", "cycle.py", "if name in _EACH_TIME_NEW:", "if False:", WHOLE),
     SERVER("a client that does not read fills the memory", "cycle.py", "if self.response_started or self.disconnected or self.flow.write_paused:", "if self.response_started or self.disconnected:", WHOLE),
     # P12: jobs of another user
     SERVER("answers are remembered for all users", "recent.py", "return self._answers.get((owner, about))", "return next((kept for (_, what), kept in self._answers.items() if what == about), None)", OWNERSHIP),

@@ -88,7 +88,7 @@ SERVER = Part(
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("listening",),
         ("cycle",),
-        ("htpasswd", "joined", "lean", "problems"),
+        ("htpasswd", "joined", "keepalive", "lean", "outbox", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),
         ("simulator.incidents",),
         ("simulator.rule_text", "simulator.rules", "simulator.faults", "simulator.fields"),
@@ -120,7 +120,20 @@ PARTS = (CLIENT, SERVER)
 WHAT_THE_RIM_MAY_KNOW = ("__init__", "delays", "stages", "simulator.incidents", "simulator.fields")
 RIM = (
     *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "guard", "guarded_protocol"),
-    *("cycle", "htpasswd", "joined", "lean", "limits", "logins", "log_lines", "logs", "problems", "rotation"),
+    *(
+        "cycle",
+        "htpasswd",
+        "joined",
+        "keepalive",
+        "lean",
+        "outbox",
+        "limits",
+        "logins",
+        "log_lines",
+        "logs",
+        "problems",
+        "rotation",
+    ),
     *("settings", "variables"),
 )
 SHUNNED_BY_PURE = (

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application, ASGISendEvent, HTTPScope
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+    from translation_server.outbox import Outbox
+
 Header = tuple[bytes, bytes]
 
 WHOLE: Final = "translation.whole"
@@ -91,6 +93,7 @@ class Cycle(RequestResponseCycle):
 
     Args:
         protocol: The connection, which has received the request's head.
+        outbox: By which it sends whole answers.
     """
 
     # As uvicorn's own begins; what does not change is not kept for each of ten thousand held requests.
@@ -102,7 +105,7 @@ class Cycle(RequestResponseCycle):
     expected_content_length = 0
     is_resting = False
 
-    def __init__(self, protocol: HttpToolsProtocol) -> None:
+    def __init__(self, protocol: HttpToolsProtocol, outbox: Outbox) -> None:
         self.scope = _scope(protocol)
         self.transport = protocol.transport
         self.flow = protocol.flow
@@ -114,6 +117,7 @@ class Cycle(RequestResponseCycle):
         self.on_response = protocol.on_response_complete
         self.keep_alive = self.scope["http_version"] != "1.0" and protocol.parser.should_keep_alive()
         self.waiting_for_100_continue = protocol.expect_100_continue
+        self._outbox = outbox
         self.body = bytearray()
         self._tasks = protocol.tasks
         self._task: asyncio.Task[None] | None = None
@@ -175,7 +179,7 @@ class Cycle(RequestResponseCycle):
         pieces += (b"\r\n", body)
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        self.transport.write(b"".join(pieces))
+        self._outbox.write(self.transport, b"".join(pieces))
         if not self.is_resting:
             self.message_event.set()
         self.on_response()
@@ -198,19 +202,20 @@ def _length(status: int, body: bytes) -> tuple[Header, ...]:
 
 _LINES: Final[dict[Header, bytes]] = {}  # of headers that were checked
 _MOST_LINES: Final = 1000
-_EACH_TIME_NEW: Final = b"x-request-id"
+_EACH_TIME_NEW: Final = frozenset({b"x-request-id", b"location"})
 
 
 def _line(header: Header) -> bytes:
     """One line of the head, with the checks of uvicorn's: nothing in a header may end it."""
     name, value = header
-    if HEADER_RE.search(name):
-        raise RuntimeError("Invalid HTTP header name.")
     if HEADER_VALUE_RE.search(value):
         raise RuntimeError("Invalid HTTP header value.")
+    if name in _EACH_TIME_NEW:
+        return b"%s: %s\r\n" % header
+    if HEADER_RE.search(name):
+        raise RuntimeError("Invalid HTTP header name.")
     line = b"%s: %s\r\n" % (name.lower(), value)
-    if name != _EACH_TIME_NEW:
-        if len(_LINES) >= _MOST_LINES:
-            _LINES.clear()
-        _LINES[header] = line
+    if len(_LINES) >= _MOST_LINES:
+        _LINES.clear()
+    _LINES[header] = line
     return line

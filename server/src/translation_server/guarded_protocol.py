@@ -8,8 +8,6 @@ run out. So its protocol is replaced by one that closes what is slow, endless or
 from __future__ import annotations
 
 import logging
-import socket
-from contextlib import suppress
 from contextvars import Context
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -19,7 +17,9 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavai
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from translation_server.cycle import Cycle
+from translation_server.keepalive import set_keepalive
 from translation_server.lean import LeanFlow, LeanQueue
+from translation_server.outbox import outbox_of
 from translation_server.problems import respond
 
 if TYPE_CHECKING:
@@ -35,18 +35,6 @@ _LOGGER: Final = logging.getLogger(__name__)
 _LARGEST_HEAD: Final = 65_536  # bytes of a request line and headers
 _MOST_HEADERS: Final = 100
 _MOST_PIPELINED: Final = 100  # requests that wait on one connection for their turn
-# Detects within half a minute that a client's machine is gone, where the kernel takes a quarter of an hour or for ever.
-_SOCKET_OPTIONS: Final = tuple(
-    (level, getattr(socket, name), value)
-    for level, name, value in (
-        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
-        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 15),
-        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
-        (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
-        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 30_000),
-    )
-    if hasattr(socket, name)
-)
 
 
 class _RefusedError(Exception):
@@ -61,6 +49,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.ws_protocol_class = None
         self.pipeline = LeanQueue()  # type: ignore[assignment]  # as much of a deque as it needs
         self._common = common
+        self._outbox = outbox_of(self.loop)
         self._is_receiving = False  # in the middle of a request
         self._has_head = False  # of the request in the middle of which it is
         self._is_watched = False
@@ -91,7 +80,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._common.enter(self, self.connections):  # type: ignore[arg-type]
             self.refuse(503, "The server has too many connections.", {"Retry-After": "1"})
             return
-        _set_options(transport)
+        set_keepalive(transport)
         self._watch(on=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,9 +123,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._stop(400, f"No more than {_MOST_PIPELINED} requests may wait on one connection.")
         app = service_unavailable if self._has_too_many() else self.app
         is_first = not self.is_answering
-        self.cycle = Cycle(self)
+        self.cycle = Cycle(self, self._outbox)
         if is_first:
             self._start_asgi_task(self.cycle, app)
+            self._outbox.expect()  # the task's first steps, and those of all requests that came at the same time
+            self.loop.call_soon(self._outbox.over)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, app))
@@ -181,15 +172,21 @@ class GuardedProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._common.stalled.discard(self)
 
+    def shutdown(self) -> None:
+        """Called by the server when it stops."""
+        self._outbox.send()
+        super().shutdown()
+
     def close(self) -> None:
         """See `Connection`."""
+        self._outbox.send()
         self.transport.close()
 
     def give_up(self) -> None:
         """See `Connection`."""
         if self._is_receiving:
             self.refuse(408, "The request did not arrive in time.")
-        self.transport.close()
+        self.close()
 
     def abort(self) -> None:
         """See `Connection`."""
@@ -199,6 +196,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Close the connection; say why, if nothing else was said to this request or is being said to another."""
         if self.transport.is_closing():
             return
+        self._outbox.send()
         _LOGGER.info("- - %d client=%s: %s", status, self.client[0] if self.client else "-", detail)
         if self._can_be_told():
             answer = respond(status, detail, headers={"Connection": "close", **(more or {})})
@@ -239,11 +237,3 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-
-def _set_options(transport: asyncio.Transport) -> None:
-    found = transport.get_extra_info("socket")
-    if found is not None and found.family in {socket.AF_INET, socket.AF_INET6}:
-        with suppress(OSError):
-            for option in _SOCKET_OPTIONS:
-                found.setsockopt(*option)

@@ -7,6 +7,8 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from translation_server.outbox import outbox_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -30,12 +32,19 @@ class Turns:
         self.take(partial(_resolve, future, outcome))
 
     def _round(self) -> None:
+        loop = asyncio.get_running_loop()
+        number = min(_AT_A_TIME, len(self._waiting))
+        outbox = outbox_of(loop)
+        outbox.expect(number)
+        loop.call_soon(outbox.expect, number)  # who goes on by what is called here does so in the next round
         try:
-            for _ in range(min(_AT_A_TIME, len(self._waiting))):
+            for _ in range(number):
                 self._waiting.popleft()()
         finally:  # one call that fails is not to keep the others from their turn
+            outbox.over(number)
+            loop.call_soon(outbox.over, number)
             if self._waiting:
-                asyncio.get_running_loop().call_soon(self._round)
+                loop.call_soon(self._round)
 
 
 def _resolve(future: asyncio.Future[Any], outcome: object) -> None:
