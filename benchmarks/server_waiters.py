@@ -9,19 +9,21 @@ import asyncio
 import gc
 import resource
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
 _AT_A_TIME = 200  # connections made together
 _PATIENCE = 60.0
 _PAUSE = 0.005  # seconds between two requests of somebody else
 _QUIET = 0.5  # seconds in which the server does next to nothing show that all that came before is being held
-_NEXT_TO_NOTHING = 0.2  # of its time, for the requests of somebody else
+_NEXT_TO_NOTHING = 0.1  # of its time
+_HELD_FOR = 1.0  # seconds in which somebody else asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +78,17 @@ async def hold(port: int, pid: int, number: int, asked: Asked) -> Held:
     """Let so many wait at a server on this port, whose process this is; raises ``RuntimeError`` if not all are told."""
     before = _memory(pid)
     took: list[float] = []
-    looking = asyncio.create_task(_look(port, asked.look, took))
     holders = [_Holder(asked.wait) for _ in range(number)]
     try:
-        for first in range(0, number, _AT_A_TIME):
-            await _connect(port, holders[first : first + _AT_A_TIME])
+        async with _looking(port, asked.look, took):
+            for first in range(0, number, _AT_A_TIME):
+                await _connect(port, holders[first : first + _AT_A_TIME])
         await _until_quiet(pid)
         memory = (_memory(pid) - before) / number
+        async with _looking(port, asked.look, took):
+            await asyncio.sleep(_HELD_FOR)
         told = await _end(port, asked.end, holders)
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
         for holder in holders:
             if holder.transport is not None:
                 holder.transport.abort()
@@ -106,6 +108,17 @@ async def _connect(port: int, holders: Sequence[_Holder]) -> None:
     supply = iter(holders)
     loop = asyncio.get_running_loop()
     await asyncio.gather(*(loop.create_connection(supply.__next__, "127.0.0.1", port) for _ in holders))
+
+
+@asynccontextmanager
+async def _looking(port: int, request: bytes, took: list[float]) -> AsyncIterator[None]:
+    """Let somebody else ask meanwhile."""
+    looking = asyncio.create_task(_look(port, request, took))
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 async def _look(port: int, request: bytes, took: list[float]) -> None:
