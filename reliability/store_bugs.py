@@ -71,7 +71,7 @@ STORE_BUGS = (
     # SQLite
     SERVER("a failed transaction is left open", "stores/group_commit.py", "        transaction.finish()\n    except BaseException:\n        _roll_back(connection)\n", "        transaction.finish()\n    except BaseException:\n", COMMITS),
     SERVER("a failed commit is left open", "stores/group_commit.py", '        connection.execute("COMMIT")\n    except BaseException:\n        _roll_back(connection)\n', '        connection.execute("COMMIT")\n    except BaseException:\n', COMMITS),
-    SERVER("one commit a write", "stores/group_commit.py", "_LARGEST_BATCH = 250", "_LARGEST_BATCH = 1", COMMITS),
+    SERVER("one commit a write", "stores/group_commit.py", "_LARGEST_BATCH = 128", "_LARGEST_BATCH = 1", COMMITS),
     SERVER("starts are acknowledged before they are committed", "stores/group_commit.py", "            self._hand_over(tasks, partial(_commit, made, begun, self._on_commit))", "            self._tell(tasks, made)\n            self._hand_over(tasks, partial(_commit, made, begun, self._on_commit))", COMMITS),
     SERVER("the event loop waits for other processes", "stores/group_commit.py", "        _wait_for_others(connection, 0.0)\n        self._jobs", "        self._jobs", COMMITS),
     SERVER("a lock of others is a failure", "stores/group_commit.py", "    _wait_for_others(connection, sqlite_file.BUSY_TIMEOUT)\n", "", COMMITS),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from translation_server.stores.contract import OnCommit
 
 _LOGGER = logging.getLogger(__name__)
-_LARGEST_BATCH = 250  # writes; of short ones the event loop is kept for some milliseconds
+_LARGEST_BATCH = 128  # writes; larger ones no longer fit into the caches of a processor, and keep the event loop longer
 _BEGIN = "BEGIN IMMEDIATE"
 _T = TypeVar("_T")
 _Job = Callable[[sqlite3.Connection], list[Any]]
