@@ -1,4 +1,4 @@
-"""A server looks for garbage less often; a program that embeds one is left as it is."""
+"""A server looks for garbage less often and lets its threads take turns; a program that embeds one is left as it is."""
 
 import json
 import os
@@ -6,17 +6,18 @@ import subprocess
 import sys
 
 PROGRAM = """
-import gc, json
-before = gc.get_threshold(), gc.get_freeze_count()
+import gc, json, sys
+look = lambda: (gc.get_threshold(), gc.get_freeze_count(), sys.getswitchinterval())
+before = look()
 import translation_server.app, translation_server.pauses
-imported = gc.get_threshold(), gc.get_freeze_count()
+imported = look()
 translation_server.pauses.shorten()
 gc.collect()
-print(json.dumps([before, imported, (gc.get_threshold(), gc.get_freeze_count()), gc.isenabled()]))
+print(json.dumps([before, imported, look(), gc.isenabled()]))
 """
 
 
-def test_only_a_server_of_its_own_changes_the_collection():
+def test_only_a_server_of_its_own_changes_its_process():
     """Importing changes nothing; ``shorten`` sets what is there aside, looks less often, and still looks."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", PROGRAM]
@@ -25,4 +26,5 @@ def test_only_a_server_of_its_own_changes_the_collection():
     assert imported == before
     assert shortened[0][0] > before[0][0]
     assert shortened[1] > 10_000
+    assert 0 < shortened[2] < before[2]
     assert enabled
