@@ -1,6 +1,7 @@
-"""Lets the kernel find out within half a minute that a client's machine is gone; by itself it takes ten times that.
+"""Lets the kernel find out within half a minute that a client's machine is gone.
 
-It is asked to look after 15 seconds of silence (TCP keep-alive), and not to wait longer for what was sent to arrive.
+By itself it takes a quarter of an hour, or for ever if nothing is being sent. So it is asked to look after 15 seconds
+of silence (TCP keep-alive), and not to wait longer for what was sent to arrive.
 """
 
 from __future__ import annotations

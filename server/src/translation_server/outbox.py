@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Outbox:
     """What is to be sent by one event loop.
 
-    ``expect`` and ``over`` are called in the same round of the loop: between them nothing is received.
+    From ``expect`` to ``over`` it takes one round of the loop at most, so that nothing waits for longer.
     """
 
     __slots__ = ("_expected", "_waiting")

@@ -47,7 +47,7 @@ async def show(request: Request, job_id: _JobId) -> ASGIApp:
     wish = _wish(request)
     snapshot = await _service(request).find(user, job_id)
     if recent is None or not snapshot.job.final:
-        return _telling(request, snapshot, wish)
+        return _now_or_held(request, snapshot, wish)
     answer = status_answer(_service(request), snapshot, wish)
     recent.keep(user, job_id, answer)
     return answer
@@ -76,7 +76,7 @@ async def start(request: Request) -> Answer:
 async def show_latest(request: Request) -> ASGIApp:
     """Tell the status of the job that was started last."""
     wish = _wish(request)
-    return _telling(request, await _service(request).latest(_user(request)), wish)
+    return _now_or_held(request, await _service(request).latest(_user(request)), wish)
 
 
 @jobs.get("/jobs", **openapi.LIST)
@@ -188,7 +188,7 @@ def _wish(request: Request) -> Wish:
     return Wish(seconds, _values(request, b"if-none-match"))
 
 
-def _telling(request: Request, snapshot: Snapshot, wish: Wish) -> ASGIApp:
+def _now_or_held(request: Request, snapshot: Snapshot, wish: Wish) -> ASGIApp:
     """The answer about one job, after holding the request if that was asked for."""
     if wish.seconds and snapshot.status is Status.PENDING:
         return HeldAnswer(_service(request), _user(request), snapshot.job.job_id, wish)
