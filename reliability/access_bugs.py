@@ -65,8 +65,8 @@ ACCESS_BUGS = (
     SERVER("what is new each time is remembered", "cycle.py", "if name in _EACH_TIME_NEW:", "if False:", WHOLE),
     SERVER("a client that does not read fills the memory", "cycle.py", "if self.response_started or self.disconnected or self.flow.write_paused:", "if self.response_started or self.disconnected:", WHOLE),
     # P12: jobs of another user
-    SERVER("answers are remembered for all users", "recent.py", "return self._answers.get((owner, about))", "return next((kept for (_, what), kept in self._answers.items() if what == about), None)", OWNERSHIP),
-    SERVER("others' ids are told apart", "stores/sqlite.py", "WHERE job_id = ? AND owner = ?", "WHERE job_id = ? AND ? <> ''", OWNERSHIP),
+    SERVER("answers are remembered for all users", "stores/sqlite_reading.py", "self._records.get((owner, job_id))", "next((kept for (_, what), kept in self._records.items() if what == job_id), None)", OWNERSHIP),
+    SERVER("others' ids are told apart", "stores/sqlite_writes.py", "WHERE job_id = ? AND owner = ?", "WHERE job_id = ? AND ? <> ''", OWNERSHIP),
     SERVER("others' jobs are in the list", "stores/sqlite.py", "WHERE owner = :owner AND seq < :before ORDER BY seq DESC LIMIT :limit", "WHERE :owner <> '' AND seq < :before ORDER BY seq DESC LIMIT :limit", OWNERSHIP),
     SERVER("others' ends are streamed", "stores/sqlite.py", "WHERE owner = ? AND ending > ? ORDER BY ending LIMIT ?", "WHERE owner <> ? AND ending > ? ORDER BY ending LIMIT ?", OWNERSHIP),
     SERVER("others' keys are known", "stores/sqlite_writes.py", "WHERE owner = ? AND idempotency_key = ?", "WHERE ? <> '' AND idempotency_key = ?", OWNERSHIP),

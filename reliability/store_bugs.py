@@ -16,6 +16,7 @@ GATHERING = ("test_postgres_gathering.py",)
 MACHINES = ("tests/test_many_machines.py",)
 COMMITS = ("test_group_commit.py",)
 FILES = ("test_database_file.py",)
+READING = ("test_sqlite_reading.py",)
 SERVER = partial(Bug, part="server")
 SQL = "stores/postgres_sql.py"
 WRITES = "stores/postgres_writes.py"
@@ -79,6 +80,13 @@ STORE_BUGS = (
     SERVER("two batches use one connection", "stores/group_commit.py", "while self._asked and not self._is_busy:", "while self._asked:", COMMITS),
     SERVER("a key of the same transaction is overlooked, SQLite", "stores/sqlite_writes.py", "if (draft.owner, draft.key) in self._new_keys:", "if False:", COMMITS),
     SERVER("a new job is not found in its transaction, SQLite", "stores/sqlite_writes.py", "        self._insert_new()\n        due =", "        due =", COMMITS),
+    SERVER("what others wrote is not read", "stores/sqlite_reading.py", "if version != self._version:", "if not self._records:", READING),
+    SERVER("nobody looks again whether others wrote", "stores/sqlite_reading.py", "            self._look()\n", "            self._look() if self._version < 0 else None\n", READING),
+    SERVER("a round never ends", "stores/sqlite_reading.py", "        self._is_certain = False\n\n    def _find", "        pass\n\n    def _find", READING),
+    SERVER("a record is read each time", "stores/sqlite_reading.py", "self._records[owner, job_id] = job", "pass", READING),
+    SERVER("records fill the memory", "stores/sqlite_reading.py", "len(self._records) < _MOST_KEPT and ", "", READING),
+    SERVER("large records are kept", "stores/sqlite_reading.py", " and len(job.metadata) <= _LONGEST_KEPT", "", READING),
+    SERVER("a store in memory overlooks its own writes", "stores/sqlite.py", "keeps=self._shared", "keeps=True", CONTRACT),
     SERVER("a foreign file is written to", "stores/sqlite_file.py", 'int.from_bytes(header[68:72], "big") != APPLICATION_ID', "False", FILES),
     SERVER("a file of a newer version is used", "stores/sqlite_file.py", "if version > VERSION", "if False", FILES),
     SERVER("the file is for everybody", "stores/sqlite_file.py", "os.O_CREAT, 0o600", "os.O_CREAT, 0o644", FILES),

@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from translation_server.app import create_app
 from translation_server.clock import SystemClock
 from translation_server.settings import Settings
 from translation_server.simulator.clocks import ScaledClock, SteppedClock
@@ -37,15 +36,6 @@ def test_rates_are_counted_by_a_clock_that_testers_move():
     clock = SteppedClock()
     assert steady_of(clock) == clock.now
     assert steady_of(SystemClock()) is time.monotonic
-
-
-@pytest.mark.parametrize(("clock", "remembered"), [(SystemClock(), "answer"), (SteppedClock(), None)])
-def test_nothing_is_told_from_memory_while_time_may_stand_still(clock, remembered):
-    """What is kept for a moment would be kept for good; else it saves the store a look."""
-    recent = create_app(settings(database_url="sqlite:///:memory:"), clock=clock).state.recent
-    assert recent.get("admin", "id") is None
-    recent.keep("admin", "id", "answer")
-    assert recent.get("admin", "id") == remembered
 
 
 def test_a_server_is_a_simulator_only_if_it_is_asked_to_be():

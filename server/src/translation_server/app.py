@@ -27,13 +27,11 @@ from translation_server.guard import Guard
 from translation_server.limits import RateLimit, limit_headers
 from translation_server.metrics import Metrics
 from translation_server.problems import ProblemError
-from translation_server.recent import Recent
 from translation_server.retention import forget_regularly
 from translation_server.service import Service
 from translation_server.settings import Settings, SettingsError
 from translation_server.shutdown import on_stop_signal
 from translation_server.simulation import Simulation, model_of
-from translation_server.simulator.clocks import MovableClock
 from translation_server.simulator.configured import clock_of, for_one_process, simulator_of, steady_of
 from translation_server.simulator.control import control
 from translation_server.simulator.layers import around, innermost
@@ -100,7 +98,6 @@ def create_app(
     app.state = Parts()
     app.state.settings = settings
     app.state.metrics = metrics
-    app.state.recent = Recent(0) if isinstance(clock, MovableClock) else Recent()  # nobody remembers while time stands
     app.state.simulator = simulator
     has_control = simulator is not None and settings.control_api == "on"
     parts = [routes.jobs, routes.health, *([control, reports] if has_control else [])]

@@ -1,7 +1,6 @@
 """What was found out is told again for a second, without asking the store.
 
-So it must be what nothing changes, such as a job that has ended: when that is deleted, it is noticed a second later. Or
-whoever changes it drops it.
+So it must be what nothing changes, such as which jobs ended after a certain one; or whoever changes it drops it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 _KEPT: Final = 1.0  # seconds
-_MOST: Final = 1000  # answers about a job; each has up to the largest body of a request
 
 _T = TypeVar("_T")
 
@@ -29,7 +27,7 @@ class Recent(Generic[_T]):
 
     __slots__ = ("_answers", "_dropped_at", "_most", "_steady")
 
-    def __init__(self, most: int = _MOST, *, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, *, steady: Callable[[], float] = time.monotonic) -> None:
         self._most = most
         self._steady = steady
         self._answers: dict[tuple[str, Hashable], _T] = {}

@@ -15,8 +15,6 @@ from translation_server.simulation import seen_at
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from translation_server.simulation import Seen
-
 
 class Told(NamedTuple):
     """What is told of one job at one moment.
@@ -46,7 +44,14 @@ def tell(job: Job, now: float, speed: float = 1.0, *, at_once: bool = False) -> 
     hint = seen.poll_after
     if hint is not None:
         hint = 0.0 if at_once else math.ceil(hint / speed * 1000) / 1000
-    return Told(orjson.dumps(_document(job, seen, hint)), hint, f'W/"{job.job_id}.{seen.status}"')
+    frame = _frame(job, seen.status)
+    changing = {
+        "elapsed_time": round(seen.elapsed, 3),
+        "progress": round(seen.progress, 3),
+        **seen.stage,
+        "poll_after": hint,
+    }
+    return Told(frame.before + orjson.dumps(changing)[1:-1] + frame.after, hint, frame.etag)
 
 
 def job_json(job: Job, now: float, speed: float = 1.0) -> bytes:
@@ -81,18 +86,25 @@ def _final_json(job: Job) -> bytes:
     return tell(job, job.ends_at).body
 
 
-def _document(job: Job, seen: Seen, hint: float | None) -> dict[str, object]:
-    is_pending = seen.status is Status.PENDING
-    return {
+class _Frame(NamedTuple):
+    """What is told of a job for as long as its status stays the same, around what changes by the millisecond."""
+
+    before: bytes
+    after: bytes
+    etag: str
+
+
+@lru_cache(maxsize=1000)
+def _frame(job: Job, status: Status) -> _Frame:
+    before = {
         "job_id": job.job_id,
-        "status": seen.status,
+        "status": status,
         "created_at": timestamp(job.created_at),
-        "ended_at": None if is_pending else timestamp(job.ends_at),
-        "elapsed_time": round(seen.elapsed, 3),
-        "progress": round(seen.progress, 3),
-        **seen.stage,
-        "poll_after": hint,
+        "ended_at": None if status is Status.PENDING else timestamp(job.ends_at),
+    }
+    after = {
         "video_length": job.video_length,
         "metadata": orjson.Fragment(job.metadata),
-        "error": {"code": job.error_code, "message": job.error_message} if seen.status is Status.ERROR else None,
+        "error": {"code": job.error_code, "message": job.error_message} if status is Status.ERROR else None,
     }
+    return _Frame(orjson.dumps(before)[:-1] + b",", b"," + orjson.dumps(after)[1:], f'W/"{job.job_id}.{status}"')

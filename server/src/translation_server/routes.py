@@ -17,13 +17,12 @@ from translation_server.metrics import CONTENT_TYPE, HELD, State
 from translation_server.problems import ProblemError
 from translation_server.schemas import MOST_JOB_IDS, JobQuery, NewJob, validate
 from translation_server.simulator.exchanges import SCOPE_KEY
-from translation_server.status import HeldAnswer, Wish, retry_after, status_answer
+from translation_server.status import NO_WISH, HeldAnswer, Wish, retry_after, status_answer
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from translation_server.metrics import Metrics
-    from translation_server.recent import Recent
     from translation_server.service import Service, Snapshot
     from translation_server.settings import Settings
 
@@ -40,17 +39,8 @@ health = APIRouter(route_class=DirectRoute, tags=["health"])
 @jobs.get("/jobs/{job_id}", **openapi.STATUS)
 async def show(request: Request, job_id: _JobId) -> ASGIApp:
     """Tell a job's status, now or once it has ended."""
-    user = _user(request)
-    recent = cast("Recent[Answer]", request.scope["app"].state.recent) if _is_plain(request) else None
-    if recent is not None and (answer := recent.get(user, job_id)):
-        return answer
     wish = _wish(request)
-    snapshot = await _service(request).find(user, job_id)
-    if recent is None or not snapshot.job.final:
-        return _now_or_held(request, snapshot, wish)
-    answer = status_answer(_service(request), snapshot, wish)
-    recent.keep(user, job_id, answer)
-    return answer
+    return _now_or_held(request, await _service(request).find(_user(request), job_id), wish)
 
 
 @jobs.post("/start", **openapi.START)
@@ -182,6 +172,8 @@ def _is_plain(request: Request) -> bool:
 
 
 def _wish(request: Request) -> Wish:
+    if _is_plain(request):
+        return NO_WISH
     query = parameters.read_query(request.scope["query_string"], once=("wait",))
     seconds = parameters.wait(parameters.one(query, "wait"), _values(request, b"prefer"))
     seconds = None if seconds is None else min(seconds, _settings(request).max_wait)

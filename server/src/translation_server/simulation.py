@@ -112,8 +112,8 @@ class Seen(NamedTuple):
 def seen_at(job: Job, now: float) -> Seen:
     """What is to be seen of a job at a moment."""
     status, elapsed, model = job.status_at(now), job.elapsed_at(now), parse_model(job.delay_model)
-    is_completed = status is Status.COMPLETED
+    is_completed = status == "completed"  # as text, which takes a fraction of a look into the enum
     progress = 1.0 if is_completed else model.progress(elapsed)
     stage = {"stage": None if is_completed else model.stage(elapsed)} if isinstance(model, Staged) else _NO_STAGE
-    poll_after = model.poll_after(elapsed) if status is Status.PENDING else None
+    poll_after = model.poll_after(elapsed) if status == "pending" else None
     return Seen(status, elapsed, progress, poll_after, stage)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.requests import ClientDisconnect
 
@@ -32,6 +32,9 @@ class Wish(NamedTuple):
 
     seconds: float | None
     known: Sequence[str]
+
+
+NO_WISH: Final = Wish(None, ())
 
 
 def status_answer(service: Service, snapshot: Snapshot, wish: Wish, *, held: bool = False) -> Answer:

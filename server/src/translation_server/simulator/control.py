@@ -117,7 +117,6 @@ async def reset(request: Request) -> Answer:
     if body.get("jobs"):
         owners = {request.scope["user"], *(job.owner for job in simulator.exchanges.jobs().values())}
         deleted = await delete_all_jobs(_service(request), owners)
-        request.app.state.recent.drop()
     simulator.reset()
     return _json({"jobs_deleted": deleted})
 

@@ -7,17 +7,18 @@ mode they neither wait for writes nor hold them up. Writes are gathered, see ``g
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from translation_server.jobs import Draft, Job, Status
 from translation_server.stores import sqlite_file
 from translation_server.stores.contract import Accepted, Cancelled, Change, KeyTaken, StoreUnavailableError, TooMany
 from translation_server.stores.group_commit import Commits, DirectCommit, GroupCommit
+from translation_server.stores.sqlite_reading import Reading
 from translation_server.stores.sqlite_writes import COLUMNS, Transaction, to_job
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from translation_server.stores.contract import OnCommit
@@ -28,7 +29,6 @@ MEMORY = ":memory:"
 _LOOK_INTERVAL = 0.25  # seconds between two looks for what other processes wrote
 _LAST = 2**63 - 1
 _JOBS = f"SELECT {COLUMNS} FROM jobs"  # noqa: S608 - a constant
-_BY_ID = f"{_JOBS} WHERE job_id = ? AND owner = ?"
 _PAGE = f"{_JOBS} WHERE owner = :owner AND seq < :before ORDER BY seq DESC LIMIT :limit"
 _PENDING_PAGE = (
     f"{_JOBS} INDEXED BY jobs_by_ending WHERE owner = :owner AND ending IS NULL AND ends_at > :now AND seq < :before "
@@ -77,15 +77,17 @@ class SqliteStore:
     def __init__(self, path: str, on_commit: OnCommit = lambda *_: None) -> None:
         self._shared = path != MEMORY
         self._commits: Commits
+        self._writing = sqlite_file.connect(path)
         if self._shared:
-            self._reading, self._writing = sqlite_file.connect(path), sqlite_file.connect(path)
-            self._reading.execute("PRAGMA query_only = ON")
+            reading = sqlite_file.connect(path)
+            reading.execute("PRAGMA query_only = ON")
             self._commits = GroupCommit(self._writing, on_commit)
         else:
-            self._reading = self._writing = sqlite_file.connect(path)
+            reading = self._writing
             sqlite_file.create_schema(self._writing)
             self._commits = DirectCommit(self._writing, on_commit)
-        self.identity = str(self._value("SELECT identity FROM store"))
+        self._reading = Reading(reading, keeps=self._shared)
+        self.identity = str(self._reading.value("SELECT identity FROM store"))
 
     async def insert(
         self, draft: Draft, make: Callable[[Draft, int], Job], limit: int
@@ -95,11 +97,11 @@ class SqliteStore:
 
     async def get_many(self, owner: str, job_ids: Sequence[str]) -> dict[str, Job]:
         """See ``JobStore``."""
-        return {row[1]: to_job(row) for job_id in job_ids for row in self._read(_BY_ID, (job_id, owner))}
+        return {job_id: job for job_id in job_ids if (job := self._reading.job(owner, job_id))}
 
     async def latest(self, owner: str) -> Job | None:
         """See ``JobStore``."""
-        rows = self._read(_PAGE, {"owner": owner, "before": _LAST, "limit": 1})
+        rows = self._reading.rows(_PAGE, {"owner": owner, "before": _LAST, "limit": 1})
         return to_job(rows[0]) if rows else None
 
     async def page(self, owner: str, status: Status | None, now: float, before: int | None, limit: int) -> list[Job]:
@@ -107,7 +109,7 @@ class SqliteStore:
         sql = {None: _PAGE, Status.PENDING: _PENDING_PAGE}.get(status, _ENDED_PAGE)
         before = _LAST if before is None else before
         values = {"owner": owner, "status": status, "now": now, "before": before, "limit": limit}
-        return [to_job(row) for row in self._read(sql, values)]
+        return [to_job(row) for row in self._reading.rows(sql, values)]
 
     async def settle(self, owner: str, now: float) -> Sequence[str]:
         """See ``JobStore``."""
@@ -119,25 +121,29 @@ class SqliteStore:
 
     async def next_end(self, owner: str) -> float | None:
         """See ``JobStore``."""
-        moment = self._value(_NEXT_END, (owner,))
+        moment = self._reading.value(_NEXT_END, (owner,))
         return None if moment is None else float(moment)
 
     async def ended_after(self, owner: str, position: int, limit: int) -> list[Job]:
         """See ``JobStore``."""
-        return [to_job(row) for row in self._read(_ENDED_AFTER, (owner, position, limit))]
+        return [to_job(row) for row in self._reading.rows(_ENDED_AFTER, (owner, position, limit))]
 
     async def position(self, owner: str, since: float | None = None) -> int:
         """See ``JobStore``."""
-        found = self._value(_POSITION, (owner,)) if since is None else self._value(_POSITION_BEFORE, (owner, since))
+        found = (
+            self._reading.value(_POSITION, (owner,))
+            if since is None
+            else self._reading.value(_POSITION_BEFORE, (owner, since))
+        )
         return int(found or 0)
 
     async def owners_due(self, now: float) -> Sequence[str]:
         """See ``JobStore``."""
-        return [owner for (owner,) in self._read(_OWNERS_DUE, (now,))]
+        return [owner for (owner,) in self._reading.rows(_OWNERS_DUE, (now,))]
 
     async def counts(self) -> Mapping[Status, int]:
         """See ``JobStore``."""
-        return dict(zip((Status.PENDING, Status.COMPLETED, Status.ERROR), self._read(_COUNTS)[0], strict=True))
+        return dict(zip((Status.PENDING, Status.COMPLETED, Status.ERROR), self._reading.rows(_COUNTS)[0], strict=True))
 
     async def forget(self, before: float, limit: int) -> int:
         """See ``JobStore``."""
@@ -161,7 +167,7 @@ class SqliteStore:
 
     async def ping(self) -> None:
         """See ``JobStore``."""
-        self._value("SELECT seq FROM jobs LIMIT 1")
+        self._reading.value("SELECT seq FROM jobs LIMIT 1")
         await self._commits.write(Transaction.ping)
 
     async def close(self) -> None:
@@ -171,25 +177,15 @@ class SqliteStore:
         self._writing.close()
 
     def _look(self) -> _Seen:
-        return _Seen(dict(self._read(_POSITIONS)), int(self._value(_LAST_SEQ)))
+        return _Seen(dict(self._reading.rows(_POSITIONS)), int(self._reading.value(_LAST_SEQ)))
 
     def _changes_since(self, seen: _Seen) -> list[Change]:
         ended = [
             Change(owner, job_id)
-            for owner, _ in self._read(_POSITIONS)
-            for (job_id,) in self._read(_ENDED_IDS, (owner, seen.endings.get(owner, 0)))
+            for owner, _ in self._reading.rows(_POSITIONS)
+            for (job_id,) in self._reading.rows(_ENDED_IDS, (owner, seen.endings.get(owner, 0)))
         ]
-        return [*ended, *(Change(owner, None) for (owner,) in self._read(_OWNERS_AFTER, (seen.seq,)))]
-
-    def _read(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
-        try:
-            return self._reading.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise StoreUnavailableError(str(error)) from error
-
-    def _value(self, sql: str, values: Sequence[object] = ()) -> Any:  # noqa: ANN401 - whatever the column holds
-        rows = self._read(sql, values)
-        return rows[0][0] if rows else None
+        return [*ended, *(Change(owner, None) for (owner,) in self._reading.rows(_OWNERS_AFTER, (seen.seq,)))]
 
 
 def _data_version(connection: sqlite3.Connection) -> int:

@@ -24,7 +24,7 @@ _PING = "UPDATE store SET pings = pings + 1"
 _OWNER = "SELECT endings, unsettled, completed, errors FROM owners WHERE owner = ?"
 _SET_OWNER = "REPLACE INTO owners (owner, endings, unsettled, completed, errors) VALUES (?, ?, ?, ?, ?)"
 _BY_KEY = f"SELECT {COLUMNS}, fingerprint FROM jobs WHERE owner = ? AND idempotency_key = ?"  # noqa: S608 - a constant
-_BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE job_id = ? AND owner = ?"  # noqa: S608 - a constant
+BY_ID = f"SELECT {COLUMNS} FROM jobs WHERE job_id = ? AND owner = ?"  # noqa: S608 - a constant
 _ROW = f"({', '.join('?' * 14)})"
 # Jobs at a time, the largest first. While SQLite is at work Python's other threads go on, and then it waits for its
 # turn again: for thirty jobs once instead of thirty times.
@@ -162,7 +162,7 @@ class Transaction:
 
     def _find(self, owner: str, job_id: str) -> Job | None:
         self._insert_new()
-        rows = self._connection.execute(_BY_ID, (job_id, owner)).fetchall()
+        rows = self._connection.execute(BY_ID, (job_id, owner)).fetchall()
         return to_job(rows[0]) if rows else None
 
     def _known(self, draft: Draft) -> Accepted | KeyTaken | None:
