@@ -54,6 +54,7 @@ _JOB = {
     "video_length": None, "metadata": {}, "error": None,
 }  # fmt: skip
 _READERS = 16  # connections
+_JOBS_IN_TURN = 50_000  # far more than the server keeps the records of
 _STARTERS = 64, 256  # the more there are at the same time, the more share a transaction
 
 
@@ -87,10 +88,16 @@ def main() -> int:
 def _status_reads(options: argparse.Namespace, folder: Path) -> None:
     say("## One status read, authenticated, from the store\n")
     with ExitStack() as stack:
-        found = _enter(stack, ours(folder), folder, "GET", "/start")
+        path = folder / "reads.db"
+        fill(path, USERNAME, min(options.stored, _JOBS_IN_TURN))
+        found = _enter(stack, ours(folder, DATABASE_URL=f"sqlite:///{path}"), folder, "GET", "/start")
         job_id, answer = _one_job(found.port, "/start")
         pending_id, _ = _one_job(found.port, "/start", pending=True)
-        entrants = [_asking(found, job_id), replace(_asking(found, pending_id), name=f"{found.name}, job pending")]
+        entrants = [
+            _asking(found, job_id),
+            replace(_asking(found, pending_id), name=f"{found.name}, job pending"),
+            replace(_asking(found, *some_ids(path, _JOBS_IN_TURN)), name=f"{found.name}, another job each time"),
+        ]
         entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in (bare(answer), usual(folder))]
         usual_id, _ = _one_job(entrants[-1].port, "/start")
         entrants[-1] = _asking(entrants[-1], usual_id)
@@ -157,8 +164,8 @@ def _enter(stack: ExitStack, peer: Peer, folder: Path, method: str, path: str) -
     return Entrant(peer.name, port, pid, [request(method, path, _AUTHORIZATION)], _READERS)
 
 
-def _asking(entrant: Entrant, job_id: str) -> Entrant:
-    wanted = [request("GET", f"/status/{job_id}", _AUTHORIZATION)]
+def _asking(entrant: Entrant, *job_ids: str) -> Entrant:
+    wanted = [request("GET", f"/status/{job_id}", _AUTHORIZATION) for job_id in job_ids]
     return Entrant(entrant.name, entrant.port, entrant.pid, wanted, entrant.connections)
 
 

@@ -12,8 +12,12 @@ from benchmarks import server_peers
 from server_process import ROOT, clean_environment
 
 SMALL = ("--rounds=1", "--seconds=0.2", "--stored=2000", "--waiters=50", "--waiting-rounds=1", "--without-npm")
+READERS = {
+    *("this server", "this server, job pending", "this server, another job each time"),
+    *("bare ASGI", "plain FastAPI"),
+}
 TABLES = (
-    ("One status read, authenticated", {"this server", "this server, job pending", "bare ASGI", "plain FastAPI"}),
+    ("One status read, authenticated", READERS),
     ("by the number of jobs stored", {"1,000 jobs", "2,000 jobs"}),
     ("before the answer), 64 at the same time", {"this server", "plain FastAPI"}),
     ("before the answer), 256 at the same time", {"this server", "plain FastAPI"}),
