@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import itertools
 import json
 import math
 import statistics
@@ -196,11 +197,12 @@ def _one_job(port: int, path: str, *, pending: bool = False) -> tuple[str, bytes
 def _measure(options: argparse.Namespace, entrants: Sequence[Entrant]) -> dict[str, Sample]:
     """Medians of rounds that take turns, after one that warms up."""
     samples: dict[str, list[Sample]] = {entrant.name: [] for entrant in entrants}
+    supplies = {entrant.name: itertools.cycle(entrant.requests) for entrant in entrants}  # each round goes on with it
     for number in range(options.rounds + 1):
         for entrant in entrants:
             seconds = options.seconds if number else min(3.0, options.seconds * 1.5)
             loading = load(
-                entrant.port, entrant.requests, seconds=seconds, connections=entrant.connections, pid=entrant.pid
+                entrant.port, supplies[entrant.name], seconds=seconds, connections=entrant.connections, pid=entrant.pid
             )
             sample = asyncio.run(loading)
             if number:

@@ -7,7 +7,6 @@ itself and with others, CPU time per request tells more than requests per second
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 import psutil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 _PATIENCE = 30.0
 
@@ -69,13 +68,16 @@ class _Connection(asyncio.Protocol):
             self._done.set_exception(RuntimeError(text))
 
 
-async def load(port: int, requests: Sequence[bytes], *, seconds: float, connections: int, pid: int) -> Sample:
-    """Load a server whose process (and its children) has this id; raises ``RuntimeError`` at a wrong answer."""
+async def load(port: int, requests: Iterator[bytes], *, seconds: float, connections: int, pid: int) -> Sample:
+    """Load a server whose process (and its children) has this id with requests that do not come to an end.
+
+    Raises:
+        RuntimeError: An answer was wrong.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
-    supply = itertools.cycle(requests)
     made = [
-        await loop.create_connection(lambda: _Connection(supply, done), "127.0.0.1", port) for _ in range(connections)
+        await loop.create_connection(lambda: _Connection(requests, done), "127.0.0.1", port) for _ in range(connections)
     ]
     before, begun, counted = cpu(pid), time.perf_counter(), sum(protocol.answers for _, protocol in made)
     try:
