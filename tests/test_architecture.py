@@ -87,7 +87,7 @@ SERVER = Part(
         ("auth", "access", "bodies", "logs", "direct", "pauses", "recent", "shutdown", "guard"),
         ("accounts", "logins", "limits", "guarded_protocol", "connections"),
         ("listening",),
-        ("cycle",),
+        ("cycle", "arrivals"),
         ("htpasswd", "joined", "keepalive", "lean", "outbox", "problems"),
         ("settings", "variables", "env_file", "rotation", "credentials", "log_lines"),
         ("simulator.incidents",),
@@ -121,6 +121,7 @@ WHAT_THE_RIM_MAY_KNOW = ("__init__", "delays", "stages", "simulator.incidents", 
 RIM = (
     *("auth", "access", "accounts", "bodies", "connections", "credentials", "env_file", "guard", "guarded_protocol"),
     *(
+        "arrivals",
         "cycle",
         "htpasswd",
         "joined",

@@ -5,12 +5,14 @@ import re
 
 import httpx
 import pytest
-from server.tests.wire import exchange, serving
+from server.tests.test_connections import guarded
+from server.tests.wire import PATIENCE, exchange, serving
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 from translation_server.access import Access, is_cross_site
-from translation_server.log_lines import LineFormatter
+from translation_server.cycle import DONE, WHOLE
+from translation_server.log_lines import REQUEST_ID, LineFormatter
 from translation_server.problems import ProblemError
 
 LOGGER = "translation_server.access"
@@ -108,6 +110,31 @@ def test_client_in_the_line(address, shown, lines):
         exchange(port, b"GET /jobs HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: " + address + b"\r\n\r\n")
     record = logging.LogRecord(LOGGER, logging.INFO, "", 0, lines()[0], (), None)
     assert f" client={shown} request=" in LineFormatter().format(record)
+
+
+def test_what_is_answered_at_once_is_logged_and_counted(lines, caplog):
+    """As any other request, and what is logged meanwhile belongs to it."""
+    counted, within = [], []
+
+    def endpoint(scope, _, __):
+        if scope["path"] == "/fails":
+            raise RuntimeError("why")
+        within.append(REQUEST_ID.get())
+        assert scope[WHOLE](202, [], b"told")
+        return DONE
+
+    asgi = Access(endpoint, count=lambda scope, status, seconds: counted.append((scope["path"], status, seconds < 1)))
+    with guarded(asgi, seconds=PATIENCE, access_log=False) as port:
+        head = "HTTP/1.1\r\nHost: x\r\nX-Request-ID: abc\r\n\r\n"
+        told = [exchange(port, f"GET {path} {head}".encode()) for path in ("/", "/fails")]
+    assert [(reply.status, dict(reply.headers)["x-request-id"]) for reply in told] == [(202, "abc"), (500, "abc")]
+    assert counted == [("/", 202, True), ("/fails", 500, True)]
+    assert (within, REQUEST_ID.get()) == (["abc"], "")
+    assert [re.sub(r"[\d.]+ ms", "1 ms", line) for line in lines()] == [
+        "GET / 202 1 ms user=- client=127.0.0.1 request=abc",
+        "GET /fails 500 1 ms user=- client=127.0.0.1 request=abc",
+    ]
+    assert "RuntimeError: why" in caplog.text
 
 
 async def test_long_path_in_the_line(lines):

@@ -66,17 +66,18 @@ def app():
 def guarded(app, most=1000, seconds=QUICKLY, **options):
     """Serve an app whose connections are guarded."""
 
-    async def and_guard(scope, receive, send):
-        if scope["type"] == "lifespan":
-            assert guard(receive.__self__.config, most, request_time=seconds, stalled_time=seconds)
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-        else:
-            await app(scope, receive, send)
+    async def live(receive, send):
+        assert guard(receive.__self__.config, most, request_time=seconds, stalled_time=seconds)
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
-    with serving(and_guard, **options) as port:
+    def and_guard(scope, receive, send):
+        return live(receive, send) if scope["type"] == "lifespan" else app(scope, receive, send)
+
+    # uvicorn's layer for proxies, which is in front by default, would make a task of each request.
+    with serving(and_guard, **{"proxy_headers": False, **options}) as port:
         yield port
 
 

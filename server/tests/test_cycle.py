@@ -13,7 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from translation_server import cycle
 from translation_server.access import Access
-from translation_server.cycle import TRANSPORT, WHOLE, Cycle, cycle_of, whole_of
+from translation_server.cycle import DONE, TRANSPORT, WHOLE, Cycle, cycle_of, whole_of
 from translation_server.direct import Answer
 
 JSON = (b"content-type", b"application/json")
@@ -262,3 +262,60 @@ def test_only_the_connection_itself_rests():
                 connection.sendall(f"POST / HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode())
                 read_reply(connection)
     assert found == [(False, True), (True, True)]
+
+
+class Quick:
+    """Answers before it returns, if it can; otherwise in a task, and notes that."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.tasks = []
+
+    def __call__(self, scope, receive, send):
+        if scope["type"] == "http":
+            scope[WHOLE] = whole_of(send)
+            if self.answer.send_whole(scope):
+                return DONE
+            self.tasks.append(scope["path"])
+        return self.answer(scope, receive, send)
+
+
+@pytest.mark.parametrize("more", ["", "Expect: 100-continue\r\nContent-Length: 1\r\n"])
+def test_an_application_that_has_answered_when_it_returns_gets_no_task(more):
+    """On one connection as often as wanted, also behind one another; the last request has a task, as it ends it."""
+    answer = Answer(b'{"a":1}', [JSON])
+    request = f"GET / HTTP/1.1\r\nHost: x\r\n{more}\r\n".encode() + (b"x" if more else b"")
+    app = Quick(answer)
+    assert replies(app, request, 20) == replies(App(answer), request, 20)
+    assert app.tasks == ["/"]
+
+
+def test_an_application_may_answer_a_request_whose_body_never_comes():
+    """And the connection is of use as before, once it has come."""
+    app = Quick(Answer(b"told", [JSON]))
+    with guarded(app, seconds=PATIENCE, access_log=False) as port, connect(port) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nbegin")
+        assert read_reply(connection).body == b"told"
+        connection.sendall(b"x" * 99_995 + GET)
+        assert read_reply(connection).body == b"told"
+    assert app.tasks == []
+
+
+def test_an_application_that_fails_before_it_returns_fails_as_any_other():
+    """500, and the connection is closed; others go on."""
+
+    def app(scope, receive, send):
+        if scope["path"] == "/fail":
+            raise RuntimeError("why")
+        return Answer(b"told", [JSON])(scope, receive, send)
+
+    with guarded(app, seconds=PATIENCE) as port, connect(port) as connection:
+        connection.sendall(b"GET /fail HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert until_closed(connection).startswith(b"HTTP/1.1 500 ")
+        assert b"told" in replies(app, GET)
+
+
+async def test_what_is_done_can_be_awaited():
+    """As often as anybody likes: it is an answer to whoever knows nothing of it."""
+    assert await DONE is None
+    assert await DONE is None

@@ -5,7 +5,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.responses import PlainTextResponse
 
-from translation_server.direct import Answer, DirectRoute, DirectRoutes
+from translation_server.cycle import DONE, WHOLE
+from translation_server.direct import Answer, DirectRoute, DirectRoutes, at_once
 
 router = APIRouter(route_class=DirectRoute)
 
@@ -95,3 +96,61 @@ async def test_an_error_nobody_expects(ask):
     """It goes on to the layers around."""
     with pytest.raises(RuntimeError, match="why"):
         await ask("POST", "/jobs")
+
+
+def answers(scope, name):
+    """At once, unless it is asked for otherwise."""
+    if name == "known":
+        raise KnownError("why")
+    if name == "unknown":
+        raise RuntimeError("why")
+    return None if scope["query_string"] else Answer(b"at once " + name.encode(), ())
+
+
+quick = APIRouter(route_class=DirectRoute)
+
+
+@quick.get("/quick/{name}")
+@at_once(answers)
+async def slow(_, name):
+    if name == "known":
+        raise KnownError("why")
+    return Answer(b"in its turn " + name.encode(), ())
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "possible", "expected"),
+    [
+        ("a", b"", True, "at once a"),
+        ("a", b"", False, "in its turn a"),
+        ("a", b"", None, "in its turn a"),
+        ("a", b"x", True, "in its turn a"),
+        ("known", b"", True, "told: why"),
+    ],
+)
+async def test_what_can_be_answered_at_once_is(name, query, possible, expected):
+    """Unless its route wants to wait or fails, or no whole answer can be sent; then the endpoint is called, as ever."""
+    sent = []
+
+    def whole(_, __, body):
+        sent.append(body.decode())
+        return possible
+
+    async def send(message):
+        sent.append(message.get("body", b"").decode())
+
+    scope = {"type": "http", "method": "GET", "path": f"/quick/{name}", "query_string": query, "headers": []}
+    if possible is not None:
+        scope[WHOLE] = whole
+    answering = DirectRoutes(None, quick.routes, {KnownError: tell})(scope, None, send)
+    assert (answering is DONE) == (sent[:1] == [expected])
+    await answering
+    assert sent[-1] == expected
+    assert scope["route"].path == "/quick/{name}"
+
+
+def test_an_error_at_once_that_nobody_expects():
+    """It goes on to the layers around, as any other."""
+    scope = {"type": "http", "method": "GET", "path": "/quick/unknown", WHOLE: None}
+    with pytest.raises(RuntimeError, match="why"):
+        DirectRoutes(None, quick.routes, {KnownError: tell})(scope, None, None)

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from translation_server.delays import Uniform
+from translation_server.errors import UnknownJobError
 from translation_server.jobs import Draft, Status
 from translation_server.service import Service
 from translation_server.simulation import Simulation
@@ -41,6 +42,25 @@ async def test_no_end_is_told_before_it_is_written_down(service, clock):
     ]
     assert all(job.final for snapshot in snapshots for job in snapshot.jobs)
     assert [len(snapshot.jobs) for snapshot in snapshots] == [1, 1, 4, 4, 1]
+
+
+async def test_an_end_is_not_at_hand_before_it_is_written_down(service, clock):
+    """A job can be told of at once while it is pending, and again when somebody has written down that it has ended."""
+    job = await start(service)
+    assert service.at_hand("admin", job.job_id).job == job
+    clock.advance(5)
+    assert service.at_hand("admin", job.job_id) is None
+    found = await service.find("admin", job.job_id)
+    assert service.at_hand("admin", job.job_id) == found
+    assert (found.status, found.job.final) == (COMPLETED, True)
+
+
+@pytest.mark.parametrize("job_id", ["", "x", "x" * 65, "\0", "\ud800", "ü"])
+async def test_what_cannot_be_told_is_not_at_hand(service, job_id):
+    """Whatever text was asked for; who waits is told that there is no such job."""
+    assert service.at_hand("admin", job_id) is None
+    with pytest.raises(UnknownJobError):
+        await service.find("admin", job_id)
 
 
 @pytest.mark.parametrize("look", ["find", "latest", "page", "query", "endings", "position"])

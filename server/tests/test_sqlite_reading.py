@@ -132,6 +132,8 @@ async def test_there_is_a_most_of_what_is_kept(reading, asked, tmp_path, monkeyp
     write(tmp_path, MORE, "large", "x" * 1001)
     for _ in range(3):
         assert reading.job("admin", "large").metadata == "x" * 1001
+    assert len(asked) == 1 + 3
+    for _ in range(3):
         assert [reading.job("admin", job_id).job_id for job_id in small] == small
     assert len(asked) == 1 + 3 + 2 + 3
     assert len(reading._records) == 2

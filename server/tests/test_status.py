@@ -130,3 +130,33 @@ async def test_a_request_leaves_no_garbage(app, hold):
             for connection in connections:
                 connection.close()
         assert found < 50
+
+
+def test_whoever_need_not_wait_is_answered_at_once(app, monkeypatch):
+    """Without a task, and as whoever has one: what is told at once differs in nothing."""
+    tasks, wait_for = [], Cycle._wait_for
+
+    def waiting(self, answering):
+        tasks.append(self.scope["path"])
+        return wait_for(self, answering)
+
+    monkeypatch.setattr(Cycle, "_wait_for", waiting)
+    with serving(app, access_log=False) as port:
+        pending, ended = start(port), start(port)
+        ask(port, f"DELETE /jobs/{ended}")
+        tasks.clear()
+        for path in (f"/status/{pending}", f"/jobs/{pending}", f"/status/{ended}", f"/jobs/{ended}"):
+            quick = ask(port, f"GET {path}")
+            assert tasks == []
+            slow = exchange(port, request(f"GET {path}", more='If-None-Match: "other"\r\n'))
+            assert tasks.pop() == path
+            assert quick.status == slow.status == 200
+            told = [json.loads(reply.body) for reply in (quick, slow)]
+            for one in told:
+                for member in ("elapsed_time", "progress", "poll_after"):
+                    assert path.endswith(ended) or one.pop(member) >= 0
+            assert told[0] == told[1]
+            assert quick.headers.keys() == slow.headers.keys()
+            assert quick.headers["etag"] == slow.headers["etag"]
+        assert ask(port, "GET /status/unknown").status == 404
+        assert tasks == ["/status/unknown"]

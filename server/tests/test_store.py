@@ -37,6 +37,17 @@ async def test_a_job_is_found_as_it_was_accepted(store, accept):
     assert (job.ends_at, job.video_length, job.metadata) == (START + 5, 1.5, '{"a":[1]}')
 
 
+async def test_what_is_at_hand_is_what_would_be_found(store, accept, url):
+    """A store that need not wait says the same as if it had been asked to; another one says nothing."""
+    job = (await accept(store)).job
+    for _ in range(3):
+        assert await store.get_many("admin", [job.job_id]) == {job.job_id: job}
+        assert store.at_hand("admin", job.job_id) == (None if "://" in url else job)
+        assert store.at_hand("eve", job.job_id) is store.at_hand("admin", "other") is None
+        job = (await store.cancel("admin", job.job_id, START + 1)).job
+    assert job.was_cancelled
+
+
 async def test_jobs_are_numbered_in_the_order_of_acceptance(store, accept):
     """Ordinals have no gap, also among racing starts; what is refused takes none."""
     await asyncio.gather(*(accept(store, owner=owner) for owner in ["admin", "eve"] * 20))

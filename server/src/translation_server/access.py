@@ -10,7 +10,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from translation_server.cycle import WHOLE, Header, whole_of
+from translation_server.cycle import DONE, WHOLE, Header, whole_of
 from translation_server.log_lines import REQUEST_ID, RequestLine, request_record
 from translation_server.problems import answer_to, respond
 
@@ -55,28 +55,45 @@ class Access:
         self._count = count
         self._log = log or log_request
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one connection."""
         if scope["type"] != "http":
-            await self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
-            return
+            return self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
         answer = _Answer(scope, send)
         named = REQUEST_ID.set(scope["request_id"])
         try:
             if scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], dict(scope["headers"])):
-                await respond(403, "Pages of other sites may not do this.")(scope, receive, answer.send)
+                answering: Awaitable[None] = respond(403, "Pages of other sites may not do this.")(
+                    scope, receive, answer.send
+                )
             else:
-                await self._app(scope, receive, answer.send)
+                answering = self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
+            answering = answer.fail(error, receive)
+        finally:
+            REQUEST_ID.reset(named)
+        if answering is DONE:
+            self._end(scope, answer)
+            return DONE
+        return self._wait_for(answering, answer, scope, receive)
+
+    async def _wait_for(self, answering: Awaitable[None], answer: "_Answer", scope: Scope, receive: Receive) -> None:
+        named = REQUEST_ID.set(scope["request_id"])
+        try:
+            await answering
         except ClientDisconnect:
             pass  # nobody is left to be told; the line below says so
         except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
             await answer.fail(error, receive)
         finally:
-            scope.pop(WHOLE, None)  # by which it would keep itself alive
-            seconds = answer.seconds()
-            self._count(scope, answer.status or _CLIENT_GONE, seconds)
-            self._log(answer.line(seconds))
+            self._end(scope, answer)
             REQUEST_ID.reset(named)
+
+    def _end(self, scope: Scope, answer: "_Answer") -> None:
+        scope.pop(WHOLE, None)  # by which it would keep itself alive
+        seconds = answer.seconds()
+        self._count(scope, answer.status or _CLIENT_GONE, seconds)
+        self._log(answer.line(seconds))
 
 
 class _Answer:

@@ -19,7 +19,7 @@ from translation_server.lean import LeanEvent
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Generator, Iterable
     from contextvars import Context
 
     from starlette.types import Receive, Send
@@ -35,6 +35,22 @@ WHOLE: Final = "translation.whole"
 
 TRANSPORT: Final = "translation.transport"
 """Where in the ASGI scope the connection's transport is, for who must break it off."""
+
+
+class _Done:
+    """An awaitable that is over."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
+
+
+DONE: Final = _Done()
+"""What an ASGI application returns if it has sent a whole answer by then; to await it makes no difference.
+
+So a request that need not wait for anything needs no task, which would cost more than many an answer.
+"""
 
 _NO_CONTENT: Final = frozenset({204, 304})
 
@@ -122,16 +138,28 @@ class Cycle(RequestResponseCycle):
         self._tasks = protocol.tasks
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, app: ASGI3Application, loop: asyncio.AbstractEventLoop, context: Context | None) -> None:
-        """Let the application answer, in a task of its own, which is one of the server's until it has."""
-        self._task = loop.create_task(self.run_asgi(app), context=context)
-        self._tasks.add(self._task)
-
-    async def run_asgi(self, app: ASGI3Application) -> None:
-        """See uvicorn; takes the task off the server's list, at a fraction of what a callback costs."""
-        error: BaseException | None = None
+    def begin(self, app: ASGI3Application, loop: asyncio.AbstractEventLoop, context: Context | None) -> bool:
+        """Let the application answer, at once or in a task of its own; return whether it has."""
         try:
-            await app(self.scope, self.receive, self.send)
+            if context is None:
+                answering = app(self.scope, self.receive, self.send)
+            else:
+                answering = context.run(partial(app, self.scope, self.receive, self.send))
+        except Exception as error:  # noqa: BLE001 - what uvicorn makes of it comes later
+            answering = _end(error)
+        if answering is DONE:
+            self.on_response = _nothing
+            return True
+        self._task = loop.create_task(self._wait_for(answering), context=context)
+        return False
+
+    async def _wait_for(self, answering: Awaitable[None]) -> None:
+        """Wait for the answer; meanwhile the task is one of the server's."""
+        error: BaseException | None = None
+        if self._task is not None:
+            self._tasks.add(self._task)
+        try:
+            await answering
         except BaseException as caught:  # noqa: BLE001 - what uvicorn makes of it comes next
             error = caught
         try:

@@ -6,14 +6,14 @@ each request, which costs more than all the rest of an answer.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from translation_server.cycle import WHOLE
+from translation_server.cycle import DONE, WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     Tell = Callable[[Request, Exception], Awaitable[ASGIApp]]
 
 
+_Endpoint = TypeVar("_Endpoint", bound="Callable[..., Any]")
 _NOT_MODIFIED: Final = 304  # has no body, and so no length of one
 
 
@@ -78,6 +79,16 @@ class Parts(State):
         object.__delattr__(self, key)
 
 
+def at_once(answer: Callable[..., Answer | None]) -> Callable[[_Endpoint], _Endpoint]:
+    """An endpoint with what answers most of its requests at once; None, or an error: the endpoint is to do it."""
+
+    def add(endpoint: _Endpoint) -> _Endpoint:
+        endpoint.at_once = answer  # type: ignore[attr-defined]
+        return endpoint
+
+    return add
+
+
 class DirectRoute(APIRoute):
     """Calls the endpoint with the request and the path's parameters; what it returns, an ASGI application, answers."""
 
@@ -89,6 +100,7 @@ class DirectRoute(APIRoute):
             await response(scope, receive, send)
 
         self.app = answer
+        self.at_once: Callable[..., Answer | None] | None = getattr(endpoint, "at_once", None)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or say which methods any route at this address answers to."""
@@ -119,13 +131,22 @@ class DirectRoutes:
             for method in route.methods or ():
                 self._add(method, route)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Handle one connection."""
         route = self._find(scope) if scope["type"] == "http" and not scope.get("root_path") else None
         if route is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         scope["route"] = route
+        if route.at_once is not None and WHOLE in scope:
+            try:
+                answer = route.at_once(scope, **scope["path_params"])
+            except self._errors:  # which are met again
+                answer = None
+            if answer is not None and answer.send_whole(scope):
+                return DONE
+        return self._answer(route, scope, receive, send)
+
+    async def _answer(self, route: DirectRoute, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             response = await route.endpoint(Request(scope, receive, send), **scope["path_params"])
             await response(scope, receive, send)

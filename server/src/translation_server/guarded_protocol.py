@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextvars import Context
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -16,6 +17,7 @@ import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT, service_unavailable
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from translation_server.arrivals import arrivals_of
 from translation_server.cycle import Cycle
 from translation_server.keepalive import set_keepalive
 from translation_server.lean import LeanFlow, LeanQueue
@@ -50,6 +52,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.pipeline = LeanQueue()  # type: ignore[assignment]  # as much of a deque as it needs
         self._common = common
         self._outbox = outbox_of(self.loop)
+        self._arrivals = arrivals_of(self.loop)
         self._is_receiving = False  # in the middle of a request
         self._has_head = False  # of the request in the middle of which it is
         self._is_watched = False
@@ -126,8 +129,6 @@ class GuardedProtocol(HttpToolsProtocol):
         self.cycle = Cycle(self, self._outbox)
         if is_first:
             self._start_asgi_task(self.cycle, app)
-            self._outbox.expect()  # the task's first steps, and those of all requests that came at the same time
-            self.loop.call_soon(self._outbox.over)
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, app))
@@ -207,7 +208,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cast("Cycle", cycle).begin(app, self.loop, Context() if self.config.reset_contextvars else None)
+        context = Context() if self.config.reset_contextvars else None
+        self._arrivals.add(partial(cast("Cycle", cycle).begin, app, self.loop, context), self.loop)
 
     def _has_too_many(self) -> bool:
         """Whether uvicorn's own limit is reached."""

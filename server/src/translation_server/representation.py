@@ -40,18 +40,12 @@ def tell(job: Job, now: float, speed: float = 1.0, *, at_once: bool = False) -> 
         speed: Seconds that pass for the job in one of the client's.
         at_once: Whether the hint is 0, instead of the model's.
     """
-    seen = seen_at(job, now)
-    hint = seen.poll_after
+    status, elapsed, progress, hint, stage = seen_at(job, now)
     if hint is not None:
         hint = 0.0 if at_once else math.ceil(hint / speed * 1000) / 1000
-    frame = _frame(job, seen.status)
-    changing = {
-        "elapsed_time": round(seen.elapsed, 3),
-        "progress": round(seen.progress, 3),
-        **seen.stage,
-        "poll_after": hint,
-    }
-    return Told(frame.before + orjson.dumps(changing)[1:-1] + frame.after, hint, frame.etag)
+    before, after, etag = _frame(job, status)
+    changing = {"elapsed_time": round(elapsed, 3), "progress": round(progress, 3), **stage, "poll_after": hint}
+    return Told(before + orjson.dumps(changing)[1:-1] + after, hint, etag)
 
 
 def job_json(job: Job, now: float, speed: float = 1.0) -> bytes:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from translation_server import openapi, parameters, representation
 from translation_server.bodies import read_json
-from translation_server.direct import Answer, DirectRoute, json_answer
+from translation_server.direct import Answer, DirectRoute, at_once, json_answer
 from translation_server.events import EventStream
 from translation_server.jobs import Status
 from translation_server.metrics import CONTENT_TYPE, HELD, State
@@ -20,7 +20,7 @@ from translation_server.simulator.exchanges import SCOPE_KEY
 from translation_server.status import NO_WISH, HeldAnswer, Wish, retry_after, status_answer
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Scope
 
     from translation_server.metrics import Metrics
     from translation_server.service import Service, Snapshot
@@ -31,12 +31,23 @@ _LARGEST_QUERY = MOST_JOB_IDS * 64  # bytes; an id in JSON takes 39
 _WISHES = (b"prefer", b"if-none-match")
 _JobId = Annotated[str, Path(description="The id the start answered with.")]
 
+
+def _shown_at_once(scope: Scope, job_id: str) -> Answer | None:
+    """What most ask for who do not want to wait: the job as it is."""
+    if not _is_plain(scope):
+        return None
+    service: Service = scope["app"].state.service
+    snapshot = service.at_hand(scope["user"], job_id)
+    return None if snapshot is None else status_answer(service, snapshot, NO_WISH)
+
+
 jobs = APIRouter(route_class=DirectRoute, tags=["jobs"])
 health = APIRouter(route_class=DirectRoute, tags=["health"])
 
 
 @jobs.get("/status/{job_id}", **openapi.STATUS)
 @jobs.get("/jobs/{job_id}", **openapi.STATUS)
+@at_once(_shown_at_once)
 async def show(request: Request, job_id: _JobId) -> ASGIApp:
     """Tell a job's status, now or once it has ended."""
     wish = _wish(request)
@@ -161,19 +172,17 @@ def _user(request: Request) -> str:
     return cast("str", request.scope["user"])
 
 
-def _is_plain(request: Request) -> bool:
+def _is_plain(scope: Scope) -> bool:
     """Whether it asks for the job as it is, and nothing more."""
-    if request.scope["query_string"]:
+    if scope["query_string"]:
         return False
-    for name, _ in request.scope["headers"]:  # noqa: SIM110 - at half the cost of any()
+    for name, _ in scope["headers"]:  # noqa: SIM110 - at half the cost of any()
         if name in _WISHES:
             return False
     return True
 
 
 def _wish(request: Request) -> Wish:
-    if _is_plain(request):
-        return NO_WISH
     query = parameters.read_query(request.scope["query_string"], once=("wait",))
     seconds = parameters.wait(parameters.one(query, "wait"), _values(request, b"prefer"))
     seconds = None if seconds is None else min(seconds, _settings(request).max_wait)

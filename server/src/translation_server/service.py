@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from translation_server.stores import JobStore
     from translation_server.waiting import Waiter
 
+_LONGEST_ID = 64
 _CHUNK = 500  # jobs read or told in one go; other requests get their turn in between
 
 
@@ -107,13 +108,20 @@ class Service:
                     snapshot = await self.find(job.owner, job.job_id)
                 return snapshot, replayed
 
+    def at_hand(self, owner: str, job_id: str) -> Snapshot | None:
+        """One job, if it can be told of without waiting; None: ask ``find``."""
+        now, begun = self.clock.now(), time.perf_counter()
+        job = self.store.at_hand(owner, job_id) if _may_be_an_id(job_id) else None
+        if job is None or job.must_be_settled(now):
+            return None
+        self._on_read(time.perf_counter() - begun)
+        return Snapshot((job,), now)
+
     async def find(self, owner: str, job_id: str) -> Snapshot:
         """One job; raises ``UnknownJobError``."""
-        if len(job_id) > 64 or not job_id.isascii():  # noqa: PLR2004 - no id is that long, and not all text can be stored
+        if not _may_be_an_id(job_id):
             raise UnknownJobError(job_id)
-
-        now = self.clock.now()
-        begun = time.perf_counter()
+        now, begun = self.clock.now(), time.perf_counter()
         found = await self.store.get_many(owner, (job_id,))
         self._on_read(time.perf_counter() - begun)
         job = found.get(job_id)
@@ -173,7 +181,7 @@ class Service:
             UnknownJobError: There is no such job.
             AlreadyEndedError: It ended otherwise.
         """
-        if not job_id.isascii():
+        if not _may_be_an_id(job_id):
             raise UnknownJobError(job_id)
         now = self.clock.now()
         cancelled = await self.store.cancel(owner, job_id, now)
@@ -235,3 +243,8 @@ class Service:
             await self.settling.settle(owner, now)
             jobs = await read(now)
         return Snapshot(jobs, now)
+
+
+def _may_be_an_id(text: str) -> bool:
+    """No id is longer, and not all text can be stored."""
+    return len(text) <= _LONGEST_ID and text.isascii()

@@ -105,6 +105,9 @@ class JobStore(Protocol):
     async def get_many(self, owner: str, job_ids: Sequence[str]) -> dict[str, Job]:
         """The owner's jobs among these, by id."""
 
+    def at_hand(self, owner: str, job_id: str) -> Job | None:
+        """The owner's job, if the store can say without waiting what ``get_many`` would; None: it is to be asked."""
+
     async def latest(self, owner: str) -> Job | None:
         """The job accepted last."""
 

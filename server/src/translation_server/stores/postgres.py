@@ -112,6 +112,10 @@ class PostgresStore:
         """See ``JobStore``."""
         return await self._reads.by_id.ask((owner, tuple(job_ids)))
 
+    def at_hand(self, owner: str, job_id: str) -> Job | None:  # noqa: ARG002
+        """See ``JobStore``."""
+        return None
+
     async def latest(self, owner: str) -> Job | None:
         """See ``JobStore``."""
         return await self._reads.latest.ask(owner)

@@ -99,6 +99,10 @@ class SqliteStore:
         """See ``JobStore``."""
         return {job_id: job for job_id in job_ids if (job := self._reading.job(owner, job_id))}
 
+    def at_hand(self, owner: str, job_id: str) -> Job | None:
+        """See ``JobStore``."""
+        return self._reading.job(owner, job_id)
+
     async def latest(self, owner: str) -> Job | None:
         """See ``JobStore``."""
         rows = self._reading.rows(_PAGE, {"owner": owner, "before": _LAST, "limit": 1})
