@@ -55,7 +55,7 @@ _JOB = {
     "video_length": None, "metadata": {}, "error": None,
 }  # fmt: skip
 _READERS = 16  # connections
-_JOBS_IN_TURN = 50_000  # far more than the server keeps the records of
+_JOBS_IN_TURN = 10_000, 100_000  # as many as a user may have pending; far more than the server keeps records of
 _STARTERS = 64, 256  # the more there are at the same time, the more share a transaction
 
 
@@ -89,15 +89,13 @@ def main() -> int:
 def _status_reads(options: argparse.Namespace, folder: Path) -> None:
     say("## One status read, authenticated, from the store\n")
     with ExitStack() as stack:
-        path = folder / "reads.db"
-        fill(path, USERNAME, min(options.stored, _JOBS_IN_TURN))
-        found = _enter(stack, ours(folder, DATABASE_URL=f"sqlite:///{path}"), folder, "GET", "/start")
+        found = _enter(stack, ours(folder), folder, "GET", "/start")
         job_id, answer = _one_job(found.port, "/start")
         pending_id, _ = _one_job(found.port, "/start", pending=True)
         entrants = [
             _asking(found, job_id),
             replace(_asking(found, pending_id), name=f"{found.name}, job pending"),
-            replace(_asking(found, *some_ids(path, _JOBS_IN_TURN)), name=f"{found.name}, another job each time"),
+            *(_asking_in_turn(stack, folder, number) for number in _JOBS_IN_TURN),
         ]
         entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in (bare(answer), usual(folder))]
         usual_id, _ = _one_job(entrants[-1].port, "/start")
@@ -168,6 +166,14 @@ def _enter(stack: ExitStack, peer: Peer, folder: Path, method: str, path: str) -
 def _asking(entrant: Entrant, *job_ids: str) -> Entrant:
     wanted = [request("GET", f"/status/{job_id}", _AUTHORIZATION) for job_id in job_ids]
     return Entrant(entrant.name, entrant.port, entrant.pid, wanted, entrant.connections)
+
+
+def _asking_in_turn(stack: ExitStack, folder: Path, number: int) -> Entrant:
+    """A server of its own, as it would keep the records of others' jobs instead."""
+    path = folder / f"{number}-in-turn.db"
+    fill(path, USERNAME, number)
+    found = _enter(stack, ours(folder, DATABASE_URL=f"sqlite:///{path}"), folder, "GET", "/start")
+    return replace(_asking(found, *some_ids(path, number)), name=f"{found.name}, {number:,} jobs in turn")
 
 
 def _one_job(port: int, path: str, *, pending: bool = False) -> tuple[str, bytes]:

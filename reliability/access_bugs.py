@@ -76,7 +76,7 @@ ACCESS_BUGS = (
     SERVER("what one wishes is told to all", "routes.py", "    if not _is_plain(scope):\n        return None\n", "", ("test_status.py", "test_long_poll.py")),
     SERVER("a client that does not read fills the memory", "cycle.py", "if self.response_started or self.disconnected or self.flow.write_paused:", "if self.response_started or self.disconnected:", WHOLE),
     # P12: jobs of another user
-    SERVER("answers are remembered for all users", "stores/sqlite_reading.py", "self._records.get((owner, job_id))", "next((kept for (_, what), kept in self._records.items() if what == job_id), None)", OWNERSHIP),
+    SERVER("answers are remembered for all users", "stores/sqlite_reading.py", "if job is not None and job.owner == owner else", "if job is not None else", OWNERSHIP),
     SERVER("others' ids are told apart", "stores/sqlite_writes.py", "WHERE job_id = ? AND owner = ?", "WHERE job_id = ? AND ? <> ''", OWNERSHIP),
     SERVER("others' jobs are in the list", "stores/sqlite.py", "WHERE owner = :owner AND seq < :before ORDER BY seq DESC LIMIT :limit", "WHERE :owner <> '' AND seq < :before ORDER BY seq DESC LIMIT :limit", OWNERSHIP),
     SERVER("others' ends are streamed", "stores/sqlite.py", "WHERE owner = ? AND ending > ? ORDER BY ending LIMIT ?", "WHERE owner <> ? AND ending > ? ORDER BY ending LIMIT ?", OWNERSHIP),

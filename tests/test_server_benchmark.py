@@ -13,7 +13,8 @@ from server_process import ROOT, clean_environment
 
 SMALL = ("--rounds=1", "--seconds=0.2", "--stored=2000", "--waiters=50", "--waiting-rounds=1", "--without-npm")
 READERS = {
-    *("this server", "this server, job pending", "this server, another job each time"),
+    *("this server", "this server, job pending", "this server, 10,000 jobs in turn"),
+    "this server, 100,000 jobs in turn",
     *("bare ASGI", "plain FastAPI"),
 }
 TABLES = (

@@ -10,6 +10,8 @@ import pytest
 
 from translation_server.stores import StoreUnavailableError, sqlite_file
 from translation_server.stores.group_commit import DirectCommit, GroupCommit
+from translation_server.stores.sqlite_changes import Changes
+from translation_server.stores.sqlite_writer import Writer
 
 START = 1_800_000_000.0
 
@@ -105,7 +107,7 @@ async def test_a_write_that_fails_fails_its_whole_transaction(kind):
     """An error nobody expected reaches who asked, nothing is left half done, and the next write works."""
     with closing(sqlite_file.connect(":memory:")) as connection:
         sqlite_file.create_schema(connection)
-        commits = kind(connection)
+        commits = kind(Writer(connection, Changes()))
 
         def fail(transaction):
             transaction.ping()

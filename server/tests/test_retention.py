@@ -26,7 +26,8 @@ async def test_a_file_of_the_version_before_is_brought_up_to_date(tmp_path, acce
     await fill(await open_store(f"sqlite:///{path}"), accept)
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
-            "ALTER TABLE owners DROP COLUMN completed; ALTER TABLE owners DROP COLUMN errors; PRAGMA user_version = 1"
+            "ALTER TABLE owners DROP COLUMN completed; ALTER TABLE owners DROP COLUMN errors; "
+            "ALTER TABLE store DROP COLUMN changes; PRAGMA user_version = 1"
         )
     store = await open_store(f"sqlite:///{path}")
     assert list((await store.counts()).values()) == [1, 2, 1]

@@ -1,23 +1,18 @@
-"""What is read from SQLite is what the file holds, although most of it is read only once."""
+"""What is read from SQLite is what the file holds, although a record that did not change is read only once."""
 
 import asyncio
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 
 import pytest
 
-from translation_server.stores import StoreUnavailableError, sqlite_file
+from translation_server.stores import StoreUnavailableError, sqlite, sqlite_file
+from translation_server.stores.sqlite_changes import Changes
 from translation_server.stores.sqlite_reading import Reading
 
-OUTCOME = "UPDATE jobs SET outcome = 'error', error_code = 'foreign'"
-WRITER = f"""
-import sqlite3
-connection = sqlite3.connect("jobs.db")
-connection.execute({OUTCOME!r})
-connection.commit()
-"""
+START = 1_800_000_000.0
+BY_HAND = "UPDATE jobs SET outcome = 'error', error_code = 'changed'"
+COUNT = "UPDATE store SET changes = changes + 1"
 MORE = """
 INSERT INTO jobs (job_id, metadata, owner, created_at, ends_at, outcome, delay_model)
 SELECT ?, ?, owner, created_at, ends_at, outcome, delay_model FROM jobs LIMIT 1
@@ -25,17 +20,19 @@ SELECT ?, ?, owner, created_at, ends_at, outcome, delay_model FROM jobs LIMIT 1
 
 
 @pytest.fixture
-async def job(open_a_store, accept):
-    """One that is in the file, without anybody who writes to it."""
-    store = await open_a_store()
-    job = (await accept(store)).job
-    await store.close()
-    return job
+async def others(open_a_store):
+    """The store of another process."""
+    return await open_a_store()
+
+
+@pytest.fixture
+async def job(others, accept):
+    return (await accept(others)).job
 
 
 @pytest.fixture
 def reading(job, tmp_path):  # noqa: ARG001 - which makes the file
-    found = Reading(sqlite_file.connect(str(tmp_path / "jobs.db")), keeps=True)
+    found = Reading(sqlite_file.connect(str(tmp_path / "jobs.db")), Changes())
     yield found
     found.close()
 
@@ -43,6 +40,10 @@ def reading(job, tmp_path):  # noqa: ARG001 - which makes the file
 @pytest.fixture
 def asked(reading):
     """What SQLite was asked."""
+    return statements_of(reading)
+
+
+def statements_of(reading):
     statements = []
     reading._connection.set_trace_callback(statements.append)
     return statements
@@ -53,56 +54,47 @@ def write(tmp_path, statement, *values):
         connection.execute(statement, values)
 
 
-async def test_a_record_is_read_once_while_nobody_writes(reading, asked, job):
-    """In each round of the loop it is asked whether anybody wrote, and nothing else."""
+async def test_a_record_is_read_once_while_none_changes(reading, asked, job, others, accept):
+    """In each round of the loop it is asked whether any did, and nothing else; new jobs are no change."""
     for _ in range(5):
         assert [reading.job("admin", job.job_id) for _ in range(10)] == [job] * 10
-        await asyncio.sleep(0)
-    assert asked.count("PRAGMA data_version") == 5
+        await accept(others)
+    assert asked.count("SELECT changes FROM store") == 5
     assert len(asked) == 6
 
 
-async def test_what_others_write_is_seen_in_the_next_round(reading, job, tmp_path):
-    """Whoever asks after it was written is told, as if every record were read each time."""
-    for number in range(5):
-        assert reading.job("admin", job.job_id) is not None
-        write(tmp_path, "UPDATE jobs SET ends_at = ?", number)
-        await asyncio.sleep(0)
-        assert reading.job("admin", job.job_id).ends_at == number
-    write(tmp_path, "DELETE FROM jobs")
-    await asyncio.sleep(0)
-    assert reading.job("admin", job.job_id) is None
+async def test_what_others_change_is_seen_in_the_next_round(reading, job, others, accept):
+    """Ends, cancellations and deletions: whoever asks after they were written is told, as if each record were read."""
+    second = (await accept(others)).job
+    assert [reading.job("admin", one.job_id) for one in (job, second)] == [job, second]
+    cancelled = (await others.cancel("admin", job.job_id, START + 1)).job
+    assert reading.job("admin", job.job_id) == cancelled != job
+    assert reading.job("admin", second.job_id) == second
+    await others.settle("admin", START + 9)
+    assert reading.job("admin", second.job_id).final
+    await others.forget(START + 99, 10)
+    assert reading.job("admin", job.job_id) is reading.job("admin", second.job_id) is None
 
 
-async def test_what_another_process_writes_is_seen_as_well(reading, job, tmp_path):
-    """It is the file that tells, not who wrote."""
-    assert reading.job("admin", job.job_id) == job
-    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", WRITER], cwd=tmp_path, check=True)
-    assert reading.job("admin", job.job_id).error_code == "foreign"
+async def test_of_what_a_process_changed_itself_only_that_is_read_again(open_a_store, accept):
+    """So those who ask for the others pay nothing for it."""
+    store = await open_a_store()
+    jobs = [(await accept(store, duration)).job for duration in (5, 50, 500, 5000)]
+    ids = [job.job_id for job in jobs]
+    await store.get_many("admin", ids)
+    asked = statements_of(store._reading)
+    await store.settle("admin", START + 6)
+    await store.cancel("admin", ids[1], START + 7)
+    found = await store.get_many("admin", ids)
+    assert [job.final for job in found.values()] == [True, True, False, False]
+    assert len([statement for statement in asked if "job_id = " in statement]) == 2
+    await store.forget(START + 6, 10)
+    asked.clear()
+    assert [*await store.get_many("admin", ids)] == ids[1:]
+    assert len([statement for statement in asked if "job_id = " in statement]) == 1
 
 
-async def test_what_was_due_before_a_write_may_be_told_what_was_there_before(reading, job, tmp_path):
-    """What is called in the rest of the round had been asked for when the number was read; later ones ask anew."""
-    told = []
-
-    def look():
-        told.append(reading.job("admin", job.job_id).error_code)
-
-    def look_and_write():
-        look()
-        write(tmp_path, OUTCOME)
-        loop.call_soon(look)
-
-    loop = asyncio.get_running_loop()
-    loop.call_soon(look_and_write)
-    loop.call_soon(look)
-    await asyncio.sleep(0)
-    assert told[0] == told[1] != "foreign"
-    await asyncio.sleep(0)
-    assert told[2:] == ["foreign"]
-
-
-async def test_what_the_store_itself_wrote_is_seen_by_whoever_awaited_it(open_a_store, accept):
+async def test_what_a_process_changed_is_seen_by_whoever_awaited_it(open_a_store, accept):
     """A cancellation that returned is read from then on, by every store of the same file."""
     store, other = await open_a_store(), await open_a_store()
     for _ in range(20):
@@ -110,8 +102,88 @@ async def test_what_the_store_itself_wrote_is_seen_by_whoever_awaited_it(open_a_
         for one in (store, other):
             assert await one.get_many("admin", [job.job_id]) == {job.job_id: job}
         cancelled = (await store.cancel("admin", job.job_id, job.created_at + 1)).job
-        for one in (store, other):
+        for one in (other, store):
             assert await one.get_many("admin", [job.job_id]) == {job.job_id: cancelled}
+
+
+async def test_two_processes_that_take_turns_see_each_others_changes(open_a_store, accept):
+    """However their transactions follow one another."""
+    stores = [await open_a_store(), await open_a_store()]
+    jobs = [(await accept(stores[0], 5000)).job for _ in range(40)]
+    ids = [job.job_id for job in jobs]
+    for number, job_id in enumerate(ids):
+        for store in stores:
+            await store.get_many("admin", ids)
+        await asyncio.gather(
+            stores[number % 2].cancel("admin", job_id, START + 1),
+            stores[number % 3 % 2].cancel("admin", ids[-1 - number], START + 1),
+        )
+        told = [await store.get_many("admin", ids) for store in stores]
+        assert told[0] == told[1]
+        assert told[0][job_id].was_cancelled
+        assert told[0][ids[-1 - number]].was_cancelled
+
+
+async def test_a_number_that_was_not_used_is_anybodys(open_a_store, accept):
+    """A transaction that fails when it is committed was none: the next one, of another process, has its number."""
+    store, other = await open_a_store(), await open_a_store()
+    jobs = [(await accept(store)).job for _ in range(2)]
+    ids = [job.job_id for job in jobs]
+    await store.get_many("admin", ids)
+
+    def allow(action, name, *_):
+        refused = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+    store._writing.set_authorizer(allow)
+    with pytest.raises(StoreUnavailableError):
+        await store.cancel("admin", ids[0], START + 1)
+    await other.cancel("admin", ids[1], START + 1)
+    found = await store.get_many("admin", ids)
+    assert [job.was_cancelled for job in found.values()] == [False, True]
+
+
+async def test_what_was_due_before_a_write_may_be_told_what_was_there_before(reading, job, tmp_path):
+    """What is called in the rest of the round had been asked for when the count was read; later ones ask anew."""
+    told = []
+
+    def look():
+        told.append(reading.job("admin", job.job_id).error_code)
+
+    def look_and_write():
+        look()
+        write(tmp_path, BY_HAND)
+        write(tmp_path, COUNT)
+        loop.call_soon(look)
+
+    loop = asyncio.get_running_loop()
+    loop.call_soon(look_and_write)
+    loop.call_soon(look)
+    await asyncio.sleep(0)
+    assert told[0] == told[1] != "changed"
+    await asyncio.sleep(0)
+    assert told[2:] == ["changed"]
+
+
+async def test_what_is_changed_by_hand_is_seen_within_a_moment(open_a_store, accept, tmp_path, monkeypatch, eventually):
+    """Also what does not count its changes: the store looks regularly whether anybody wrote."""
+    monkeypatch.setattr(sqlite, "_LOOK_INTERVAL", 0.01)
+    store = await open_a_store()
+    job = (await accept(store)).job
+    assert await store.get_many("admin", [job.job_id]) == {job.job_id: job}
+
+    async def follow():
+        async for _ in store.changes():
+            pass
+
+    looks = []
+    store._writing.set_trace_callback(looks.append)
+    following = asyncio.create_task(follow())
+    await eventually(lambda: "PRAGMA data_version" in looks)
+    assert store.at_hand("admin", job.job_id) == job
+    write(tmp_path, BY_HAND)
+    await eventually(lambda: store.at_hand("admin", job.job_id).error_code == "changed")
+    following.cancel()
 
 
 async def test_a_job_that_is_not_there_is_looked_for_again(reading, asked, job):
@@ -124,28 +196,28 @@ async def test_a_job_that_is_not_there_is_looked_for_again(reading, asked, job):
 
 
 async def test_there_is_a_most_of_what_is_kept(reading, asked, tmp_path, monkeypatch):
-    """Neither many jobs nor large ones fill the memory; they are read each time."""
+    """Neither many jobs nor large ones fill the memory; they are read again."""
     monkeypatch.setattr("translation_server.stores.sqlite_reading._MOST_KEPT", 2)
-    small = ["id-0", "id-1", "id-2"]
-    for job_id in small:
+    for job_id in ("id-0", "id-1", "id-2"):
         write(tmp_path, MORE, job_id, "{}")
     write(tmp_path, MORE, "large", "x" * 1001)
     for _ in range(3):
         assert reading.job("admin", "large").metadata == "x" * 1001
     assert len(asked) == 1 + 3
-    for _ in range(3):
-        assert [reading.job("admin", job_id).job_id for job_id in small] == small
-    assert len(asked) == 1 + 3 + 2 + 3
+    for job_id in ("id-0", "id-1", "id-0", "id-1", "id-2", "id-1", "id-2", "id-0"):
+        assert reading.job("admin", job_id).job_id == job_id
+    assert len(asked) == 1 + 3 + 2 + 1 + 1
     assert len(reading._records) == 2
 
 
-async def test_a_connection_that_writes_keeps_nothing(job, tmp_path):
-    """SQLite does not tell it of its own commits."""
+async def test_a_connection_that_writes_reads_each_time(job, tmp_path):
+    """It may write in the midst of a round."""
     with closing(sqlite_file.connect(str(tmp_path / "jobs.db"))) as connection:
-        reading = Reading(connection, keeps=False)
+        reading = Reading(connection, None)
         assert reading.job("admin", job.job_id) == job
-        connection.execute(OUTCOME)
-        assert reading.job("admin", job.job_id).error_code == "foreign"
+        connection.execute(BY_HAND)
+        assert reading.job("admin", job.job_id).error_code == "changed"
+        assert not reading._records
 
 
 async def test_a_store_that_does_not_answer_is_asked_again(reading, job):

@@ -230,7 +230,7 @@ def _length(status: int, body: bytes) -> tuple[Header, ...]:
 
 _LINES: Final[dict[Header, bytes]] = {}  # of headers that were checked
 _MOST_LINES: Final = 1000
-_EACH_TIME_NEW: Final = frozenset({b"x-request-id", b"location"})
+_EACH_TIME_NEW: Final = frozenset({b"x-request-id", b"location", b"etag"})
 
 
 def _line(header: Header) -> bytes:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+_MOST_KEPT = 20_000  # jobs, of which nothing but the time changes
+_LONGEST_KEPT = 1000  # characters of metadata
+
+
 class Told(NamedTuple):
     """What is told of one job at one moment.
 
@@ -43,7 +47,7 @@ def tell(job: Job, now: float, speed: float = 1.0, *, at_once: bool = False) -> 
     status, elapsed, progress, hint, stage = seen_at(job, now)
     if hint is not None:
         hint = 0.0 if at_once else math.ceil(hint / speed * 1000) / 1000
-    before, after, etag = _frame(job, status)
+    before, after, etag = (_kept_frame if len(job.metadata) <= _LONGEST_KEPT else _frame)(job, status)
     changing = {"elapsed_time": round(elapsed, 3), "progress": round(progress, 3), **stage, "poll_after": hint}
     return Told(before + orjson.dumps(changing)[1:-1] + after, hint, etag)
 
@@ -88,7 +92,6 @@ class _Frame(NamedTuple):
     etag: str
 
 
-@lru_cache(maxsize=1000)
 def _frame(job: Job, status: Status) -> _Frame:
     before = {
         "job_id": job.job_id,
@@ -102,3 +105,6 @@ def _frame(job: Job, status: Status) -> _Frame:
         "error": {"code": job.error_code, "message": job.error_message} if status is Status.ERROR else None,
     }
     return _Frame(orjson.dumps(before)[:-1] + b",", b"," + orjson.dumps(after)[1:], f'W/"{job.job_id}.{status}"')
+
+
+_kept_frame = lru_cache(maxsize=_MOST_KEPT)(_frame)

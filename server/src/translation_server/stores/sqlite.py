@@ -14,7 +14,9 @@ from translation_server.jobs import Draft, Job, Status
 from translation_server.stores import sqlite_file
 from translation_server.stores.contract import Accepted, Cancelled, Change, KeyTaken, StoreUnavailableError, TooMany
 from translation_server.stores.group_commit import Commits, DirectCommit, GroupCommit
+from translation_server.stores.sqlite_changes import Changes
 from translation_server.stores.sqlite_reading import Reading
+from translation_server.stores.sqlite_writer import Writer
 from translation_server.stores.sqlite_writes import COLUMNS, Transaction, to_job
 
 if TYPE_CHECKING:
@@ -78,15 +80,17 @@ class SqliteStore:
         self._shared = path != MEMORY
         self._commits: Commits
         self._writing = sqlite_file.connect(path)
+        changes = Changes()
+        writer = Writer(self._writing, changes, on_commit)
         if self._shared:
             reading = sqlite_file.connect(path)
             reading.execute("PRAGMA query_only = ON")
-            self._commits = GroupCommit(self._writing, on_commit)
+            self._commits = GroupCommit(writer)
         else:
             reading = self._writing
             sqlite_file.create_schema(self._writing)
-            self._commits = DirectCommit(self._writing, on_commit)
-        self._reading = Reading(reading, keeps=self._shared)
+            self._commits = DirectCommit(writer)
+        self._reading = Reading(reading, changes if self._shared else None)
         self.identity = str(self._reading.value("SELECT identity FROM store"))
 
     async def insert(
@@ -161,6 +165,8 @@ class SqliteStore:
             try:
                 now_seen = self._look()
                 now_version = await self._commits.look(_data_version)
+                if now_version != version:
+                    self._reading.forget()
                 found = self._changes_since(seen) if seen and now_version != version else []
                 seen, version = now_seen, now_version
             except StoreUnavailableError:

@@ -62,7 +62,15 @@ UPDATE owners SET (completed, errors) = (
     FROM jobs WHERE jobs.owner = owners.owner AND ending IS NOT NULL
 );
 """
-_MIGRATIONS = (_TABLES, _COUNTS)  # each brings the tables one version further; what has been released is never edited
+_CHANGES = """
+-- Transactions that changed records of jobs, or deleted some; new jobs change none.
+ALTER TABLE store ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+"""
+_MIGRATIONS = (
+    _TABLES,
+    _COUNTS,
+    _CHANGES,
+)  # each brings the tables one version further; what has been released is never edited
 VERSION = len(_MIGRATIONS)
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
+    from translation_server.stores.sqlite_changes import Changes
+
 COLUMNS = (
     "seq, job_id, owner, created_at, ends_at, outcome, error_code, error_message, video_length, metadata, "
     "delay_model, ending"
@@ -20,6 +22,8 @@ COLUMNS = (
 
 _ACCEPTED = "SELECT accepted FROM store"
 _SET_ACCEPTED = "UPDATE store SET accepted = ?"
+_SET_CHANGES = "UPDATE store SET changes = changes + 1"
+CHANGES = "SELECT changes FROM store"
 _PING = "UPDATE store SET pings = pings + 1"
 _OWNER = "SELECT endings, unsettled, completed, errors FROM owners WHERE owner = ?"
 _SET_OWNER = "REPLACE INTO owners (owner, endings, unsettled, completed, errors) VALUES (?, ?, ?, ?, ?)"
@@ -36,7 +40,8 @@ _DUE = "SELECT seq, outcome, job_id FROM jobs WHERE owner = ? AND ending IS NULL
 _CANCEL = "UPDATE jobs SET outcome = ?, error_code = ?, error_message = ?, ends_at = ? WHERE seq = ?"
 _END = "UPDATE jobs SET ending = ? WHERE seq = ?"
 _OLDEST = (
-    "SELECT seq, outcome, ends_at FROM jobs INDEXED BY jobs_by_ending WHERE owner = ? AND ending > 0 ORDER BY ending"
+    "SELECT seq, outcome, ends_at, job_id FROM jobs INDEXED BY jobs_by_ending "
+    "WHERE owner = ? AND ending > 0 ORDER BY ending"
 )
 _FORGETTABLE = (
     f"SELECT owner FROM owners WHERE (SELECT ends_at FROM ({_OLDEST.replace('?', 'owners.owner')} LIMIT 1)) < ?"  # noqa: S608 - constants
@@ -71,8 +76,10 @@ class _Owner:
 class Transaction:
     """The writes of one transaction, by any number of requests, one after the other; then ``finish``."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, changes: Changes) -> None:
         self._connection = connection
+        self._changes = changes
+        self._changed: list[str] = []  # ids of jobs whose records are not what they were
         self._owners: dict[str, _Owner] = {}
         self._ordinal: int | None = None
         self._new: list[tuple[object, ...]] = []  # jobs that are not in the table yet
@@ -105,7 +112,9 @@ class Transaction:
         self._insert_new()
         due = self._connection.execute(_DUE, (owner, now)).fetchall()
         self._end(record, [(seq, outcome) for seq, outcome, _ in due])
-        return [job_id for *_, job_id in due]
+        ended = [job_id for *_, job_id in due]
+        self._changed += ended
+        return ended
 
     def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
         """End a pending job, see ``JobStore.cancel``."""
@@ -116,6 +125,7 @@ class Transaction:
         moment = max(now, job.created_at)
         self._connection.execute(_CANCEL, (Status.ERROR.value, CANCELLED, CANCELLED_MESSAGE, moment, job.seq))
         self._end(self._owner(owner), [(job.seq, Status.ERROR)])
+        self._changed.append(job_id)
         return Cancelled(self._find(owner, job_id), [*ended, job_id])
 
     def forget(self, before: float, limit: int) -> int:
@@ -123,9 +133,10 @@ class Transaction:
         forgotten = 0
         for (name,) in self._connection.execute(f"{_FORGETTABLE} LIMIT ?", (before, limit)).fetchall():
             oldest = self._connection.execute(f"{_OLDEST} LIMIT ?", (name, limit - forgotten)).fetchall()
-            old = [(seq, outcome) for seq, outcome, ends_at in oldest if ends_at < before]
-            self._connection.executemany(_DELETE, [(seq,) for seq, _ in old])
-            for _, outcome in old:
+            old = [(seq, outcome, job_id) for seq, outcome, ends_at, job_id in oldest if ends_at < before]
+            self._connection.executemany(_DELETE, [(seq,) for seq, *_ in old])
+            self._changed += [job_id for *_, job_id in old]
+            for _, outcome, _ in old:
                 self._owner(name).count(outcome, -1)
             forgotten += len(old)
         return forgotten
@@ -142,6 +153,10 @@ class Transaction:
         changed = {name: o for name, o in self._owners.items() if o.changed}
         rows = [(name, o.endings, o.unsettled, o.completed, o.errors) for name, o in changed.items()]
         self._connection.executemany(_SET_OWNER, rows)
+        if self._changed:
+            self._connection.execute(_SET_CHANGES)
+            [(number,)] = self._connection.execute(CHANGES).fetchall()
+            self._changes.note(number, self._changed)
 
     def _owner(self, owner: str) -> _Owner:
         record = self._owners.get(owner)
