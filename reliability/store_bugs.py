@@ -77,7 +77,7 @@ STORE_BUGS = (
     SERVER("the event loop waits for other processes", "stores/group_commit.py", "        writer.wait_for_others(0.0)\n        self._jobs", "        self._jobs", COMMITS),
     SERVER("a lock of others is a failure", "stores/sqlite_writer.py", "        self.wait_for_others(sqlite_file.BUSY_TIMEOUT)\n", "", COMMITS),
     SERVER("long writes hold up the event loop", "stores/group_commit.py", "all(task.is_short for task in tasks)", "tasks", COMMITS),
-    SERVER("two batches use one connection", "stores/group_commit.py", "while self._asked and not self._is_busy:", "while self._asked:", COMMITS),
+    SERVER("two batches use one connection", "stores/group_commit.py", "        self._is_busy = True\n        self._jobs", "        self._jobs", COMMITS),
     SERVER("a key of the same transaction is overlooked, SQLite", "stores/sqlite_writes.py", "if (draft.owner, draft.key) in self._new_keys:", "if False:", COMMITS),
     SERVER("a new job is not found in its transaction, SQLite", "stores/sqlite_writes.py", "        self._insert_new()\n        due =", "        due =", COMMITS),
     SERVER("what others wrote is not read", "stores/sqlite_reading.py", "if counted != self._seen:", "if not self._records:", READING),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import threading
 from contextlib import closing
 from threading import get_ident
 
@@ -216,3 +217,32 @@ async def test_a_store_in_memory_has_no_others(open_a_store):
     """It is nobody else's, so there is nothing to notice."""
     store = await open_a_store(":memory:")
     assert [change async for change in store.changes()] == []
+
+
+async def test_a_batch_begins_when_the_one_before_it_is_committed(open_a_store, accept):
+    """Until then it gathers, and the event loop does not wait for the connection, which is the thread's."""
+    store = await open_a_store()
+    committing, go_on, late = threading.Event(), threading.Event(), []
+
+    def wait(statement):
+        if statement == "COMMIT":
+            committing.set()
+            go_on.wait()
+
+    def release():
+        late.append(True)
+        go_on.set()
+
+    store._writing.set_trace_callback(wait)
+    released = threading.Timer(5, release)
+    released.start()
+    first = asyncio.ensure_future(accept(store))
+    await asyncio.to_thread(committing.wait)
+    second = asyncio.ensure_future(accept(store))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not late
+    assert not first.done()
+    go_on.set()
+    assert [(await one).job.seq for one in (first, second)] == [1, 2]
+    released.cancel()
