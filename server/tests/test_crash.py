@@ -161,6 +161,36 @@ async def test_two_workers_give_the_same_answers(server):
         assert {(await wait).json()["error"]["code"] for wait in waits} == {"cancelled"}
 
 
+async def test_what_one_worker_wrote_all_tell(server):
+    """Each keeps what it has read, and none tells it once another has changed it: not a single time."""
+    process = server(workers=3)
+    await process.start()
+    async with contextlib.AsyncExitStack() as stack:
+        clients = await connected_to_each(process, stack)
+        for number in range(60):
+            (job_id,) = await start_jobs(clients[0], 1, simulate={"duration": 600})
+            for status in ("pending", "error"):
+                told = [(await client.get(f"/status/{job_id}")).json()["status"] for client in clients]
+                assert told == [status] * len(clients)
+                if status == "pending":
+                    await clients[number % len(clients)].delete(f"/jobs/{job_id}")
+
+
+async def connected_to_each(process, stack):
+    """A client of each worker, with one connection that stays."""
+    clients = {}
+    async with asyncio.timeout(PATIENCE):
+        while len(clients) < process.workers:
+            client = await stack.enter_async_context(
+                httpx.AsyncClient(
+                    base_url=f"http://127.0.0.1:{process.port}", auth=("admin", "secret"), timeout=PATIENCE
+                )
+            )
+            figures = (await client.get("/metrics")).text
+            clients.setdefault(figures.partition('worker="')[2].partition('"')[0], client)
+    return [*clients.values()]
+
+
 async def test_the_same_seed_gives_the_same_jobs(server, tmp_path):
     """Whatever the number of workers and the concurrency, the n-th job of a seed takes as long and ends as before."""
     runs = []
