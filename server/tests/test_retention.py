@@ -27,7 +27,8 @@ async def test_a_file_of_the_version_before_is_brought_up_to_date(tmp_path, acce
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(
             "ALTER TABLE owners DROP COLUMN completed; ALTER TABLE owners DROP COLUMN errors; "
-            "ALTER TABLE store DROP COLUMN changes; PRAGMA user_version = 1"
+            "DROP TRIGGER jobs_changed; DROP TRIGGER jobs_deleted; ALTER TABLE store DROP COLUMN changes; "
+            "PRAGMA user_version = 1"
         )
     store = await open_store(f"sqlite:///{path}")
     assert list((await store.counts()).values()) == [1, 2, 1]

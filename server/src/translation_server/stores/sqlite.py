@@ -165,8 +165,6 @@ class SqliteStore:
             try:
                 now_seen = self._look()
                 now_version = await self._commits.look(_data_version)
-                if now_version != version:
-                    self._reading.forget()
                 found = self._changes_since(seen) if seen and now_version != version else []
                 seen, version = now_seen, now_version
             except StoreUnavailableError:

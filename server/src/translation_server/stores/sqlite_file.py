@@ -63,14 +63,13 @@ UPDATE owners SET (completed, errors) = (
 );
 """
 _CHANGES = """
--- Transactions that changed records of jobs, or deleted some; new jobs change none.
+-- How often a job's record was changed or deleted, whoever did it: servers of earlier versions as well, and people.
 ALTER TABLE store ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+CREATE TRIGGER jobs_changed AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes + 1; END;
+CREATE TRIGGER jobs_deleted AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes + 1; END;
 """
-_MIGRATIONS = (
-    _TABLES,
-    _COUNTS,
-    _CHANGES,
-)  # each brings the tables one version further; what has been released is never edited
+# Each brings the tables one version further; what has been released is never edited.
+_MIGRATIONS = (_TABLES, _COUNTS, _CHANGES)
 VERSION = len(_MIGRATIONS)
 
 

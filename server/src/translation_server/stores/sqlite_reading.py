@@ -23,10 +23,10 @@ _LONGEST_KEPT = 1000  # characters of metadata
 class Reading:
     """What is read, as the file has it at that moment; belongs to one event loop.
 
-    Clients ask for the same jobs over and over, and a record seldom changes. The file counts the transactions that
-    changed any, so that count is read first, once in each round of the loop, and a record that was read before is taken
-    if it did not change since. What runs in the same round after that was due when the count was read, so no request
-    sees less than it would have seen by reading the record itself when it arrived.
+    Clients ask for the same jobs over and over, and a record seldom changes. The file counts changes, so that count is
+    read first, once in each round of the loop, and a record that was read before is taken if it did not change since.
+    What runs in the same round after that was due when the count was read, so no request sees less than it would have
+    seen by reading the record itself when it arrived.
 
     Args:
         connection: The connection.
@@ -36,7 +36,7 @@ class Reading:
     def __init__(self, connection: sqlite3.Connection, changes: Changes | None) -> None:
         self._connection = connection
         self._changes = changes
-        self._seen = -1  # as many transactions
+        self._seen = -1  # as many changes
         self._is_certain = False  # that no more were counted in this round
         self._records: OrderedDict[str, Job] = OrderedDict()  # whose first item is found at once, as a dict's is not
 
@@ -60,10 +60,6 @@ class Reading:
             self._look(self._changes)
         job = self._records.get(job_id)
         return job if job is not None and job.owner == owner else self._find(owner, job_id)
-
-    def forget(self) -> None:
-        """Read everything again: somebody wrote who may not count what was changed."""
-        self._records.clear()
 
     def close(self) -> None:
         """Close the connection."""

@@ -22,7 +22,6 @@ COLUMNS = (
 
 _ACCEPTED = "SELECT accepted FROM store"
 _SET_ACCEPTED = "UPDATE store SET accepted = ?"
-_SET_CHANGES = "UPDATE store SET changes = changes + 1"
 CHANGES = "SELECT changes FROM store"
 _PING = "UPDATE store SET pings = pings + 1"
 _OWNER = "SELECT endings, unsettled, completed, errors FROM owners WHERE owner = ?"
@@ -79,6 +78,7 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection, changes: Changes) -> None:
         self._connection = connection
         self._changes = changes
+        self._counted = 0  # changes of records, before the first one of this transaction
         self._changed: list[str] = []  # ids of jobs whose records are not what they were
         self._owners: dict[str, _Owner] = {}
         self._ordinal: int | None = None
@@ -111,9 +111,9 @@ class Transaction:
         record.settled_until = now
         self._insert_new()
         due = self._connection.execute(_DUE, (owner, now)).fetchall()
-        self._end(record, [(seq, outcome) for seq, outcome, _ in due])
         ended = [job_id for *_, job_id in due]
-        self._changed += ended
+        self._will_change(ended)
+        self._end(record, [(seq, outcome) for seq, outcome, _ in due])
         return ended
 
     def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
@@ -123,9 +123,9 @@ class Transaction:
         if job is None or job.status_at(now) is not Status.PENDING:
             return Cancelled(job, ended)
         moment = max(now, job.created_at)
+        self._will_change([job_id])
         self._connection.execute(_CANCEL, (Status.ERROR.value, CANCELLED, CANCELLED_MESSAGE, moment, job.seq))
         self._end(self._owner(owner), [(job.seq, Status.ERROR)])
-        self._changed.append(job_id)
         return Cancelled(self._find(owner, job_id), [*ended, job_id])
 
     def forget(self, before: float, limit: int) -> int:
@@ -134,8 +134,8 @@ class Transaction:
         for (name,) in self._connection.execute(f"{_FORGETTABLE} LIMIT ?", (before, limit)).fetchall():
             oldest = self._connection.execute(f"{_OLDEST} LIMIT ?", (name, limit - forgotten)).fetchall()
             old = [(seq, outcome, job_id) for seq, outcome, ends_at, job_id in oldest if ends_at < before]
+            self._will_change([job_id for *_, job_id in old])
             self._connection.executemany(_DELETE, [(seq,) for seq, *_ in old])
-            self._changed += [job_id for *_, job_id in old]
             for _, outcome, _ in old:
                 self._owner(name).count(outcome, -1)
             forgotten += len(old)
@@ -154,9 +154,16 @@ class Transaction:
         rows = [(name, o.endings, o.unsettled, o.completed, o.errors) for name, o in changed.items()]
         self._connection.executemany(_SET_OWNER, rows)
         if self._changed:
-            self._connection.execute(_SET_CHANGES)
-            [(number,)] = self._connection.execute(CHANGES).fetchall()
-            self._changes.note(number, self._changed)
+            self._changes.note(self._counted, self._count(), self._changed)
+
+    def _will_change(self, job_ids: Sequence[str]) -> None:
+        """To be called before it does."""
+        if job_ids and not self._changed:
+            self._counted = self._count()
+        self._changed += job_ids
+
+    def _count(self) -> int:
+        return int(self._connection.execute(CHANGES).fetchone()[0])
 
     def _owner(self, owner: str) -> _Owner:
         record = self._owners.get(owner)
