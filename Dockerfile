@@ -5,7 +5,7 @@ ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 # First the packages, which change seldom: what server/requirements.txt names, at the versions that were tested.
 COPY requirements-dev.lock server/requirements.txt /tmp/
-RUN sed '/--hash=/d; s/ *\\$//' /tmp/requirements-dev.lock > /tmp/constraints.txt \
+RUN sed '/--hash=/d; s/ *\\$//; s/\[[a-z,-]*\]==/==/' /tmp/requirements-dev.lock > /tmp/constraints.txt \
     && pip install --no-cache-dir --disable-pip-version-check -c /tmp/constraints.txt -r /tmp/requirements.txt asyncpg \
     && rm /tmp/*
 

@@ -144,6 +144,7 @@ def lock() -> None:
     step("pip install uv", [PYTHON, "-m", "pip", "install", "-qq", "--upgrade", "uv"])
     uv = [PYTHON, "-m", "uv", "pip", "compile", "--quiet", "--upgrade", "--universal", "--generate-hashes"]
     uv += ["--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.11"]
+    uv += ["--no-strip-extras"]  # pip before 24 takes x==1 for no answer to what asks for x[extra]
     uv += ["--custom-compile-command", "python3 run.py lock"]
     step("lock", [*uv, "--extra", "cli", *PARTS, "-o", RUN_LOCK.name])
     step("lock", [*uv, "--all-extras", "--group", "dev", "-c", RUN_LOCK.name, *PARTS, "-o", TEST_LOCK.name])
