@@ -1,7 +1,6 @@
 """What users install: both distributions, built, put away from the sources, and used with what they declare."""
 
 import email
-import os
 import re
 import shutil
 import subprocess
@@ -9,10 +8,10 @@ import sys
 import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from readme_renderer.markdown import render
+from tests.declared import installed_pythons, promised_pythons
 
 from server_process import ROOT, clean_environment
 
@@ -55,29 +54,13 @@ with TranslationServer(completion_time=1.0) as server:
 PLUGIN_TEST = "def test(translation_server):\n    assert translation_server.clock.advance(5400) is None\n"
 
 
-def promised_pythons():
-    """The versions that the classifiers name, oldest first."""
-    return re.findall(r":: (3\.\d+)", (ROOT / "client/pyproject.toml").read_text("utf-8"))
+def pythons():
+    """The oldest and the newest promised Python that this machine has: version -> interpreter."""
+    found = list(installed_pythons().items())
+    return dict([found[0], found[-1]])
 
 
-def newest_python():
-    """The newest of the promised Pythons that this machine has, be it on the path or one of pyenv's."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    for version in reversed(promised_pythons()):
-        others = map(str, pyenv.glob(f"versions/*/bin/python{version}"))
-        for python in filter(None, [shutil.which(f"python{version}"), *others]):
-            if subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
-                return python
-    return sys.executable
-
-
-def version_of(python):
-    """As in 3.13."""
-    code = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
-    return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-
-
-PYTHONS = {version_of(python): python for python in (sys.executable, newest_python())}
+PYTHONS = pythons()
 
 
 def run(command, folder, status=0):
@@ -125,7 +108,7 @@ def users(request, wheels, tmp_path_factory):
     """Environments with wheels and what they declare, in the locked versions: no sources, and nothing else."""
     folder = tmp_path_factory.mktemp("users")
     lock = (ROOT / "requirements-dev.lock").read_text("utf-8").splitlines()
-    pins = [line.removesuffix(" \\") for line in lock if not line.startswith((" ", "#"))]
+    pins = [re.sub(r"\[.*\]| \\$", "", line) for line in lock if not line.startswith((" ", "#"))]
     (folder / "pins.txt").write_text("\n".join(pins), "utf-8")
 
     def install(name):

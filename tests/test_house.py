@@ -2,11 +2,9 @@
 
 import os
 import re
-import tomllib
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from tests.declared import requirements, wanted
 
 from server_process import ROOT
 
@@ -20,65 +18,10 @@ TRACES = [
 ]
 
 
-def project(part):
-    return tomllib.loads((ROOT / part / "pyproject.toml").read_text("utf-8"))["project"]
-
-
-def requirements(path):
-    lines = (line.partition("#")[0].strip() for line in (ROOT / path).read_text("utf-8").splitlines())
-    return {Requirement(line) for line in lines if line}
-
-
-def pins(path):
-    """Name -> version of a lock file."""
-    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / path).read_text("utf-8"), flags=re.MULTILINE))
-
-
-def wanted(part, extras):
-    """What a distribution asks for, with some of its extras."""
-    declared = project(part)
-    optional = declared.get("optional-dependencies", {})
-    return {Requirement(line) for line in sum((optional[extra] for extra in extras), declared["dependencies"])}
-
-
 @pytest.mark.parametrize("part", DISTRIBUTIONS)
 def test_requirements_say_what_the_distribution_says(part):
     """`requirements.txt` holds what the distribution needs, and what its command line needs, and nothing else."""
     assert requirements(f"{part}/requirements.txt") == wanted(part, EXTRAS_OF_THE_CHECKOUT[part])
-
-
-@pytest.mark.parametrize(
-    ("lock", "every_extra"), [("requirements.lock", False), ("requirements-dev.lock", True)], ids=["run", "dev"]
-)
-@pytest.mark.parametrize("part", DISTRIBUTIONS)
-def test_the_lock_files_are_up_to_date(part, lock, every_extra):
-    """All that a distribution asks for is pinned, at a version it accepts; if not: `python3 run.py lock`."""
-    extras = project(part).get("optional-dependencies", {}) if every_extra else EXTRAS_OF_THE_CHECKOUT[part]
-    pinned = pins(lock)
-    stale = [
-        str(want) for want in wanted(part, extras) if pinned.get(canonicalize_name(want.name)) not in want.specifier
-    ]
-    assert stale == []
-
-
-def test_the_tools_are_locked():
-    """Every tool of the workshop is pinned as well."""
-    group = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["dev"]
-    assert {canonicalize_name(Requirement(line).name) for line in group} <= pins("requirements-dev.lock").keys()
-
-
-def test_both_lock_files_pin_the_same_versions():
-    """What is tested is what runs."""
-    run, dev = pins("requirements.lock"), pins("requirements-dev.lock")
-    assert run == {name: dev.get(name) for name in run}
-
-
-def test_every_pin_has_its_hash():
-    """An installation refuses a file that is not the one that was locked."""
-    for lock in ("requirements.lock", "requirements-dev.lock"):
-        entries = re.split(r"^(?=[a-z0-9-]+==)", (ROOT / lock).read_text("utf-8"), flags=re.MULTILINE)[1:]
-        assert entries
-        assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
 def test_the_licence_is_the_same_everywhere():
