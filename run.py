@@ -1,11 +1,13 @@
 """Everything on a fresh machine with Python 3.11 or newer and nothing else.
 
-python3 run.py demo                  sets up .venv, starts a server and a client, shows one job to its end
-python3 run.py test                  sets up .venv, runs every check and every test
-python3 run.py test -- -k deadline   only pytest, with these arguments
+python3 run.py demo                  starts a server and a client, and shows one job to its end (--fail: one that fails)
+python3 run.py test                  lint, types and every behaviour: what to run after a change, in a few minutes
+python3 run.py test -- -k deadline   only the tests that these arguments of pytest select
+python3 run.py prove                 what takes longer: all tests with coverage, the reliability commands at full size,
+                                     planted bugs, benchmarks, installations on every Python that is here
 python3 run.py lock                  renews the two lock files
 
-The first run downloads the packages of a lock file into .venv; later runs use what is there.
+Each command sets up .venv first: the first run downloads the packages of a lock file, later runs use what is there.
 """
 
 import sys
@@ -20,6 +22,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -32,9 +35,15 @@ RUN_LOCK = ROOT / "requirements.lock"
 TEST_LOCK = ROOT / "requirements-dev.lock"
 PARTS = ["client/pyproject.toml", "server/pyproject.toml"]
 COVERAGE_FLOOR = 97
+WORKERS = 2 * (os.cpu_count() or 2)  # many tests wait for a process, a disk or a moment
+# The modules that take longest stand last in the list of tests, and would end long after all others.
+SIDE_BY_SIDE = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
+# Few run alone at the end, where nothing else keeps the processor busy: they hold a client to its deadlines.
+EXACT = ["client/tests/test_deadline.py", "client/tests/test_threads.py", "client/tests/test_async_client.py"]
+PLANTED_BUGS = 24  # of all those in reliability/seeded_bugs.py, other ones each time
 OUTCOMES = {
-    0: "The job ended as completed.",
-    1: "The job ended in error, as three in ten do here on purpose. Another run, another draw.",
+    0: "The job ended as completed. To see one fail: python3 run.py demo --fail",
+    1: "The job ended in error, as it was asked to.",
 }
 
 
@@ -45,15 +54,18 @@ class StepFailedError(Exception):
 def main() -> int:
     """Runs the command that the arguments name and gives the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["demo", "test", "lock"])
+    parser.add_argument("command", choices=["demo", "test", "prove", "lock"])
     parser.add_argument("pytest_arguments", nargs="*", help="for test, after --")
+    parser.add_argument("--fail", action="store_true", help="for demo: the job ends in error")
     arguments = parser.parse_args()
     if arguments.pytest_arguments and arguments.command != "test":
         parser.error(f"{arguments.command} takes no further arguments")
+    if arguments.fail and arguments.command != "demo":
+        parser.error(f"--fail is for demo, not for {arguments.command}")
     os.chdir(ROOT)
     try:
         with orderly_exit():
-            run(arguments.command, arguments.pytest_arguments)
+            run(arguments)
     except (StepFailedError, ServerStartError) as failure:
         say(f"FAILED: {failure}")
         return 1
@@ -63,15 +75,18 @@ def main() -> int:
     return 0
 
 
-def run(command: str, pytest_arguments: Sequence[str]) -> None:
+def run(arguments: argparse.Namespace) -> None:
     """Sets up what the command needs, and runs it."""
-    set_up(TEST_LOCK if command == "test" else RUN_LOCK)
-    if command == "demo":
-        demo()
-    elif command == "test":
-        test(pytest_arguments)
-    else:
-        lock()
+    set_up(TEST_LOCK if arguments.command in {"test", "prove"} else RUN_LOCK)
+    match arguments.command:
+        case "demo":
+            demo(fails=arguments.fail)
+        case "test":
+            test(arguments.pytest_arguments)
+        case "prove":
+            prove()
+        case _:
+            lock()
 
 
 def set_up(lock_file: Path) -> None:
@@ -112,22 +127,24 @@ def digest(lock_file: Path) -> str:
     return hashlib.sha256(lock_file.read_bytes()).hexdigest()
 
 
-def demo() -> None:
+def demo(*, fails: bool = False) -> None:
     """Shows the main job: the server up, a job started, its progress, its outcome."""
     folder = Path(tempfile.mkdtemp(prefix="translation-demo-"))
-    with ServerProcess(folder, python=PYTHON, MIN_DELAY="3", MAX_DELAY="7", ERROR_PROBABILITY="0.3") as server:
+    luck = "1" if fails else "0"
+    with ServerProcess(folder, python=PYTHON, MIN_DELAY="3", MAX_DELAY="7", ERROR_PROBABILITY=luck) as server:
         say(f"The server runs at {server.base_url}. Its jobs take 3 to 7 seconds. Now the client:")
         log = folder / "client.log"
         options = ["--base-url", server.base_url, "--username", server.username, "--log-file", str(log)]
         environment = clean_environment() | {"API_PASSWORD": server.password}
         status = call([PYTHON, "client/client.py", *options], environment)
-    if status not in OUTCOMES:
+    if status != int(fails):
         raise StepFailedError(f"the client ended with exit status {status}; logs are in {folder}")
-    say(f"{OUTCOMES[status]} The server is stopped. What both wrote down:\n    {server.log_file}\n    {log}")
+    say(OUTCOMES[status])
+    say(f"The server is stopped. What both wrote down:\n    {server.log_file}\n    {log}")
 
 
 def test(pytest_arguments: Sequence[str]) -> None:
-    """Runs every check and every test, or only pytest with the arguments given."""
+    """Runs every check and every test of a behaviour, or only pytest with the arguments given."""
     if pytest_arguments:
         step("pytest", [PYTHON, "-m", "pytest", *pytest_arguments])
         return
@@ -135,8 +152,19 @@ def test(pytest_arguments: Sequence[str]) -> None:
     step("ruff format", [PYTHON, "-m", "ruff", "format", "--check", "."])
     step("mypy --strict", [PYTHON, "-m", "mypy"])
     step("pip check", [PYTHON, "-m", "pip", "check", "--disable-pip-version-check"])
-    step("pytest", [PYTHON, "-m", "pytest", "--cov", f"--cov-fail-under={COVERAGE_FLOOR}"])
-    say("All checks and all tests passed.")
+    step(f"pytest, {WORKERS} tests at a time", [PYTHON, "-m", "pytest", *SIDE_BY_SIDE, "-q", "-m", "not prove"])
+    say("All checks and all tests passed. What takes longer: python3 run.py prove")
+
+
+def prove() -> None:
+    """Runs what takes longer than one likes to wait for after each change."""
+    every = [PYTHON, "-m", "pytest", *SIDE_BY_SIDE, "-q", "--cov", f"--cov-fail-under={COVERAGE_FLOOR}"]
+    step(f"pytest, {WORKERS} tests at a time, those that take long as well, with coverage", every)
+    alone = [PYTHON, "-m", "pytest", "-q", *EXACT]
+    step("pytest, one test at a time: deadlines are kept to a tenth of a second", alone, TEST_LATENESS_ALLOWED="0.05")
+    planted = [PYTHON, "reliability/seeded_bugs.py", "--sample", str(PLANTED_BUGS)]
+    step(f"planting {PLANTED_BUGS} bugs: the tests must notice each of them", planted)
+    say("All of it holds.")
 
 
 def lock() -> None:
@@ -150,12 +178,14 @@ def lock() -> None:
     step("lock", [*uv, "--all-extras", "--group", "dev", "-c", RUN_LOCK.name, *PARTS, "-o", TEST_LOCK.name])
 
 
-def step(name: str, command: Sequence[str], *, advice: str = "") -> None:
-    """Runs one step, and stops everything if it fails."""
+def step(name: str, command: Sequence[str], *, advice: str = "", **variables: str) -> None:
+    """Runs one step, says how long it took, and stops everything if it fails."""
     say(name)
-    status = call(command, clean_environment())
+    began = time.monotonic()
+    status = call(command, clean_environment() | variables)
     if status != 0:
         raise StepFailedError(f"{name} (exit status {status}). {advice}".rstrip())
+    say(f"  done in {time.monotonic() - began:.0f} s")
 
 
 def call(command: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -17,10 +17,10 @@ USER = ("anybody", "anything")  # a plain server asks for no credentials
 
 logging.basicConfig(level=logging.INFO, format="    %(message)s")
 
-client = TranslationStatusClient(PLAIN, *USER, max_retries=3, initial_delay=0.5, backoff_factor=2)
+client = TranslationStatusClient(PLAIN, *USER, max_retries=3, initial_delay=0.2, backoff_factor=2)
 
-print("A job of two seconds:")
-print("->", client.wait_for_completion(client.start_job(video_length=2)))
+print("A job of one second:")
+print("->", client.wait_for_completion(client.start_job(video_length=1)))
 
 print("A job that is done at once:")
 print("->", client.wait_for_completion(client.start_job(video_length=0.001)))
@@ -34,12 +34,12 @@ except WaitTimeout as error:
 
 print("The same, the limit being the number of polls:")
 try:
-    TranslationStatusClient(PLAIN, *USER, max_polls=3).wait_for_completion(slow)
+    TranslationStatusClient(PLAIN, *USER, max_polls=3, initial_delay=0.1).wait_for_completion(slow)
 except StatusUnavailable as error:
     print("->", error)
 
 print("A server that is away from the start:")
-away = TranslationStatusClient(NOBODY, *USER, max_retries=2)
+away = TranslationStatusClient(NOBODY, *USER, max_retries=2, initial_delay=0.1)
 try:
     away.start_job()
 except StartError as error:

@@ -3,6 +3,7 @@
     python reliability/seeded_bugs.py                 all bugs
     python reliability/seeded_bugs.py --table wire    those of one table
     python reliability/seeded_bugs.py --only retry    those whose name contains a word
+    python reliability/seeded_bugs.py --sample 24     so many of all, drawn by --seed, which is printed
     python reliability/seeded_bugs.py --check         only whether each still has its place in the code
 
 Prints a line a bug, with the test that noticed it, then the counters. The exit status is 0 only if every bug was
@@ -14,7 +15,9 @@ from __future__ import annotations
 import argparse
 import os
 import queue
+import random
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -77,6 +80,9 @@ def main() -> int:
     options = arguments()
     tables = [options.table] if options.table else TABLES
     bugs = [bug for table in tables for bug in TABLES[table] if options.only in bug.name]
+    if options.sample:
+        bugs = random.Random(options.seed).sample(bugs, min(options.sample, len(bugs)))  # noqa: S311 - no secret
+        print(f"{len(bugs)} bugs, drawn with --seed {options.seed}", flush=True)
     stale = [bug for bug in bugs if is_stale(bug)]
     for bug in stale:
         print(f"STALE   {bug.name}: {bug.file} no longer has {bug.right!r}", flush=True)
@@ -100,6 +106,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--table", choices=TABLES, help="only this table")
     parser.add_argument("--only", default="", metavar="WORD", help="only bugs whose name contains it")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N of them, drawn at random")
+    seed = secrets.randbelow(1_000_000)
+    parser.add_argument("--seed", type=int, default=seed, metavar="N", help="of the draw (default: another each time)")
     parser.add_argument("--check", action="store_true", help="run no tests")
     parser.add_argument("--at-once", type=int, default=2, help="runs of tests at a time (default 2)")
     return parser.parse_args()

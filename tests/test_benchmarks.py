@@ -56,6 +56,7 @@ def waiting(tmp_path_factory):
     return *command("waiting.py", *small), file
 
 
+@pytest.mark.prove
 def test_waiting_prints_both_tables(waiting):
     """Every strategy has its row in both tables: figures, or that its library is not installed."""
     status, printed, _ = waiting
@@ -66,6 +67,7 @@ def test_waiting_prints_both_tables(waiting):
             assert all(re.match(r"\d+\.\d / \d|not installed", cell) for cell in cells), cells
 
 
+@pytest.mark.prove
 def test_our_own_rows_need_no_library(waiting):
     """Ours and the best possible have figures whatever is installed."""
     _, printed, _ = waiting
@@ -74,6 +76,7 @@ def test_our_own_rows_need_no_library(waiting):
         assert all(re.match(r"\d+\.\d / \d", cell) for cells in row(printed, name) for cell in cells)
 
 
+@pytest.mark.prove
 def test_waiting_writes_its_figures(waiting):
     """The CSV file has one line per cell, with numbers or why there are none."""
     _, printed, file = waiting
@@ -84,6 +87,7 @@ def test_waiting_writes_its_figures(waiting):
     assert all(cell["missing"] or float(cell["requests"]) >= 1 for cell in cells)
 
 
+@pytest.mark.prove
 def test_waiting_draws_its_figures(waiting):
     """The picture is well-formed, has a panel for each distribution, and names ours and the best possible in each."""
     drawn = ET.parse(waiting[2].with_suffix(".svg"))  # noqa: S314 - it is ours
@@ -94,6 +98,7 @@ def test_waiting_draws_its_figures(waiting):
         assert texts.count(name) == len(DISTRIBUTIONS)
 
 
+@pytest.mark.prove
 def test_the_seed_determines_every_figure(waiting, tmp_path):
     """The same command gives the same figures, in another process with other hashes."""
     again = tmp_path / "again.csv"
@@ -209,6 +214,7 @@ def test_being_ahead_is_costing_less(requests, delay, holds):
     assert [peer in text for held, text in claims(results) if not held] == ([] if holds else [True])
 
 
+@pytest.mark.prove
 def test_many_counts_requests_and_delays():
     """Twenty jobs awaited by one client: the command prints its requests and how late it was told."""
     status, printed = command("many.py", "--jobs", "20", "--spread", "0.5")
@@ -219,6 +225,7 @@ def test_many_counts_requests_and_delays():
     assert "GET /events" in printed
 
 
+@pytest.mark.prove
 def test_imports_compares_both():
     """The command prints both medians and their difference."""
     status, printed = command("imports.py", "--runs", "2")
@@ -227,6 +234,7 @@ def test_imports_compares_both():
     assert re.search(r"-?\d+\.\d ms more, of the processor -?\d+\.\d ms more", printed)
 
 
+@pytest.mark.prove
 def test_embedded_compares_both():
     """The command prints how long each takes to answer and to stop."""
     status, printed = command("embedded.py", "--runs", "1")

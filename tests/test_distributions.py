@@ -186,6 +186,7 @@ def test_the_client_needs_only_requests(metadata):
     assert sorted(metadata[CLIENT].get_all("Provides-Extra", [])) == ["async", "cli"]
 
 
+@pytest.mark.prove
 def test_both_work_with_what_they_declare(users):
     """A lost answer, two clients, one server: the main story, from where they were installed."""
     first, places = run(["both/bin/python", "-Werror", "-c", WHOLE_STORY], users).splitlines()
@@ -193,6 +194,7 @@ def test_both_work_with_what_they_declare(users):
     assert [place.startswith(str(users / "both")) for place in places.split()] == [True, True]
 
 
+@pytest.mark.prove
 def test_the_client_alone_is_enough_for_a_service_elsewhere(users, server):
     """Without extras, the sync client and the command line work; asking for the rest names the extra."""
     options = ["--base-url", server.base_url, "--username", "admin", "--password", "secretpassword"]
@@ -205,6 +207,7 @@ def test_the_client_alone_is_enough_for_a_service_elsewhere(users, server):
     assert 'pip install "translation-client[async]"' in run(["client/bin/python", "-c", asked], users, status=1)
 
 
+@pytest.mark.prove
 def test_the_server_alone_serves(users, metadata):
     """Its command is there, and asking it for a client says what to install."""
     version = metadata[SERVER]["Version"]
@@ -213,6 +216,7 @@ def test_the_server_alone_serves(users, metadata):
     assert "pip install 'translation-client'" in run(["server/bin/python", "-c", asked], users, status=1)
 
 
+@pytest.mark.prove
 def test_pytest_finds_the_plugin(users):
     """Once the server is installed, the fixture is there, without a word about it anywhere."""
     (users / "test_it.py").write_text(PLUGIN_TEST, "utf-8")
@@ -220,6 +224,7 @@ def test_pytest_finds_the_plugin(users):
     assert "1 passed" in run(command, users)
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("users", [sys.executable], ids=["once"], indirect=True)
 def test_types_reach_the_user(users):
     """`mypy --strict` accepts a user's program, and finds the mistake in another one."""

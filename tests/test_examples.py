@@ -85,7 +85,7 @@ ROWS = {
     "one_job.py": Row(("The latest job is pending", f"It ended as {ENDED}", "Initial status: ", "learnt by")),
     "plain_polling.py": Row(
         (
-            *("two seconds", "-> completed", "at once", "-> completed"),
+            *("one second", "-> completed", "at once", "-> completed"),
             r"-> job plain-3: still pending after 1\.0 s \(timeout 1 s, polls: \d+\); it may still end: wait again",
             r"-> job plain-3: still pending after .* \(max_polls=3 used up, polls: 3\)",
             r"-> no job was started: max_retries=2 .* tried 3 times .* connection refused; is the server running",

@@ -32,11 +32,13 @@ def test_the_licence_is_the_same_everywhere():
 
 
 def test_ci_runs_the_command_of_the_readme(read):
-    """`.ci/run` can be executed, stops at the first fault, and runs what README.md tells a reader to run."""
+    """`.ci/run` can be executed, stops at the first fault, and runs both commands that README.md tells a reader."""
     assert os.access(ROOT / ".ci/run", os.X_OK)
     assert "set -euo pipefail" in read(".ci/run")
-    assert "run.py test" in read(".ci/run")
-    assert "python3 run.py test" in read("README.md")
+    for command in ("run.py test", "run.py prove"):
+        assert command in read(".ci/run")
+        assert f"python3 {command}" in read("README.md")
+    assert "rm -rf .venv" in read(".ci/run")
 
 
 def test_the_changelog_keeps_its_form(read):

@@ -79,6 +79,7 @@ def planted(bug):
     return ["--seeded-bug", bug, "--seed", "1"] if bug else []
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("command", KEPT)
 def test_the_promise_is_kept(command, done_of):
     """The command tries what it says, finds no breach, and prints its seed and its counters."""
@@ -89,6 +90,7 @@ def test_the_promise_is_kept(command, done_of):
     assert len(re.findall(r"^  .+ [1-9]\d*$", done.stdout, re.MULTILINE)) > 1
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(("command", "bug", "breach"), BROKEN)
 def test_a_bug_breaks_the_promise(command, bug, breach, done_of):
     """With the bug planted, the command finds just that breach, and says so by its exit status."""

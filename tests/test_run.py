@@ -65,9 +65,22 @@ def test_a_broken_environment_is_made_anew(steps, monkeypatch):
 
 
 def test_every_check_is_a_step(steps):
-    """The second command checks style, types, packages and behaviour, in this order."""
+    """The second command checks style, types, packages and behaviour, in this order, and leaves out what takes long."""
     run.test([])
-    assert [name for name, _ in steps] == ["ruff check", "ruff format", "mypy --strict", "pip check", "pytest"]
+    names = [name.partition(",")[0] for name, _ in steps]
+    assert names == ["ruff check", "ruff format", "mypy --strict", "pip check", "pytest"]
+    assert steps[-1][1][-2:] == ["-m", "not prove"]
+
+
+def test_the_proof_leaves_nothing_out(steps):
+    """The third command runs every test with coverage, those of deadlines once more by themselves, and plants bugs."""
+    run.prove()
+    everything, deadlines, bugs = [command for _, command in steps]
+    assert "--cov" in everything
+    assert {"-m", "-k", "not prove"}.isdisjoint(everything[everything.index("pytest") :])
+    assert "-n" not in deadlines
+    assert [Path(file).exists() for file in run.EXACT] == [True] * len(run.EXACT)
+    assert bugs[1] == "reliability/seeded_bugs.py"
 
 
 def test_arguments_go_to_pytest_alone(steps):
@@ -76,13 +89,19 @@ def test_arguments_go_to_pytest_alone(steps):
     assert steps == [("pytest", [sys.executable, "-m", "pytest", "-k", "deadline"])]
 
 
+def test_a_step_says_what_it_does_and_how_long_it_took(capsys):
+    """Its name stands there while it runs, and its duration when it is done."""
+    run.step("ruff check", [sys.executable, "-c", "pass"])
+    assert re.fullmatch(r"=> ruff check\n=>   done in \d+ s\n", capsys.readouterr().out)
+
+
 def test_a_failing_step_is_named():
     """The first step that fails ends the run with its name and its exit status."""
     with pytest.raises(run.StepFailedError, match=r"ruff check \(exit status 7\)"):
         run.step("ruff check", [sys.executable, "-c", "raise SystemExit(7)"])
 
 
-@pytest.mark.parametrize("arguments", [[], ["sing"], ["demo", "--", "-k", "x"]])
+@pytest.mark.parametrize("arguments", [[], ["sing"], ["demo", "--", "-k", "x"], ["prove", "x"], ["test", "--fail"]])
 def test_a_wrong_command_line_is_a_usage_error(arguments):
     """What is not a command is refused with the usage, and nothing is set up."""
     done = subprocess.run(
@@ -102,37 +121,49 @@ def test_an_old_python_is_told_what_is_needed():
     assert "Traceback" not in done.stderr
 
 
-@pytest.fixture(scope="module")
-def demo():
-    """What the demo prints, without the set-up."""
-    done = subprocess.run(
-        [sys.executable, "-c", DEMO, "demo"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+def show(*arguments):
+    """Runs the demo without the set-up, and gives what it prints."""
+    command = [sys.executable, "-c", DEMO, "demo", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def demo():
+    """What the demo prints."""
+    return show()
+
+
 def test_the_demo_shows_a_job_to_its_end(demo):
-    """The first command ends with an outcome on the screen, and with logs in their places."""
-    assert any(outcome in demo for outcome in run.OUTCOMES.values())
+    """The first command ends with a completed job, says how to see one fail, and has its logs in their places."""
+    assert run.OUTCOMES[0] in demo
+    assert "completed in" in demo
+    assert "python3 run.py demo --fail" in demo
     logs = [line.strip() for line in demo.splitlines() if line.endswith(".log")]
     assert [Path(log).stat().st_size > 0 for log in logs] == [True, True]
 
 
+def test_the_demo_shows_a_failure_when_asked():
+    """With --fail its job ends in error, with the reason on the screen, and the demo has done what it should."""
+    printed = show("--fail")
+    assert run.OUTCOMES[1] in printed
+    assert "error after" in printed
+
+
 def test_the_picture_in_the_readme_is_of_the_demo(demo, read, steps, monkeypatch):
-    """Every line of run.py in the picture is one that it prints, up to numbers, names of folders and the outcome."""
+    """Every line of run.py in the picture is one that it prints, up to numbers and names of folders."""
     monkeypatch.setattr(run, "PYTHON", "no such python")
     run.set_up(run.RUN_LOCK)
     set_up = [f"=> {name.replace('RUN_LOCK', 'requirements.lock')}" for name, _ in steps]
     picture = read("README.md").split("```text\n")[1].split("```")[0]
-    assert essence(picture.splitlines()) == essence([*set_up, *demo.splitlines()])
+    kept = [line for line in demo.splitlines() if not line.startswith("=>   done in")]
+    assert essence(picture.splitlines()) == essence([*set_up, *kept])
 
 
 def essence(lines):
     """The lines of run.py, without what is different each time."""
     own = "\n".join(line for line in lines if line.startswith(("=> ", "    /")))
-    for outcome in run.OUTCOMES.values():
-        own = own.replace(outcome, "OUTCOME")
     return re.sub(r"/\S+/", "FOLDER/", re.sub(r":\d+", ":PORT", own))
 
 

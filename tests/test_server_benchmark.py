@@ -42,6 +42,7 @@ def printed():
     return done.stdout
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize(("title", "servers"), TABLES)
 def test_each_table_has_its_rows(printed, title, servers):
     """One row for each server that was compared, with figures in every cell (a run as brief as this may lack some)."""
@@ -51,6 +52,7 @@ def test_each_table_has_its_rows(printed, title, servers):
     assert all(re.match(r"\d|nan", cell) for _, *cells in rows[2:] for cell in cells)
 
 
+@pytest.mark.prove
 def test_what_was_left_out_is_said(printed):
     """A reader is told that the other simulators were not asked."""
     assert "json-server, Mockoon and WireMock were left out on request." in printed

@@ -44,6 +44,12 @@ SETTINGS = {
 }
 
 
+def placed(snippet):
+    """The snippet as a parameter; one that installs something takes long."""
+    marks = [pytest.mark.prove] if "pip install" in snippet.code else []
+    return pytest.param(snippet, id=str(snippet), marks=marks)
+
+
 @pytest.fixture(scope="module")
 def runner(fresh_clone, tmp_path_factory):
     """Runs snippets at the root of a fresh clone, beside a server with quick jobs."""
@@ -55,7 +61,7 @@ def runner(fresh_clone, tmp_path_factory):
     shutil.rmtree(fresh_clone / "logs", ignore_errors=True)
 
 
-@pytest.mark.parametrize("snippet", TO_RUN, ids=str)
+@pytest.mark.parametrize("snippet", [placed(snippet) for snippet in TO_RUN])
 def test_a_snippet_runs(runner, snippet):
     """It runs as it stands, and prints what its page says."""
     runner.run(snippet)
@@ -84,7 +90,7 @@ def test_what_runs_elsewhere_does(words):
         Snippet("broken", 1, "bash", "false; true", None),
         Snippet("broken", 1, "console", "$ echo one\ntwo\n", None),
         Snippet("broken", 1, "console", "$ true\n$ translation-client wait no-such-job\n", None),
-        Snippet("broken", 1, "console", "$ pip install ./servant\n", None),
+        pytest.param(Snippet("broken", 1, "console", "$ pip install ./servant\n", None), marks=pytest.mark.prove),
         Snippet("broken", 1, "console", "$ MAX_DELAY=never translation-server serve\n", None),
     ],
 )

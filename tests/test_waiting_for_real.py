@@ -107,7 +107,7 @@ def test_a_server_killed_under_a_stream_loses_nothing(tmp_path):
     """A server that is killed and comes back finds the stream resumed: every job is told once."""
     with ServerProcess(tmp_path) as server:
         client = TranslationStatusClient(server.base_url, server.username, server.password, timeout=60)
-        job_ids = scripted(client, *(0.3 * n for n in range(1, 21)))
+        job_ids = scripted(client, *(0.15 * n for n in range(1, 21)))
         told = []
         for job in client.as_completed(job_ids):
             told.append(job.job_id)

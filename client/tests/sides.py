@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from translation_client import AsyncTranslationStatusClient, TranslationStatusClient
 
-LATE = 0.1 + float(os.environ.get("TEST_LATENESS_ALLOWED", "0.05"))
-"""Seconds a wait may outlast its deadline: the promise, and what a busy machine may add to it."""
+LATE = 0.1 + float(os.environ.get("TEST_LATENESS_ALLOWED", "1.0"))
+"""Seconds a wait may outlast its deadline: the promise, and what a busy machine may add to it.
+
+Where nothing else keeps the machine busy, as in the last step of ``run.py prove``, little may be added."""
 
 QUICK = {"initial_delay": 0.02, "max_delay": 0.05, "timeout": 5.0}
 

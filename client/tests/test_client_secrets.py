@@ -45,6 +45,7 @@ FAULTS = {
     "another job": job("completed", job_id="j2"),
     "broken stream": stream(then=no_http),
 }
+ENDLESS = (stalled, endless_head)  # only the deadline ends them, maybe before a slow machine has sent the request
 
 
 def all_of(error):
@@ -68,7 +69,8 @@ def test_the_password_appears_nowhere(make_side, server, caplog, fault, method):
     caplog.set_level(logging.DEBUG)
     for kind in ("polls", "starts", "streams", "queries"):
         server.play(fault, to=kind)
-    client = make_side(server.url, "admin", CANARY, **{**QUICK, "timeout": 0.2, "max_retries": 1})
+    timeout = 0.2 if fault in ENDLESS else 30.0
+    client = make_side(server.url, "admin", CANARY, **{**QUICK, "timeout": timeout, "max_retries": 1})
     arguments = {"wait": ["j1"], "get_job": ["j1"], "wait_all": [["j1"]], "start_job": []}[method]
     outcome, _ = timed(getattr(client, method), *arguments)
     seen = [caplog.text, repr(client.client), repr(vars(client.client)), repr(outcome)]
@@ -77,7 +79,8 @@ def test_the_password_appears_nowhere(make_side, server, caplog, fault, method):
         seen += everything_about(outcome)
     text = "\n".join(seen)
     assert [words for words in FORBIDDEN if words in text] == []
-    assert {each.headers["authorization"] for each in server.seen} == {f"Basic {HEADER}"}
+    assert fault in ENDLESS or server.seen
+    assert {each.headers["authorization"] for each in server.seen} <= {f"Basic {HEADER}"}
 
 
 def test_the_password_of_a_proxy_appears_nowhere(make_side, stranger, caplog, monkeypatch):

@@ -46,9 +46,9 @@ def test_no_pause_is_no_line(client, server, log):
 
 def test_a_failure_names_the_job_once(client, server, log):
     """The line of a poll that failed, and the error of a wait that did, do not stammer."""
-    server.play(answer(503))
+    server.play(answer(503, Retry_After="999"))
     with pytest.raises(WaitTimeout) as raised:
-        client.wait("j1", timeout=1.0)  # enough for a first poll on a machine that stands still for a moment
+        client.wait("j1", timeout=60)  # which ends at once: it would be over before the server may be asked again
     assert "job j1: Poll #1 failed: the server answered 503" in log()
     assert str(raised.value).count("job j1") == 1
 

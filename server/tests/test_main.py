@@ -193,9 +193,10 @@ def test_refusal_of_the_log_file(server):
     )
 
 
-def test_refusal_of_the_database(server):
+def test_refusal_of_the_database(server, postgres_server):
     """A database that cannot be used is refused at the start, without its password."""
-    status, said = refused(server, **CREDENTIALS, DATABASE_URL="postgresql://me:canary@127.0.0.1:1/db")
+    url = re.sub(r"//.*@([^/]*)/.*", r"//nobody:canary@\1/nowhere", postgres_server)
+    status, said = refused(server, **CREDENTIALS, DATABASE_URL=url)
     assert status == 2
     assert "DATABASE_URL" in said
     assert "Traceback" not in said
