@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.declared import project
 
 from server_process import ROOT
 
@@ -26,10 +27,6 @@ URLS = {
 }
 PRIVATE_KEY = b"BEGIN " + b"PRIVATE KEY"  # in two pieces, so that this file has none
 ON = True  # what the key `on` is in YAML 1.1
-
-
-def project(part):
-    return tomllib.loads((ROOT / part / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def parsed(path):
