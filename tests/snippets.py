@@ -90,6 +90,7 @@ class Runner:
             "PYTHONPATH": SOURCES,
             "PYTHONUTF8": "1",
             "COLUMNS": "100",
+            "XDG_STATE_HOME": str(bin_folder / "state"),  # where installed commands keep their logs
         }
 
     def run(self, snippet):

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
 
 from client.tests.scripted import ScriptedServer
 from client.tests.sides import QUICK, AsyncSide, SyncSide
+
+NOT_THE_TESTS_BUSINESS = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM", "XDG_STATE_HOME")
+
+
+@pytest.fixture(autouse=True)
+def environment_of_nobody(monkeypatch, tmp_path):
+    """Whoever runs the tests, and in whatever terminal: nothing of it reaches the client, nor anything of them it."""
+    for name in os.environ:
+        if name in NOT_THE_TESTS_BUSINESS or name.startswith("API_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture

@@ -1,12 +1,13 @@
 """The commands, against a real server."""
 
 import json
+import re
 
 import pytest
 
 from client.tests.script import PASSWORD, SETTINGS, USERNAME, in_process
 from server_process import ServerProcess
-from translation_client import TranslationClientError, TranslationStatusClient
+from translation_client import PollingConfig, TranslationClientError, TranslationStatusClient
 
 FIELDS = {
     *("job_id", "status", "created_at", "ended_at", "elapsed_time", "progress", "poll_after", "video_length"),
@@ -38,19 +39,19 @@ def test_a_job_is_started_awaited_and_its_outcome_printed(run):
     """Without a command: the outcome on standard output, the progress on standard error, exit status 0."""
     status, out, err = run()
     assert status == 0
-    assert out.startswith("✓ completed in 0.")
-    assert out.count("\n") == 1
+    assert re.fullmatch(r"✓ job [\w-]{36}: completed in 0\.\d s\n", out)
     first, *_, last = err.splitlines()
-    assert first.startswith("job ")
+    assert first.startswith(out.split(":")[0].removeprefix("✓ "))
     assert ": pending for 0.0 s, " in first
     assert ": completed in 0." in last
 
 
 def test_a_job_that_ended_in_error_says_why(run, client):
     """Exit status 1, and the server's words."""
-    status, out, _ = run("wait", client.start_job(simulate=FAILING))
+    job_id = client.start_job(simulate=FAILING)
+    status, out, _ = run("wait", job_id)
     assert status == 1
-    assert out.startswith("✗ error after 0.1 s: translation_failed: ")
+    assert out.startswith(f"✗ job {job_id}: error after 0.1 s: translation_failed: ")
 
 
 def test_quiet_prints_the_result_only(run):
@@ -138,6 +139,50 @@ def test_status_tells_of_one_job_or_of_the_latest(run, client):
     client.cancel_job(job_id)
     status, out, _ = run("status", job_id, "--json")
     assert (status, json.loads(out)["error"]["code"]) == (0, "cancelled")
+
+
+def test_wait_without_an_id_waits_for_the_latest_job(run, client):
+    """And says which one that is."""
+    client.start_job(simulate=FOREVER)
+    job_id = client.start_job(simulate=FAILING)
+    status, out, err = run("wait")
+    assert (status, f"job {job_id}: error after" in out) == (1, True)
+    assert err.startswith(f"the latest job is {job_id}\n")
+    client.cancel_job(client.list_jobs("pending")[0].job_id)
+
+
+def test_a_job_is_started_as_described(run, client):
+    """Metadata, fate and length arrive; the same key starts the same job."""
+    described = ["-l", "9", "-m", "title=Holiday", "-m", "takes:=2", "-k", "key-1"]
+    fated = ["-s", '{"duration": 0.01, "outcome": "error", "delay_model": "fixed:1"}']
+    (_, first, _), (_, second, _) = run("start", *described, *fated), run("start", *described, *fated)
+    job = client.wait(first.strip())
+    assert first == second
+    assert (job.video_length, job.metadata, job.elapsed_time) == (9, {"title": "Holiday", "takes": 2}, 0.01)
+    assert job.status == "error"
+
+
+def test_the_polling_options_are_the_clients(run, monkeypatch):
+    """They reach the client, which keeps to them; the deadline is `--timeout`'s."""
+    seen = []
+    make = TranslationStatusClient.__init__
+
+    def watched(client, *arguments, **keywords):
+        seen.append(keywords["polling"])
+        make(client, *arguments, **keywords)
+
+    monkeypatch.setattr(TranslationStatusClient, "__init__", watched)
+    run("list", "-t", "3")
+    numbers = {
+        "initial_delay": 0.2,
+        "max_delay": 2,
+        "backoff_factor": 1.5,
+        "jitter": 0,
+        "max_retries": 4,
+        "max_polls": 9,
+    }
+    run("-s", "duration=0", *(f"--{name.replace('_', '-')}={value}" for name, value in numbers.items()))
+    assert seen == [PollingConfig(timeout=3), PollingConfig(timeout=15, **numbers)]
 
 
 def test_list_shows_the_newest_first(run, client):

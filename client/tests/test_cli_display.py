@@ -1,5 +1,8 @@
 import io
+import os
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -7,10 +10,10 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from translation_client import Job, JobError, JobStatus
-from translation_client._cli_arguments import Options
 from translation_client._cli_bar import Bar
 from translation_client._cli_display import Display, Lines, open_display
-from translation_client._cli_output import Output
+from translation_client._cli_options import Options
+from translation_client._cli_output import Output, columns, wants_colour
 from translation_client._cli_progress import Board, Estimate, Snapshot, fit
 
 PENDING = Job("0192f0c3a1b2c3d4e5f6", JobStatus.PENDING, elapsed_time=2.0, progress=0.4, poll_after=3.0)
@@ -193,16 +196,51 @@ def test_without_rich_there_are_lines(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+    ("stream", "environment", "coloured"),
+    [
+        (Terminal, {}, True),
+        (Terminal, {"NO_COLOR": "1"}, False),
+        (Terminal, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+        (Terminal, {"TERM": "dumb"}, False),
+        (Terminal, {"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+        (io.StringIO, {}, False),
+        (io.StringIO, {"FORCE_COLOR": "1"}, True),
+        (io.StringIO, {"FORCE_COLOR": "0"}, False),
+        (io.StringIO, {"FORCE_COLOR": ""}, False),
+    ],
 )
-def test_a_result_is_coloured_on_a_terminal_that_wants_it(environment, coloured, monkeypatch):
-    """NO_COLOR and TERM=dumb are obeyed."""
-    for name, value in ({"NO_COLOR": "", "TERM": "xterm"} | environment).items():
-        monkeypatch.setenv(name, value)
+def test_colours_are_for_those_who_want_them(stream, environment, coloured):
+    """A terminal has them, a pipe has not; NO_COLOR is obeyed before FORCE_COLOR, and that before TERM=dumb."""
+    assert wants_colour(stream(), {"TERM": "xterm"} | environment) == coloured
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "shown"),
+    [
+        ("✓ completed in 1.0 s", "completed", "<32>✓</> <32>completed</> in 1.0 s"),
+        ("✗ job error: error after 1.0 s: error", "error", "<31>✗</> job error: <31>error</> after 1.0 s: error"),
+        ("j1  pending  1.0 s  41 %", "pending", "j1  <36>pending</>  1.0 s  41 %"),
+        ("error  completed  1.0 s", "completed", "error  <32>completed</>  1.0 s"),
+    ],
+)
+def test_the_mark_and_the_status_are_coloured(line, status, shown, monkeypatch):
+    """Green for completed, red for error, calm for pending; a job that is called like a status is none."""
+    monkeypatch.setenv("TERM", "xterm")
     stdout = Terminal()
-    Output(stdout, None).result("✓ completed in 1.0 s", JobStatus.COMPLETED)
-    Output(stdout, None).result("x  completed  1.0 s", JobStatus.COMPLETED)
-    assert stdout.getvalue().count("\x1b[32m") == (2 if coloured else 0)
+    Output(stdout, None).result(line, JobStatus(status))
+    assert re.sub(r"\x1b\[(\d+)m", r"<\1>", stdout.getvalue()).replace("<0>", "</>") == f"{shown}\n"
+
+
+@pytest.mark.parametrize(
+    ("wished", "width"), [("40", 40), ("200", 120), ("0", 120), ("wide", 120), (None, 120), ("9" * 9, 120)]
+)
+def test_a_terminal_is_as_wide_as_it_is_or_less_if_so_wished(wished, width, monkeypatch):
+    """`COLUMNS` may ask for less; more would break every line."""
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((120, 40)))
+    if wished is not None:
+        monkeypatch.setenv("COLUMNS", wished)
+    with Path(os.devnull).open() as stream:
+        assert columns(stream) == width
 
 
 def test_closed_streams_are_no_trouble():
@@ -240,3 +278,39 @@ def test_the_bar_is_one_line_that_tells_id_percent_time_and_status(monkeypatch):
     assert text.startswith("..c3d4e5f6  ---")
     assert text.rstrip().endswith("57 %  3.0 s  pending")
     assert text.count("\n") == 1
+
+
+def test_a_result_is_printed_while_the_bar_is_away(monkeypatch):
+    """The bar is wiped before a result is written, and drawn again after it."""
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    output = Output(terminal, terminal)
+    with Bar(output, Board(2, 0.0), Clock()) as bar:
+        with bar.aside():
+            output.result("the result")
+        drawn_again = terminal.getvalue().partition("the result\n")[2]
+    before = terminal.getvalue().partition("the result\n")[0]
+    assert "2 jobs" in before
+    assert before.endswith("\x1b[1A\x1b[2K")
+    assert "2 jobs" in drawn_again
+
+
+def test_the_latest_job_is_introduced_once():
+    """The line that says which job it is names it already."""
+    stderr = io.StringIO()
+    bar = Bar(Output(None, stderr), Board(1, 0.0), Clock())
+    bar.introduce(PENDING.job_id)
+    bar.update(PENDING)
+    assert stderr.getvalue() == f"the latest job is {PENDING.job_id}\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "jobs", "expected"),
+    [(Options(json=True), 2, Lines), (Options(json=True), 1, Bar), (Options(), 2, Bar)],
+)
+def test_results_that_flow_through_a_pipe_meanwhile_meet_no_bar(options, jobs, expected, monkeypatch):
+    """What the program behind the pipe prints, and when, is not known: only whole lines cannot be torn by it."""
+    monkeypatch.setenv("TERM", "xterm")
+    read, write = os.pipe()
+    with os.fdopen(read), os.fdopen(write, "w") as piped:
+        assert type(open_display(options, Output(piped, Terminal()), Board(jobs, 0.0))) is expected

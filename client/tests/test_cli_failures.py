@@ -71,6 +71,15 @@ def test_a_user_without_jobs_is_told_so(run, monkeypatch):
     assert "there is no job of this user" in err
 
 
+def test_wait_has_no_latest_job_either(run, monkeypatch):
+    """The same words, and nothing to resume."""
+    monkeypatch.setattr(TranslationStatusClient, "list_jobs", lambda *_, **__: [])
+    status, out, err = run("wait")
+    assert (status, out, err.count("\n")) == (4, "", 1)
+    assert "there is no job of this user" in err
+    assert "client start" in err
+
+
 @pytest.mark.parametrize("command", [[], ["start"], ["list"]], ids=" ".join)
 def test_a_server_that_is_down_is_tried_for_a_while(run, command, monkeypatch):
     """A note at once that it is trying, then exit status 5 and what to do."""

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -17,13 +18,11 @@ from translation_client import (
     StatusUnavailable,
     WaitTimeout,
 )
-from translation_client._cli_arguments import Options
 from translation_client._cli_errors import explain, interruption
 from translation_client._cli_messages import (
     Marks,
     duration,
     exit_status,
-    job_table,
     json_line,
     outcome_line,
     percent,
@@ -32,12 +31,16 @@ from translation_client._cli_messages import (
     totals_line,
     worst,
 )
+from translation_client._cli_options import Options
+from translation_client._cli_place import Place
+from translation_client._cli_table import job_table
 
+ACCEPTED = datetime(2026, 11, 24, 19, 5, 9, 300_000, timezone(timedelta(hours=1)))
 PENDING = Job("0192f0c3a1b2c3d4", JobStatus.PENDING, elapsed_time=1.25, progress=0.419)
 COMPLETED = replace(PENDING, status=JobStatus.COMPLETED, elapsed_time=4.21, progress=1.0)
 ERROR = replace(PENDING, status=JobStatus.ERROR, elapsed_time=61.0, error=JobError("translation_failed", "no voices"))
 OPTIONS = Options(base_url="http://host:1", username="ada", password="canary", timeout=60.0)
-PROG = "python3 client.py"
+PLACE = Place("python3 client.py", serve="cd server && uvicorn main:app")
 
 
 @pytest.mark.parametrize(
@@ -66,15 +69,16 @@ def test_percent_is_rounded_down(fraction, number):
 @pytest.mark.parametrize(
     ("job", "line"),
     [
-        (COMPLETED, "✓ completed in 4.2 s"),
-        (ERROR, "✗ error after 1 min 01 s: translation_failed: no voices"),
-        (replace(ERROR, error=None), "✗ error after 1 min 01 s: the server gave no reason"),
-        (PENDING, "… pending for 1.2 s"),
+        (COMPLETED, "✓ job 0192f0c3a1b2c3d4: completed in 4.2 s"),
+        (ERROR, "✗ job 0192f0c3a1b2c3d4: error after 1 min 01 s: translation_failed: no voices"),
+        (replace(ERROR, error=None), "✗ job 0192f0c3a1b2c3d4: error after 1 min 01 s: the server gave no reason"),
+        (PENDING, "… job 0192f0c3a1b2c3d4: pending for 1.2 s"),
     ],
 )
 def test_the_outcome_of_a_job_is_one_line(job, line):
-    """It says how it ended, after how long, and why."""
+    """It says which job ended, how, after how long, and why; the name is left out where it stands right above."""
     assert outcome_line(job, Marks()) == line
+    assert outcome_line(job, Marks(), named=False) == line.replace("job 0192f0c3a1b2c3d4: ", "")
 
 
 def test_a_look_at_a_job_names_it():
@@ -85,7 +89,7 @@ def test_a_look_at_a_job_names_it():
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", None, "no-such-encoding"])
 def test_marks_can_be_printed_in_any_encoding(encoding):
     """Where ✓ cannot be encoded there are words."""
-    assert outcome_line(COMPLETED, Marks.for_encoding(encoding)) == "OK: completed in 4.2 s"
+    assert outcome_line(COMPLETED, Marks.for_encoding(encoding), named=False) == "OK: completed in 4.2 s"
 
 
 def test_the_words_of_the_server_cannot_steer_the_terminal():
@@ -106,7 +110,9 @@ def test_json_is_the_servers_own():
 
 def test_the_table_stands_in_columns_and_cuts_nothing():
     """In a pipe every id and every reason is whole."""
-    assert job_table([COMPLETED, ERROR, replace(PENDING, job_id="short")]) == [
+    lines = job_table([COMPLETED, ERROR, replace(PENDING, job_id="short")])
+    assert [line.status for line in lines] == [None, "completed", "error", "pending"]
+    assert [line.text for line in lines] == [
         "JOB_ID            STATUS           TIME  DETAILS",
         "0192f0c3a1b2c3d4  completed       4.2 s",
         "0192f0c3a1b2c3d4  error      1 min 01 s  translation_failed: no voices",
@@ -115,13 +121,39 @@ def test_the_table_stands_in_columns_and_cuts_nothing():
     assert job_table([]) == []
 
 
-@pytest.mark.parametrize("width", [30, 40, 60, 80])
-def test_the_table_fits_the_terminal(width):
-    """No line is broken: the details are cut, and where that is not enough the ids are."""
-    lines = job_table([COMPLETED, replace(ERROR, job_id="x" * 32)], width)
-    assert all(len(line) < width for line in lines)
-    assert "completed" in lines[1]
-    assert ("x" * 32 in lines[2]) == (width >= 60)
+@pytest.mark.parametrize("created", [False, True])
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
+def test_the_table_fits_the_terminal(width, created):
+    """No line is broken, and no reason cut: it goes on below; moments and ids are shortened where they must be."""
+    reasons = JobError("translation_failed", "The video could not be translated, because nobody in it says a word.")
+    jobs = [replace(one, created_at=ACCEPTED) for one in (COMPLETED, replace(ERROR, job_id="x" * 32, error=reasons))]
+    lines = job_table(jobs, width, created=created)
+    texts = [line.text for line in lines]
+    assert all(len(text) < width for text in texts)
+    assert "completed" in texts[1]
+    assert ("x" * 32 in texts[2]) == (width >= (80 if created else 60))
+    assert " ".join(" ".join(texts[2:]).split()).endswith(
+        "failed: The video could not be translated, because nobody in it says a word."
+    )
+    assert [line.status for line in lines[1:]] == ["completed", "error"] + [None] * (len(lines) - 3)
+
+
+@pytest.mark.parametrize(
+    ("width", "moment"),
+    [(None, "2026-11-24T18:05:09Z"), (120, "2026-11-24T18:05:09Z"), (60, "11-24 18:05:09"), (40, None)],
+)
+def test_the_table_says_when_each_job_was_accepted(width, moment):
+    """In UTC, wherever the server was; shorter on a narrow terminal."""
+    jobs = [replace(COMPLETED, job_id="x" * 36, created_at=ACCEPTED), replace(COMPLETED, job_id="y" * 36)]
+    head, first, second = (line.text for line in job_table(jobs, width, created=True))
+    assert (" CREATED (UTC) " in head) == (moment is not None)
+    assert (f"  {moment}  " in first, "  -  " in second) == (moment is not None, moment is not None)
+
+
+def test_a_pipe_gets_a_line_for_each_job():
+    """However long a reason is."""
+    jobs = [replace(ERROR, error=JobError("x", "word " * 200))] * 3
+    assert len(job_table(jobs, created=True)) == 4
 
 
 def test_the_sum_of_many_jobs_counts_those_that_never_answered():
@@ -178,7 +210,7 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
         (late("a", None), 3, ["did not tell its status", RESUME]),
         (late_ones("a"), 3, ["job a is still pending after 1 min 00 s", RESUME]),
         (late_ones("b", "c"), 3, ["2 jobs have not ended after 1 min 00 s", "python3 client.py wait b c"]),
-        (caused(StartError("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused", "uvicorn main:app"]),
+        (caused(StartError("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused", "its address right"]),
         (caused(StartError("x", maybe_created=True), REFUSED), 5, ["a job may have been started"]),
         (caused(StartError("x"), ApiError("answered 502", status_code=502)), 5, ["is there but fails: answered 502"]),
         (caused(StatusUnavailable("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused"]),
@@ -188,7 +220,7 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
 )
 def test_an_error_says_what_happened_and_what_to_do(error, status, words):
     """Each kind of error has its exit status, and one line without a secret in it."""
-    code, line = explain(error, OPTIONS, PROG)
+    code, line = explain(error, OPTIONS, PLACE)
     assert (code, "\n" in line, "canary" in line) == (status, False, False)
     assert [word for word in words if word not in line] == []
 
@@ -206,4 +238,26 @@ def test_an_error_says_what_happened_and_what_to_do(error, status, words):
 )
 def test_an_interrupted_user_is_told_how_to_resume(job_ids, starting, words):
     """The command can be copied as it stands; of too many ids it gives none."""
-    assert words in interruption(job_ids, OPTIONS, PROG, starting=starting)
+    assert words in interruption(job_ids, OPTIONS, PLACE, starting=starting)
+
+
+@pytest.mark.parametrize(
+    ("url", "place", "advice"),
+    [
+        ("http://127.0.0.1:8000", PLACE, "Start it: cd server && uvicorn main:app"),
+        ("http://localhost:8123", PLACE, "Start it: cd server && uvicorn main:app --port 8123"),
+        ("http://[::1]:81", Place("translation-client"), "Start it: translation-server serve --port 81"),
+        ("https://example.org", PLACE, "Is the server running, and is its address right?"),
+    ],
+)
+def test_the_advice_fits_the_server_and_the_way_of_installation(url, place, advice):
+    """A server on this machine can be started, by a command that exists here; another one cannot."""
+    _, line = explain(caused(StartError("x"), REFUSED), replace(OPTIONS, base_url=url), place)
+    assert line.endswith(advice)
+
+
+def test_the_command_to_resume_with_names_the_server_that_was_named():
+    """Even if it is the usual one: the environment may name another."""
+    given = Options(base_url_given=True)
+    assert interruption(["a"], given, PLACE, starting=False).endswith("wait a --base-url http://127.0.0.1:8000")
+    assert interruption(["a"], Options(), PLACE, starting=False).endswith("python3 client.py wait a")

@@ -4,12 +4,14 @@ import os
 import re
 import signal
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from client.tests.script import GENEROUS, PASSWORD, SCRIPT, SETTINGS, USERNAME, scripts
-from server_process import ServerProcess, free_port
+from server_process import ServerProcess, clean_environment, free_port
 from translation_client import TranslationStatusClient
 
 FOREVER = {"duration": 600.0, "outcome": "completed"}
@@ -75,7 +77,7 @@ def test_the_log_file_is_private_and_tells_no_secret(script, tmp_path):
     log = tmp_path / "deep" / "folder" / "client.log"
     log.parent.mkdir(parents=True)
     log.touch(mode=0o644)
-    process = script("--password", PASSWORD, "--verbose", log_file=log)
+    process = script("--password", PASSWORD, "--verbose", "--simulate", "duration=0", log_file=log)
     _, err = process.communicate(timeout=GENEROUS)
     assert process.returncode == 0
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
@@ -133,7 +135,7 @@ def test_a_reader_that_has_left_is_no_error(script, endless, command):
     [
         ({"API_PASSWORD": ""}, "no password: give --password, or set API_PASSWORD"),
         ({"API_USERNAME": ""}, "no username: give --username, or set API_USERNAME"),
-        ({"API_USERNAME": "a:b"}, "username must not contain a colon"),
+        ({"API_USERNAME": "a:b"}, "API_USERNAME must not contain a colon"),
     ],
 )
 def test_missing_credentials_are_a_usage_error(script, environment, message):
@@ -150,12 +152,54 @@ def test_an_address_that_is_none_is_a_usage_error(script, url):
     process = script("--base-url", url)
     _, err = process.communicate(timeout=GENEROUS)
     assert (process.returncode, err.count("\n")) == (2, 1)
-    assert "base_url must" in err
+    assert "--base-url must" in err
     assert "canary" not in err + (Path(process.args[5]).read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "argv", [["list"], ["list", "--json"], ["--help"], ["--print-completion", "bash"]], ids=" ".join
+)
+def test_a_reader_that_leaves_early_ends_it_quietly(script, endless, argv):
+    """`… | head -1`: the first line arrives, and nobody complains, also when the interpreter ends."""
+    assert endless
+    process = script(*argv)
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(GENEROUS) in {0, 141}  # 0: it had printed all before the reader left
+
+
+def test_help_that_nobody_reads_is_no_error(script):
+    """As in `--help | head -0`."""
+    read, write = os.pipe()
+    os.close(read)
+    process = script("--help", stdout=write)
+    os.close(write)
+    _, err = process.communicate(timeout=GENEROUS)
+    assert (process.returncode, err) == (141, "")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("localhost:8000", "API_BASE_URL must be like http://host:port, not 'localhost:8000'"),
+        ("http://u:canary@host", "API_BASE_URL must not contain credentials"),
+    ],
+)
+def test_a_wrong_address_in_the_environment_names_the_variable(address, message, tmp_path):
+    """One line, exit status 2, and no secret in it."""
+    given = {"API_USERNAME": USERNAME, "API_PASSWORD": PASSWORD, "API_BASE_URL": address}
+    command = [sys.executable, SCRIPT, "list", "--log-file", tmp_path / "client.log"]
+    environment = clean_environment() | given
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=GENEROUS)  # noqa: S603 - our own script
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert message in done.stderr
+    assert "canary" not in done.stderr
 
 
 def test_ascii_is_enough(script):
     """Where the encoding has no ✓ there are words."""
-    process = script("--quiet", environment={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    process = script("--quiet", "--simulate", "duration=0", environment=ascii_only)
     out, _ = process.communicate(timeout=GENEROUS)
-    assert out.startswith("OK: completed in 0.")
+    assert re.match(r"OK: job [\w-]+: completed in 0\.", out)

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from translation_client import _cli
-
 CLIENT = Path(__file__).resolve().parents[1]
 ROOT = CLIENT.parent
 
@@ -85,14 +83,3 @@ def test_importing_the_names_does_not_load_the_command_line():
     """Whoever writes against the client pays for no parser and no progress bar."""
     code = "import sys, client; client.TranslationStatusClient; print({'argparse', 'rich'} & set(sys.modules))"
     assert python(code, ROOT) == (0, "set()\n")
-
-
-def test_the_log_file_lies_in_the_folder_it_is_called_from(monkeypatch, tmp_path, capsys):
-    """Once installed there is no checkout: `logs/client.log` where the user is."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("API_USERNAME", "ada")
-    monkeypatch.setenv("API_PASSWORD", "pw")
-    monkeypatch.setattr("sys.argv", ["translation-client", "list", "--base-url", "http://"])
-    assert _cli.main() == 2
-    assert (tmp_path / "logs" / "client.log").exists()
-    assert "translation-client: base_url must" in capsys.readouterr().err

@@ -6,20 +6,25 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from translation_client._cli_arguments import USAGE, parse
-from translation_client._cli_commands import Run, UsageError
+from translation_client._cli_arguments import parse
+from translation_client._cli_commands import Run
+from translation_client._cli_connection import UsageError
 from translation_client._cli_errors import explain
 from translation_client._cli_log import log, logging_to
 from translation_client._cli_output import standard_output
+from translation_client._cli_parser import USAGE
+from translation_client._cli_place import checkout, installed
 from translation_client._errors import TranslationClientError
 from translation_client._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
     from types import FrameType
+
+    from translation_client._cli_output import Output
 
 _BUG = 70  # EX_SOFTWARE of sysexits.h
 _OUTPUT_CLOSED = 128 + 13  # what a shell makes of SIGPIPE, which not every system has
@@ -29,20 +34,22 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run just as Ctrl-C does."""
 
 
-def main(argv: Sequence[str] | None = None, *, prog: str = "translation-client", folder: Path = Path()) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "translation-client", folder: Path | None = None) -> int:
     """Run one command and return its exit status; ``--help`` lists them.
 
     Args:
         argv: The arguments; those of the process by default.
         prog: What the user typed to get here.
-        folder: Where ``logs/client.log`` is kept unless ``--log-file`` says otherwise.
+        folder: That of the script in a checkout; None: the command is installed.
     """
+    place = installed(prog) if folder is None else checkout(prog, folder)
+    output = standard_output()
     try:
-        options = parse(sys.argv[1:] if argv is None else argv, prog=prog, version=__version__)
+        options = parse(sys.argv[1:] if argv is None else argv, place=place, version=__version__)
     except SystemExit as stop:
-        return int(stop.code or 0)
-    run = Run(options, prog, standard_output())
-    log_file = options.log_file or folder / "logs" / "client.log"
+        return _after_parsing(int(stop.code or 0), output)
+    run = Run(options, place, output)
+    log_file = options.log_file or place.log_file
     with (
         _sigterm_interrupts(),
         logging_to(log_file, verbose=options.verbose, say=run.output.note, on_failure=run.failed),
@@ -52,7 +59,16 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "translation-client",
         return status
 
 
-def _guarded(run: Run, log_file: Path) -> int:
+def _after_parsing(status: int, output: Output) -> int:
+    """The exit status once the help is printed, which a reader may have left alone (``--help | head``)."""
+    try:
+        output.flush()
+    except BrokenPipeError:
+        return _OUTPUT_CLOSED
+    return status
+
+
+def _guarded(run: Run, log_file: Path | None) -> int:
     """The exit status, whatever happens; nothing that happens is shown as a traceback."""
     try:
         return run.run()
@@ -63,15 +79,16 @@ def _guarded(run: Run, log_file: Path) -> int:
     except BrokenPipeError:
         return _OUTPUT_CLOSED
     except TranslationClientError as error:
-        status, text = explain(error, run.options, run.prog)
+        status, text = explain(error, run.options, run.place)
         run.say(text)
         return status
     except UsageError as error:
-        run.say(f"{error}. Try '{run.prog} --help'.")
+        run.say(f"{error}. Try '{run.place.prog} --help'.")
         return USAGE
     except Exception as error:  # noqa: BLE001 - the log has it all
         log.exception("a bug, or a fault nobody thought of")
-        run.say(f"unexpected {type(error).__name__}: {error}; the details are in {log_file}")
+        details = f"the details are in {log_file}" if log_file else "--log-file FILE keeps the details"
+        run.say(f"unexpected {type(error).__name__}: {error}; {details}")
         return _BUG
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
+from translation_client._cli_connection import connected
 from translation_client._cli_display import open_display
 from translation_client._cli_errors import explain, interruption
 from translation_client._cli_log import log
@@ -16,7 +14,6 @@ from translation_client._cli_messages import (
     COMPLETED,
     REFUSED,
     exit_status,
-    job_table,
     json_line,
     outcome_line,
     printable,
@@ -25,7 +22,7 @@ from translation_client._cli_messages import (
     worst,
 )
 from translation_client._cli_progress import Board
-from translation_client._client import TranslationStatusClient
+from translation_client._cli_table import Line, job_table
 from translation_client._errors import TranslationClientError
 from translation_client._models import Job, JobStatus
 from translation_client._version import __version__
@@ -33,14 +30,12 @@ from translation_client._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from translation_client._cli_arguments import Options
+    from translation_client._cli_options import Options
     from translation_client._cli_output import Output
+    from translation_client._cli_place import Place
+    from translation_client._client import TranslationStatusClient
 
 _PATIENCE = 15.0  # seconds one request, a start among them, is tried for
-
-
-class UsageError(Exception):
-    """The command line cannot be followed; says why."""
 
 
 class Run:
@@ -48,19 +43,20 @@ class Run:
 
     Args:
         options: What the user asked for.
-        prog: What the user typed to get here.
+        place: Where the command line runs from.
         output: Where to say what.
     """
 
-    def __init__(self, options: Options, prog: str, output: Output) -> None:
+    def __init__(self, options: Options, place: Place, output: Output) -> None:
         self.options = options
-        self.prog = prog
+        self.place = place
         self.output = output
         self._began = time.monotonic()
         self._deadline = self._began + options.timeout
         self._patience = min(options.timeout, _PATIENCE)
         self._display = open_display(options, output, Board(max(len(options.job_ids), options.jobs), self._began))
         self._starting = False
+        self._printed: set[str] = set()  # the jobs whose result was printed while others went on
         # What an interrupted user needs to know: the jobs that go on, in order.
         self._unended = dict.fromkeys(options.job_ids if options.command == "wait" else ())
 
@@ -80,13 +76,13 @@ class Run:
             "list": self._list,
             "cancel": self._cancel,
         }
-        with self._client() as client:
+        with connected(self.options, self._patience) as client:
             log.info("translation-client %s: %s", __version__, self.options)
             return commands[self.options.command](client)
 
     def say(self, text: str) -> None:
         """Tell the user in one line what went wrong."""
-        name = self.prog.split("/")[-1].split()[-1]
+        name = self.place.prog.split("/")[-1].split()[-1]
         self.output.note(f"{name}: {printable(text)}")
         log.info("%s", text, extra={"told": True})
 
@@ -97,7 +93,7 @@ class Run:
 
     def interrupted(self) -> str:
         """What to say when the user interrupts."""
-        return interruption(list(self._unended), self.options, self.prog, starting=self._starting)
+        return interruption(list(self._unended), self.options, self.place, starting=self._starting)
 
     # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -109,8 +105,9 @@ class Run:
 
     def _wait(self, client: TranslationStatusClient) -> int:
         with self._display:
-            errors = self._results(client, self.options.job_ids)
-        return self._tell(self.options.job_ids, errors)
+            job_ids = self.options.job_ids or self._latest(client)
+            errors = self._results(client, job_ids) if job_ids else []
+        return self._tell(job_ids, errors) if job_ids else self._no_job()
 
     def _start(self, client: TranslationStatusClient) -> int:
         (job_id,), _ = self._start_all(client)
@@ -119,15 +116,13 @@ class Run:
 
     def _status(self, client: TranslationStatusClient) -> int:
         jobs = [client.get_job(job_id) for job_id in self.options.job_ids] or client.list_jobs(limit=1)
-        if not jobs:
-            self.say(f"there is no job of this user at {self.options.base_url} yet: start one with '{self.prog} start'")
-            return REFUSED
-        return self._tell_one(jobs[0])
+        return self._tell_one(jobs[0]) if jobs else self._no_job()
 
     def _list(self, client: TranslationStatusClient) -> int:
         jobs = client.list_jobs(self.options.status, limit=self.options.limit)
-        for line in map(json_line, jobs) if self.options.json else job_table(jobs, self.output.width):
-            self.output.result(line)
+        as_json = (Line(json_line(job)) for job in jobs)
+        for text, status in as_json if self.options.json else job_table(jobs, self.output.width, created=True):
+            self.output.result(text, status)
         if not jobs:
             self._display.note("no jobs")
         return COMPLETED
@@ -137,28 +132,19 @@ class Run:
 
     # ── their parts ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _client(self) -> TranslationStatusClient:
-        options = self.options
-        try:
-            return TranslationStatusClient(options.base_url, options.username, self._password(), timeout=self._patience)
-        except ValueError as error:  # it names the argument and what is allowed
-            raise UsageError(str(error)) from None
+    def _latest(self, client: TranslationStatusClient) -> Sequence[str]:
+        """The id of the user's latest job, said to the user; nothing if there is none."""
+        job_ids = [job.job_id for job in client.list_jobs(limit=1)]
+        for job_id in job_ids:
+            self._unended[job_id] = None
+            self._display.introduce(job_id)
+            log.info("job %s: it is the latest, and will be waited for", job_id)
+        return job_ids
 
-    def _password(self) -> str | None:
-        """The password; None if the client finds it in the environment."""
-        username = self.options.username or os.environ.get("API_USERNAME")
-        if not username:
-            raise UsageError("no username: give --username, or set API_USERNAME")
-        if self.options.password:
-            return self.options.password
-        if os.environ.get("API_PASSWORD"):
-            return None
-        if sys.stdin is None or not sys.stdin.isatty():
-            raise UsageError("no password: give --password, or set API_PASSWORD")
-        try:
-            return getpass.getpass(f"Password of {printable(username)}: ")
-        except EOFError:
-            raise UsageError("no password was given") from None
+    def _no_job(self) -> int:
+        start = f"start one with '{self.place.prog} start'"
+        self.say(f"there is no job of this user at {self.options.base_url} yet: {start}")
+        return REFUSED
 
     def _start_all(self, client: TranslationStatusClient) -> tuple[list[str], list[TranslationClientError]]:
         """The jobs started, and what kept the rest from it; raises that if there is none at all."""
@@ -167,7 +153,13 @@ class Run:
             self._starting = True
             left = min(self._patience, max(self._deadline - time.monotonic(), 0.0))
             try:
-                job_id = client.start_job(video_length=self.options.video_length, timeout=left)
+                job_id = client.start_job(
+                    video_length=self.options.video_length,
+                    metadata=self.options.metadata,
+                    simulate=self.options.simulate,
+                    idempotency_key=self.options.idempotency_key,
+                    timeout=left,
+                )
             except TranslationClientError as error:
                 if not job_ids:
                     raise
@@ -187,8 +179,10 @@ class Run:
                 continue
             self._display.update(result)
             self._unended.pop(result.job_id, None)
-            if self.options.json and not self.output.result_is_seen:  # on a terminal it would cross the bar
-                self.output.result(json_line(result))
+            if self.options.json and self._display.board.expected > 1:
+                with self._display.aside():
+                    self.output.result(json_line(result))
+                self._printed.add(result.job_id)
         return errors
 
     def _tell(self, job_ids: Sequence[str], errors: Sequence[TranslationClientError]) -> int:
@@ -196,25 +190,24 @@ class Run:
         jobs = [last[job_id] for job_id in job_ids if job_id in last]
         if self.options.json:
             for job in jobs:
-                if self.output.result_is_seen or job.job_id in self._unended:
+                if job.job_id not in self._printed:
                     self.output.result(json_line(job))
         else:
             self._print_outcomes(jobs, len(job_ids))
-        explained = [explain(error, self.options, self.prog) for error in errors]
+        explained = [explain(error, self.options, self.place) for error in errors]
         for line in dict.fromkeys(line for _, line in explained):
             self.say(line)
         return worst([*(status for status, _ in explained), *map(exit_status, jobs)])
 
     def _print_outcomes(self, jobs: Sequence[Job], asked: int) -> None:
         if asked == 1:
+            named = self.options.quiet or not self.output.result_is_seen
             for job in jobs:
                 if job.status.is_terminal:
-                    self.output.result(outcome_line(job, self.output.marks), job.status)
+                    self.output.result(outcome_line(job, self.output.marks, named=named), job.status)
         elif jobs:
-            head, *lines = job_table(jobs, self.output.width)
-            self.output.result(head)
-            for job, line in zip(jobs, lines, strict=True):
-                self.output.result(line, job.status)
+            for text, status in job_table(jobs, self.output.width):
+                self.output.result(text, status)
             self.output.result(totals_line(jobs, asked, time.monotonic() - self._began))
 
     def _tell_one(self, job: Job) -> int:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from translation_client._cli_messages import duration, percent, printable, reason
 from translation_client._models import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from translation_client._cli_arguments import Options
+    from translation_client._cli_options import Options
     from translation_client._cli_output import Output
     from translation_client._cli_progress import Board
     from translation_client._models import Job
@@ -43,6 +44,15 @@ class Display:
 
     def note(self, text: str) -> None:
         """Say something worth knowing."""
+
+    def introduce(self, job_id: str) -> None:
+        """Say which job is waited for, where the user named none."""
+        self.note(f"the latest job is {printable(job_id)}")
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Leave the terminal clean for the block, in which a result is printed."""
+        yield
 
     def update(self, job: Job) -> None:
         """Take in an answer about a job."""
@@ -111,7 +121,10 @@ def open_display(options: Options, output: Output, board: Board) -> Display:
     """The display that suits the options and what standard error is."""
     if options.quiet or options.verbose:  # the log on standard error says it all
         return Display(output, board)
-    if options.command in {"run", "wait"} and output.on_terminal and os.environ.get("TERM") != "dumb":
+    # What a program behind a pipe prints meanwhile is not ours to keep apart from a bar; lines stand by themselves.
+    crossed = options.json and board.expected > 1 and output.result_is_piped
+    can_move = output.on_terminal and os.environ.get("TERM") != "dumb"
+    if options.command in {"run", "wait"} and can_move and not crossed:
         try:
             bar: type[Display] = importlib.import_module("translation_client._cli_bar").Bar
         except ImportError:  # rich is an extra

@@ -82,20 +82,21 @@ class _Spoken(logging.Handler):
 
 @contextmanager
 def logging_to(
-    path: Path, *, verbose: bool, say: Callable[[str], object], on_failure: Callable[[Exception], object]
+    path: Path | None, *, verbose: bool, say: Callable[[str], object], on_failure: Callable[[Exception], object]
 ) -> Iterator[None]:
     """Log what the client does to a file, until the end of the block.
 
     Args:
-        path: The file; its folder is made. If it cannot be opened there is a warning, and no log.
+        path: The file; its folder is made. If it cannot be opened there is a warning, and no log; None: no log.
         verbose: Say all of it, too.
         say: Shows one line to the user.
         on_failure: Told of every failure the client rides out.
     """
     handlers: list[logging.Handler] = [_Failures(on_failure)]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(_PrivateFile(path))
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(_PrivateFile(path))
     except OSError as error:
         say(f"no log is kept: cannot open {path} ({(error.strerror or str(error)).lower()}); see --log-file")
     if verbose:

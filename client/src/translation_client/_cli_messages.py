@@ -1,4 +1,4 @@
-"""Jobs in words: lines, tables, JSON, and the exit status each earns. Pure."""
+"""Jobs in words: lines, JSON, and the exit status each earns. Pure."""
 
 from __future__ import annotations
 
@@ -77,14 +77,21 @@ def reason(job: Job) -> str:
     return printable(": ".join(word for word in (job.error.code, job.error.message) if word))
 
 
-def outcome_line(job: Job, marks: Marks) -> str:
-    """``✓ completed in 4.2 s`` or ``✗ error after 4.2 s: translation_failed: …``."""
+def outcome_line(job: Job, marks: Marks, *, named: bool = True) -> str:
+    """``✓ job 4f1c: completed in 4.2 s`` or ``✗ job 4f1c: error after 4.2 s: translation_failed: …``.
+
+    Args:
+        job: The job.
+        marks: The signs to put before it.
+        named: Whether to name the job, which may stand right above already.
+    """
     took = duration(job.elapsed_time)
+    name = f"{marks.of(job.status)} job {printable(job.job_id)}:" if named else marks.of(job.status)
     if job.status is JobStatus.COMPLETED:
-        return f"{marks.completed} completed in {took}"
+        return f"{name} completed in {took}"
     if job.status is JobStatus.ERROR:
-        return f"{marks.error} error after {took}: {reason(job)}"
-    return f"{marks.pending} pending for {took}"
+        return f"{name} error after {took}: {reason(job)}"
+    return f"{name} pending for {took}"
 
 
 def status_line(job: Job) -> str:
@@ -106,35 +113,6 @@ def short_id(job_id: str) -> str:
     """Enough of an id to tell it from others: its end, for ids in the order of time begin alike."""
     name = printable(job_id)
     return name if len(name) <= _SHORT_ID + 2 else f"..{name[-_SHORT_ID:]}"
-
-
-def job_table(jobs: Sequence[Job], width: int | None = None) -> list[str]:
-    """A table of jobs, nothing at all of no jobs.
-
-    Args:
-        jobs: The jobs.
-        width: The columns there are; the details are cut to fit, and the ids where that is not enough.
-            None: nothing is cut.
-    """
-    rows = [("JOB_ID", "STATUS", "TIME", "DETAILS"), *map(_table_row, jobs)]
-    lines = _aligned(rows)
-    if width is not None and max(len(line) for line in _aligned([(*row[:3], "") for row in rows])) >= width:
-        lines = _aligned([(short_id(row[0]), *row[1:]) for row in rows])
-    return [_cut(line, width) for line in lines] if jobs else []
-
-
-def _table_row(job: Job) -> tuple[str, str, str, str]:
-    details = reason(job) or (f"{percent(job.progress)} %" if job.status is JobStatus.PENDING else "")
-    return printable(job.job_id), str(job.status), duration(job.elapsed_time), details
-
-
-def _aligned(rows: Sequence[tuple[str, str, str, str]]) -> list[str]:
-    ids, statuses, times = (max(len(row[column]) for row in rows) for column in range(3))
-    return [f"{row[0]:<{ids}}  {row[1]:<{statuses}}  {row[2]:>{times}}  {row[3]}".rstrip() for row in rows]
-
-
-def _cut(line: str, width: int | None) -> str:
-    return line if width is None or len(line) < width else f"{line[: max(width - 3, 0)]}.."
 
 
 def totals_line(jobs: Sequence[Job], asked: int, took: float) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
+import re
+import stat
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TextIO
 
-_COLOURS: Mapping[JobStatus, str] = {JobStatus.COMPLETED: "32", JobStatus.ERROR: "31"}
+_COLOURS: Mapping[JobStatus, str] = {JobStatus.COMPLETED: "32", JobStatus.ERROR: "31", JobStatus.PENDING: "36"}
+_OFF = ("", "0", "false", "no")
+_USUAL_WIDTH = 80
 
 
 class Output:
@@ -42,16 +45,25 @@ class Output:
         return _is_terminal(self.stdout)
 
     @property
+    def result_is_piped(self) -> bool:
+        """Whether another program reads the results; what it makes of them may well appear on the same terminal."""
+        try:
+            mode = os.fstat(self.stdout.fileno()).st_mode if self.stdout else 0
+        except (OSError, ValueError):  # closed, or no file at all
+            return False
+        return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+    @property
     def width(self) -> int | None:
         """The columns of the terminal that standard output is; None if it is none, so that nothing need be cut."""
-        return shutil.get_terminal_size().columns if self.result_is_seen else None
+        return columns(self.stdout) if self.stdout and self.result_is_seen else None
 
     def result(self, text: str, status: JobStatus | None = None) -> None:
         """Print one line of result, at once.
 
         Args:
             text: The line.
-            status: What it is about; its mark, or else its name, is coloured on a terminal.
+            status: What it is about; its mark and its name are coloured where colours are wanted.
 
         Raises:
             BrokenPipeError: Nobody reads any more.
@@ -59,11 +71,20 @@ class Output:
         if self.stdout is None:
             return
         line = _encodable(text, self.stdout)
-        if status is not None and _takes_colour(self.stdout):
+        if status is not None and wants_colour(self.stdout, os.environ):
             line = _coloured(line, self.marks.of(status), status)
         try:
             self.stdout.write(line + "\n")
-            self.stdout.flush()
+        except OSError:
+            _forget(self.stdout)
+            raise
+        self.flush()
+
+    def flush(self) -> None:
+        """Pass on what was printed; raises ``BrokenPipeError`` where nobody reads any more."""
+        try:
+            if self.stdout is not None:
+                self.stdout.flush()
         except OSError:
             _forget(self.stdout)
             raise
@@ -72,9 +93,13 @@ class Output:
         """Print one line on standard error; where that fails there is nobody left to tell."""
         if self.stderr is None:
             return
-        with suppress(OSError, ValueError):
+        try:
             self.stderr.write(_encodable(text, self.stderr) + "\n")
             self.stderr.flush()
+        except OSError:
+            _forget(self.stderr)
+        except ValueError:  # closed
+            pass
 
     def encodable(self, text: str) -> str:
         """The text as standard error can show it."""
@@ -98,27 +123,39 @@ def _is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
-def _takes_colour(stream: TextIO) -> bool:
-    environment = os.environ
-    return (
-        _is_terminal(stream)
-        and not environment.get("NO_COLOR")
-        and environment.get("TERM") != "dumb"
-        and os.name != "nt"
-    )
+def columns(terminal: TextIO) -> int:
+    """The columns of a terminal, or fewer if the environment's ``COLUMNS`` wishes so: more would break its lines."""
+    wished = os.environ.get("COLUMNS", "")
+    known = [int(wished)] if wished.isascii() and wished.isdigit() and len(wished) < 6 else []  # noqa: PLR2004 - no terminal is wider
+    with suppress(OSError, ValueError):
+        known.append(os.get_terminal_size(terminal.fileno()).columns)
+    return min((number for number in known if number > 0), default=_USUAL_WIDTH)
+
+
+def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether to colour: never with ``NO_COLOR``, always with ``FORCE_COLOR``, else on a terminal that is not dumb."""
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR", "").lower() not in _OFF:
+        return True
+    return _is_terminal(stream) and environment.get("TERM") != "dumb" and os.name != "nt"
 
 
 def _coloured(line: str, mark: str, status: JobStatus) -> str:
-    colour = _COLOURS.get(status)
-    if colour is None:
-        return line
-    before, word, after = line.partition(mark if line.startswith(mark) else f"  {status}")
-    return f"{before}\x1b[{colour}m{word}\x1b[0m{after}" if word else line
+    """The line with its mark, and the first word that tells the status, in the colour of the status."""
+
+    def paint(match: re.Match[str]) -> str:
+        return f"\x1b[{_COLOURS[status]}m{match[0]}\x1b[0m"
+
+    line = re.sub(rf"(?<=  ){status}\b|(?<=: ){status}\b|(?<=^{re.escape(mark)} ){status}\b", paint, line, count=1)
+    return re.sub(rf"^{re.escape(mark)}", paint, line)
 
 
-def _forget(stream: TextIO) -> None:
+def _forget(stream: TextIO | None) -> None:
     """Keep the interpreter from trying again, and complaining, when it flushes the stream at its end."""
     with suppress(OSError, ValueError):
+        if stream is None:
+            return
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
