@@ -48,16 +48,20 @@ def test_between_two_answers_the_bar_moves_by_itself():
     assert 0.7 < steps[2] < 0.8
 
 
-@given(
-    st.text("abc", max_size=12),
-    fractions,
-    st.floats(0, 1e5),
-    st.sampled_from(["pending", "x" * 50]),
-    st.integers(1, 200),
+snapshots = st.builds(
+    Snapshot,
+    label=st.text("abc", max_size=12),
+    fraction=fractions,
+    elapsed=st.floats(0, 1e5),
+    text=st.sampled_from(["pending", "x" * 50]),
+    is_trouble=st.booleans(),
 )
-def test_the_line_fits_any_terminal(label, fraction, elapsed, words, width):
+
+
+@given(snapshots, st.integers(1, 200))
+def test_the_line_fits_any_terminal(snapshot, width):
     """It is never broken, whatever is in it: on a narrow terminal less is said."""
-    row = fit(Snapshot(label, fraction, elapsed, words), width)
+    row = fit(snapshot, width)
     columns = len(row.text) + (row.bar + 2 if row.bar else 0) + (len(row.label) + 2 if row.label else 0)
     assert columns < max(width, 2)
 
@@ -75,6 +79,20 @@ def test_what_a_narrow_terminal_leaves_out(width, label, bar, text):
     """First the label, then the words, then the bar; the figures stay."""
     row = fit(Snapshot("0192f0c3..", 0.41, 2.0, "pending"), width)
     assert (row.label, row.bar, row.text) == (label, bar, text)
+
+
+@pytest.mark.parametrize(
+    ("width", "bar", "text"),
+    [
+        (120, 40, " 0 %  2.0 s  connection refused; trying again for up to 15 s"),
+        (60, 0, " 0 %  2.0 s  connection refused; trying again for up to.."),
+    ],
+)
+def test_trouble_is_told_rather_than_drawn(width, bar, text):
+    """Where there is no room for both, the words stay and the bar goes."""
+    trouble = "connection refused; trying again for up to 15 s"
+    row = fit(Snapshot("0192f0c3..", 0.0, 2.0, trouble, is_trouble=True), width)
+    assert (row.bar, row.text) == (bar, text)
 
 
 def test_one_job_is_shown_with_its_own_time():

@@ -211,7 +211,15 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
         (late_ones("a"), 3, ["job a is still pending after 1 min 00 s", RESUME]),
         (late_ones("b", "c"), 3, ["2 jobs have not ended after 1 min 00 s", "python3 client.py wait b c"]),
         (caused(StartError("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused", "its address right"]),
-        (caused(StartError("x", maybe_created=True), REFUSED), 5, ["a job may have been started"]),
+        (
+            caused(StartError("x", maybe_created=True, idempotency_key="k1"), REFUSED),
+            5,
+            [
+                "a job may have been started, see 'python3 client.py list",
+                "repeat the same start with --idempotency-key k1",
+            ],
+        ),
+        (StatusUnavailable("max_polls=3 used up", job_id="a"), 5, ["max_polls=3 used up", RESUME]),
         (caused(StartError("x"), ApiError("answered 502", status_code=502)), 5, ["is there but fails: answered 502"]),
         (caused(StatusUnavailable("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused"]),
         (StatusUnavailable("max_polls=3 used up"), 5, ["max_polls=3 used up"]),
@@ -244,9 +252,9 @@ def test_an_interrupted_user_is_told_how_to_resume(job_ids, starting, words):
 @pytest.mark.parametrize(
     ("url", "place", "advice"),
     [
-        ("http://127.0.0.1:8000", PLACE, "Start it: cd server && uvicorn main:app"),
-        ("http://localhost:8123", PLACE, "Start it: cd server && uvicorn main:app --port 8123"),
-        ("http://[::1]:81", Place("translation-client"), "Start it: translation-server serve --port 81"),
+        ("http://127.0.0.1:8000", PLACE, "Start it with 'cd server && uvicorn main:app'"),
+        ("http://localhost:8123", PLACE, "Start it with 'cd server && uvicorn main:app --port 8123'"),
+        ("http://[::1]:81", Place("translation-client"), "Start it with 'translation-server serve --port 81'"),
         ("https://example.org", PLACE, "Is the server running, and is its address right?"),
     ],
 )

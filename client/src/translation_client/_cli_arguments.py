@@ -58,7 +58,7 @@ def as_options(message: str, arguments: Iterable[str], called: Mapping[str, str]
         called: The names of those that have another name than their option.
     """
     names = {name: f"--{name.replace('_', '-')}" for name in arguments} | dict(called or {})
-    said, sign, value = message.partition(", not ")
+    said, sign, value = message.replace(", or None", "").partition(", not ")
     return re.sub(rf"\b({'|'.join(names)})\b", lambda match: names[match[0]], said) + sign + value
 
 

@@ -14,6 +14,7 @@ from translation_client._errors import (
     ProtocolError,
     RateLimited,
     StartError,
+    StatusUnavailable,
     WaitTimeout,
 )
 
@@ -46,6 +47,8 @@ def explain(error: TranslationClientError, options: Options, place: Place) -> tu
             status, text = REFUSED, str(error)
         case WaitTimeout():
             status, text = DEADLINE, _still_pending(error, options, place)
+        case StatusUnavailable(job_id=str(job_id)) if options.command in {"run", "wait"}:
+            text = f"{_no_answer(error, options, place)}; {resume_hint([job_id], options, place)}"
         case _:
             text = _no_answer(error, options, place)
     return status, text
@@ -91,8 +94,10 @@ def _still_pending(error: WaitTimeout, options: Options, place: Place) -> str:
 def _no_answer(error: TranslationClientError, options: Options, place: Place) -> str:
     url = options.base_url
     failure = error if isinstance(error, ApiError) else error.__cause__
-    unsure = f"; a job may have been started, see '{_command('list', [], options, place)}'"
-    unsure = unsure if getattr(error, "maybe_created", False) else ""
+    unsure = ""
+    if isinstance(error, StartError) and error.maybe_created:
+        again = f"repeat the same start with --idempotency-key {shlex.quote(error.idempotency_key)}"
+        unsure = f"; a job may have been started, see '{_command('list', [], options, place)}'; {again}"
     if isinstance(failure, ApiError):
         pause = getattr(failure, "retry_after", None)
         moment = "later" if pause is None else f"in {duration(pause)}"
@@ -100,7 +105,9 @@ def _no_answer(error: TranslationClientError, options: Options, place: Place) ->
     if isinstance(error, StartError) or isinstance(failure, OSError):
         serve = place.serve_at(url)
         advice = (
-            f"Is the server running? Start it: {serve}" if serve else "Is the server running, and is its address right?"
+            f"Is the server running? Start it with '{serve}'"
+            if serve
+            else "Is the server running, and is its address right?"
         )
         return f"cannot reach {url}: {failure or error}. {advice}{unsure}"
     return str(error)

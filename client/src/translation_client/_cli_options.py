@@ -109,10 +109,10 @@ def groups() -> tuple[Group, ...]:
         )),
         Group("the job to start", "starting jobs", ("run", "start"), (
             Option(("-l", "--video-length"), "of the video to be translated", "SECONDS", positive_seconds),
-            Option(("-m", "--metadata"), "kept with the job: KEY=TEXT or KEY:=JSON, again for each entry;"
-                   " or a JSON object, or @FILE with one", "ENTRY", Metadata()),
-            Option(("-s", "--simulate"), "its fate, where the server is a simulator: duration=5,outcome=error"
-                   " or one of them, or JSON", "FATE", fate),
+            Option(("-m", "--metadata"), "kept with the job: KEY=TEXT, KEY:=JSON, a JSON object, or @FILE"
+                   " with one; can be repeated", "ENTRY", Metadata()),
+            Option(("-s", "--simulate"), "its fate, where the server is a simulator: duration=5,outcome=error,"
+                   " one of the two, a JSON object, or @FILE with one", "FATE", fate),
             Option(("-k", "--idempotency-key"), "the same key starts the same job once, however often it is sent"
                    " (default: a new one)", "KEY", idempotency_key),
         )),

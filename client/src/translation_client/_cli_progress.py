@@ -48,12 +48,13 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What there is to show at one moment."""
+    """What there is to show at one moment; trouble is worth more columns than the bar."""
 
     label: str
     fraction: float
     elapsed: float
     text: str
+    is_trouble: bool = False
 
 
 class Board:
@@ -94,13 +95,14 @@ class Board:
             return self._of_one(seen, now)
         fraction = sum(self._fraction(job, now) for job, _ in seen.values()) / self.expected
         words = totals([job for job, _ in seen.values()], self.expected)
-        return Snapshot(f"{self.expected} jobs", fraction, now - self._began, self.trouble or words)
+        return Snapshot(f"{self.expected} jobs", fraction, now - self._began, self.trouble or words, bool(self.trouble))
 
     def _of_one(self, seen: dict[str, tuple[Job, float]], now: float) -> Snapshot:
         for job_id, (job, seen_at) in seen.items():
             elapsed = job.elapsed_time + (0.0 if job.status.is_terminal else now - seen_at)
-            return Snapshot(short_id(job_id), self._fraction(job, now), elapsed, self.trouble or str(job.status))
-        return Snapshot("", 0.0, now - self._began, self.trouble or str(JobStatus.PENDING))
+            words = self.trouble or str(job.status)
+            return Snapshot(short_id(job_id), self._fraction(job, now), elapsed, words, bool(self.trouble))
+        return Snapshot("", 0.0, now - self._began, self.trouble or str(JobStatus.PENDING), bool(self.trouble))
 
     def _fraction(self, job: Job, now: float) -> float:
         return 1.0 if job.status.is_terminal else self._estimates[job.job_id].at(now)
@@ -119,9 +121,12 @@ def fit(snapshot: Snapshot, width: int) -> Row:
     """The line that says the most in so many columns: what does not fit is left out, the label first."""
     figures = f"{percent(snapshot.fraction):>2} %  {duration(snapshot.elapsed)}"
     name, words = snapshot.label, snapshot.text
-    for label, text in ((name, words), ("", words), (name, ""), ("", "")):
+    wordless = () if snapshot.is_trouble else ((name, ""), ("", ""))
+    for label, text in ((name, words), ("", words), *wordless):
         line = f"{figures}  {text}".rstrip()
         room = width - _SPARE - len(line) - 2 - (len(label) + 2 if label else 0)
         if room >= _SHORTEST_BAR:
             return Row(label, min(room, _LONGEST_BAR), line)
-    return Row("", 0, figures[: max(width - _SPARE, 0)])
+    line = f"{figures}  {words}" if snapshot.is_trouble else figures
+    room = max(width - _SPARE, 0)
+    return Row("", 0, line if len(line) <= room else f"{line[: max(room - 2, 0)]}.."[:room])

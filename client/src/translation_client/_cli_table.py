@@ -45,7 +45,8 @@ def job_table(jobs: Sequence[Job], width: int | None = None, *, created: bool = 
     layouts = [_rows(jobs, name, moment) for name, moment in _forms(created=created)]
     fitting = (rows for rows in layouts if width is None or _widest(jobs, rows) < width)
     head, *rows = _aligned(next(fitting, layouts[-1]))
-    lines = [Line(_cut(f"{head}  DETAILS", width))]
+    whole = f"{head}  DETAILS"
+    lines = [Line(whole if width is None or len(whole) < width else _cut(head, width))]
     for job, row in zip(jobs, rows, strict=True):
         lines += _lines_of(job, row, width)
     return lines
