@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_FILES = ("log_file",)
-
 
 class PrintCompletion(argparse.Action):
     """Prints the completion script of a shell, and exits.
 
     Args:
-        make: Makes the parser of the installed command, which is the one a shell can complete.
+        make: Makes the parser of the installed command, which is the one a shell can complete, given what says to
+            shtab that an option takes a file.
         needs: The command that installs shtab.
         keywords: What every action of argparse takes.
     """
 
-    def __init__(self, *, make: Callable[[], argparse.ArgumentParser], needs: str, **keywords: Any) -> None:  # noqa: ANN401 - argparse's own
+    def __init__(self, *, make: Callable[[object], argparse.ArgumentParser], needs: str, **keywords: Any) -> None:  # noqa: ANN401 - argparse's own
         super().__init__(**keywords)
         self._make = make
         self._needs = needs
@@ -41,17 +40,5 @@ class PrintCompletion(argparse.Action):
             parser.error(f"{option_string} needs the package shtab: {self._needs}")
         if values not in shtab.SUPPORTED_SHELLS:
             parser.error(f"argument {option_string}: must be one of {', '.join(shtab.SUPPORTED_SHELLS)}")
-        completed = self._make()
-        _mark_files(completed, shtab.FILE)
-        sys.stdout.write(shtab.complete(completed, values) + "\n")
+        sys.stdout.write(shtab.complete(self._make(shtab.FILE), values) + "\n")
         parser.exit()
-
-
-def _mark_files(parser: argparse.ArgumentParser, files: object) -> None:
-    """Tell shtab, by the attribute it looks for, which options take a file."""
-    for action in parser._actions:  # noqa: SLF001 - argparse has no public way to its actions, and shtab goes it too
-        if action.dest in _FILES:
-            action.complete = files  # type: ignore[attr-defined]
-        if isinstance(action.choices, dict):
-            for command in action.choices.values():
-                _mark_files(command, files)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from translation_client._cli_completion import PrintCompletion
@@ -56,8 +58,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"{self.prog}: {words}{'' if words.endswith('?') else '.'} Try '{self.prog} --help'.\n")
 
 
-def build(place: Place, version: str, groups: Sequence[Group]) -> Parser:
-    """The parser with all its commands."""
+def build(place: Place, version: str, groups: Sequence[Group], *, files: object = None) -> Parser:
+    """Make the parser with all its commands.
+
+    Args:
+        place: How the program was called, and where its log is.
+        version: For ``--version``.
+        groups: The declared options.
+        files: What shtab wants to find as ``complete`` at an option that takes a file.
+    """
     log_file = shown(place.log_file) if place.log_file else "none unless --log-file names one"
     log_line = f"Log file: {log_file}\n"
     parser = Parser(
@@ -67,8 +76,9 @@ def build(place: Place, version: str, groups: Sequence[Group]) -> Parser:
         **_form(place, "[COMMAND] [OPTION ...]"),
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", prog=place.prog, parser_class=Parser)
-    _declare(parser, groups, "run")
-    _declare_general(parser, place, version, lambda: build(Place("translation-client"), version, groups))
+    _declare(parser, groups, "run", files)
+    installed = functools.partial(_build_installed, version, groups)
+    _declare_general(parser, place, version, installed)
     for name, text in COMMANDS.items():
         nargs, written = _JOB_IDS.get(name, (None, ""))
         command = commands.add_parser(
@@ -80,7 +90,7 @@ def build(place: Place, version: str, groups: Sequence[Group]) -> Parser:
         )
         if written:
             command.add_argument("job_ids", nargs=nargs, metavar="JOB_ID", type=_described(check_job_id))
-        _declare(command, groups, name)
+        _declare(command, groups, name, files)
         command.add_argument_group("help").add_argument("-h", "--help", action="help", help="show this, and exit")
     return parser
 
@@ -94,14 +104,20 @@ def _form(place: Place, usage: str) -> dict[str, Any]:
     }
 
 
-def _declare(parser: Parser, groups: Sequence[Group], command: str) -> None:
+def _build_installed(version: str, groups: Sequence[Group], files: object) -> Parser:
+    return build(Place("translation-client"), version, groups, files=files)
+
+
+def _declare(parser: Parser, groups: Sequence[Group], command: str, files: object) -> None:
     parser.set_defaults(command=command)
     for group in groups:
         taken = group.is_for(command)
         into = parser.add_argument_group(group.title) if taken else parser
         for option in group.options:
             # What is for another command is understood nevertheless, to say what it is for.
-            into.add_argument(*option.names, **_details(option, option.help if taken else argparse.SUPPRESS))
+            action = into.add_argument(*option.names, **_details(option, option.help if taken else argparse.SUPPRESS))
+            if option.read is Path:
+                action.complete = files  # type: ignore[attr-defined] # what shtab looks for
 
 
 def _details(option: Option, text: str) -> dict[str, Any]:
@@ -112,7 +128,7 @@ def _details(option: Option, text: str) -> dict[str, Any]:
     return {**common, "metavar": option.metavar, "type": _described(option.read), "choices": option.choices or None}
 
 
-def _declare_general(parser: Parser, place: Place, version: str, make: Callable[[], Parser]) -> None:
+def _declare_general(parser: Parser, place: Place, version: str, make: Callable[[object], Parser]) -> None:
     general = parser.add_argument_group("help")
     general.add_argument("-h", "--help", action="help", help="show this, and exit; each command has its own")
     general.add_argument(
