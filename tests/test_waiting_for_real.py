@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import statistics
 import threading
@@ -11,7 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from server_process import ServerProcess
-from translation_client import JobNotFound, JobStatus, TranslationStatusClient, WaitTimeout
+from translation_client import (
+    AsyncTranslationStatusClient,
+    JobNotFound,
+    JobStatus,
+    TranslationStatusClient,
+    WaitTimeout,
+)
 
 TOLD_WITHIN = 0.25  # seconds; what a busy machine may add. The benchmark tells how fast it is.
 
@@ -39,6 +46,37 @@ def test_one_wait_is_one_request(client):
     assert job.status is JobStatus.COMPLETED
     assert (job.wait_stats.polls, job.wait_stats.held, job.wait_stats.learnt_by) == (1, 1, "long poll")
     assert job.wait_stats.detection_delay < TOLD_WITHIN
+
+
+def wait_in_another_client(server, tell, job_id):
+    """A wait of a blocking client for a job it did not start."""
+    with server.client() as client:
+        return client.wait(job_id, on_status_change=tell)
+
+
+def await_in_another_client(server, tell, job_id):
+    """A wait of an asynchronous client for a job it did not start."""
+
+    async def wait():
+        async with AsyncTranslationStatusClient(server.base_url, server.username, server.password) as client:
+            return await client.wait(job_id, on_status_change=tell)
+
+    return asyncio.run(wait())
+
+
+@pytest.mark.parametrize("wait", [wait_in_another_client, await_in_another_client])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_job_of_another_client_is_told_at_first_sight(stepped, pool, until, wait, named):
+    """While the server's time stands still, and nothing held is answered, a callback is told; then of the end."""
+    told = []
+    with stepped.client() as starter:
+        job_id = starter.start_job()
+    waiting = pool.submit(wait, stepped, lambda job: told.append(str(job.status)), job_id if named else None)
+    until(lambda: stepped.held == 1)
+    assert told == ["pending"]
+    stepped.clock.advance(5400.0)
+    assert waiting.result().wait_stats.polls == 2
+    assert told == ["pending", "completed"]
 
 
 def test_many_jobs_are_two_requests(client):

@@ -93,7 +93,7 @@ def only_held(then, otherwise):
     """Treat requests to be held in one way, and all others in another."""
 
     async def step(turn):
-        return await (then if "prefer" in turn.seen.headers else otherwise)(turn)
+        return await (then if turn.seen.headers.get("prefer", "wait=0") != "wait=0" else otherwise)(turn)
 
     return step
 

@@ -237,4 +237,5 @@ def test_requests_are_built_as_the_api_wants_them():
     assert list_request(None, None, None).path == "/jobs"
     assert json.loads(query_request(["a"]).body) == {"job_ids": ["a"]}
     assert status_request("j1", 2.9).headers["Prefer"] == "wait=2"
-    assert not status_request("j1", 0.9).headers
+    assert status_request("j1", 0.0).headers["Prefer"] == "wait=0"
+    assert not status_request("j1").headers

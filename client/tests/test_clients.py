@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from client.tests.sides import QUICK
-from client.tests.steps import answer, job, job_json, jobs, raw_answer, stalled, stream
+from client.tests.steps import after, answer, job, job_json, jobs, only_held, raw_answer, stalled, stream
 from translation_client import JobFailed, JobStatus, PollingConfig
 
 
@@ -126,6 +126,19 @@ def test_callbacks_hear_of_each_of_many_jobs(client, server):
         on_completion=lambda seen: told.append(seen.job_id),
     )
     assert told == [("j1", "pending"), ("j2", "pending"), ("j2", "completed"), "j2", ("j1", "completed"), "j1"]
+
+
+def test_first_sight_of_many_jobs_does_not_wait_for_a_held_request(client, server):
+    """Where each job is waited for by itself, it is told by a look; one started here by the answer to its start."""
+    told = []
+    done = job("completed", headers={"Preference-Applied": "wait=30"})
+    server.play(only_held(after(0.3, done), job("pending", headers={"Preference-Applied": "wait=0"})))
+    started = client.start_job()
+    client.wait_all([started, "j2"], on_status_change=lambda seen: told.append((seen.job_id, str(seen.status))))
+    assert sorted(told[:2]) == [("j1", "pending"), ("j2", "pending")]
+    assert sorted(told[2:]) == [("j1", "completed"), ("j2", "completed")]
+    assert sorted(seen.headers["prefer"] for seen in server.polls if seen.last_segment == "j2")[:1] == ["wait=0"]
+    assert len(server.polls) == 3
 
 
 # ── the client itself ───────────────────────────────────────────────────────────────────────────────────────────────

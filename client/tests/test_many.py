@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.tests.virtual import BEGIN, LATE, ROUNDING, iso, ok, status
-from translation_client import JobNotFound, PollingConfig, StatusUnavailable, WaitTimeout
+from translation_client import Job, JobNotFound, JobStatus, PollingConfig, StatusUnavailable, WaitTimeout
 from translation_client._events import ServerEvent
 from translation_client._flow import Event, Found, Open, Receive, Reply, Send, Sleep, Tell
 from translation_client._many import Many
@@ -76,17 +76,18 @@ class Server:
 class Run:
     found: list = field(default_factory=list)  # (moment, job)
     told: list = field(default_factory=list)  # (job_id, status), as on_status_change would hear of it
-    left: list | None = None
+    told_at: list = field(default_factory=list)
+    left: dict | None = None
     error: Exception | None = None
     over: float = 0.0
 
 
-def wait(server, job_ids=None, *, seed=0, fresh_until=None, **polling):
+def wait(server, job_ids=None, *, seed=0, fresh_until=None, known=(), **polling):
     now, told, run = BEGIN, math.inf, Run()
     chance = random.Random(seed).random  # noqa: S311 - to be repeated, not to be secret
     config, fresh = PollingConfig(**polling), {i: BEGIN + t for i, t in (fresh_until or {}).items()}
-    many = Many(server.ends if job_ids is None else job_ids, config, now=now, randomness=chance, fresh_until=fresh)
-    flow = many.run()
+    ids = server.ends if job_ids is None else job_ids
+    flow = Many(ids, config, now=now, randomness=chance, fresh_until=fresh, known=known).run()
     try:
         action = next(flow)
         for _ in range(20_000):
@@ -105,6 +106,7 @@ def wait(server, job_ids=None, *, seed=0, fresh_until=None, **polling):
                     now = max(until, now)
                 case Tell(Event.CHANGE, job):
                     run.told.append((job.job_id, job.status))
+                    run.told_at.append(now - BEGIN)
                 case Found(job):
                     run.found.append((now - BEGIN, job))
             action = flow.send(Reply(now, result))
@@ -140,6 +142,26 @@ def test_pending_jobs_are_told_at_first_sight_and_all_at_their_end():
     assert run.told == [("a", "completed"), ("b", "pending"), ("b", "completed")]
 
 
+def test_jobs_started_here_are_told_before_anything_is_asked():
+    """The answers to the starts are the first sight, told once; of one that had ended the query tells the end."""
+    known = [(Job(job_id, status), BEGIN) for job_id, status in [("a", JobStatus.PENDING), ("b", JobStatus.COMPLETED)]]
+    run = wait(Server({"a": 5.0, "b": -1.0, "c": 5.0}), known=known)
+    assert run.told[:3] == [("a", "pending"), ("b", "completed"), ("c", "pending")]
+    assert run.told_at[:3] == [0.0, pytest.approx(2 * ROUND_TRIP), pytest.approx(2 * ROUND_TRIP)]
+    assert len(run.told) == 5
+
+
+def test_without_a_stream_it_is_known_what_was_told():
+    """Whoever waits for the jobs that are left need not tell again that those started here are pending."""
+    known = [(Job("a", JobStatus.PENDING), BEGIN)]
+    assert wait(Server({"a": 1.0, "b": 2.0}, no_stream=ok({})), known=known).left == {"a": True, "b": False}
+
+
+def test_a_deadline_that_has_passed_leaves_time_to_tell_first_sight():
+    """A wait for many that only looks tells the status of each job."""
+    assert wait(Server({"a": 1.0}), timeout=0).told == [("a", "pending")]
+
+
 def test_thousand_jobs_take_two_requests_and_no_delay():
     """A thousand jobs are one stream and one query, each told at its end, in the order of ending."""
     chance = random.Random(1)  # noqa: S311 - to be repeated
@@ -148,7 +170,7 @@ def test_thousand_jobs_take_two_requests_and_no_delay():
     assert [kind for _, kind, _ in server.requests] == ["open", "query"]
     assert [job.job_id for _, job in run.found] == sorted(server.ends, key=server.ends.get)
     assert all(moment - server.ends[job.job_id] <= 0.01 for moment, job in run.found)
-    assert run.left == []
+    assert run.left == {}
 
 
 def test_jobs_that_had_ended_before_are_told_by_the_query_in_order():
@@ -195,13 +217,13 @@ def test_a_server_that_forgot_the_last_event_is_asked_anew():
 )
 def test_without_a_stream_the_jobs_are_left_to_single_waits(answer):
     """A server that offers no stream leaves all jobs to be waited for one by one."""
-    assert wait(Server({"a": 1.0, "b": 2.0}, no_stream=answer)).left == ["a", "b"]
+    assert wait(Server({"a": 1.0, "b": 2.0}, no_stream=answer)).left == {"a": False, "b": False}
 
 
 def test_a_proxy_that_ends_every_stream_at_once_is_given_up():
     """Where streams end as soon as they open, time and again, the jobs are waited for one by one."""
     server = Server({"a": 60.0}, breaks=[t / 100 for t in range(1, 10_000)])
-    assert wait(server).left == ["a"]
+    assert wait(server).left == {"a": True}, "its first sight was told by the query"
     assert len(server.requests) <= 10
 
 
@@ -257,7 +279,7 @@ def test_retry_after_beyond_the_deadline_raises_at_once():
 def test_no_jobs_take_no_request():
     """Waiting for nothing is over at once."""
     server = Server({})
-    assert wait(server).left == []
+    assert wait(server).left == {}
     assert not server.requests
 
 

@@ -8,7 +8,15 @@ import pytest
 
 from client.tests.virtual import BEGIN, Server, gaps, ok, status, wait
 from translation_client import Job, JobStatus
+from translation_client._experience import Experience
 from translation_client._flow import Event
+
+
+def experienced(server_holds):
+    """What earlier waits have learnt of the server."""
+    experience = Experience()
+    experience.server_holds = server_holds
+    return experience
 
 
 def test_long_poll_takes_one_request_and_no_delay():
@@ -119,13 +127,73 @@ def test_a_server_that_learns_to_hold_is_used():
 
 def test_callbacks_come_at_first_sight_at_changes_and_at_the_end():
     """The status is told at first sight and when it changes; the completion once."""
-    run = wait(Server(ends=5.0, long_poll=True), facts={"look_first": True})
+    run = wait(Server(ends=0.9, long_poll=True), facts={"look_first": True})
     assert [(event, word) for event, word, _ in run.told if event is not Event.POLL] == [
         (Event.CHANGE, "pending"),
         (Event.CHANGE, "completed"),
         (Event.COMPLETION, "completed"),
     ]
-    assert run.told[0][2] <= 1.1, "first sight is within a second, although the server holds requests"
+    assert run.told[0][2] <= 0.01, "first sight is after a round trip, although the server holds requests"
+
+
+@pytest.mark.parametrize("hint", [None, 2.0])
+@pytest.mark.parametrize("job_id", ["j1", None])
+def test_first_sight_costs_one_request(job_id, hint):
+    """The immediate look is one request more, whose confirmation lets the long poll follow at once."""
+    run = wait(Server(ends=20.0, long_poll=True, hint=hint), job_id=job_id, facts={"look_first": True})
+    assert [request.headers.get("Prefer") for _, request in run.server.requests] == ["wait=0", "wait=30"]
+    assert run.over == pytest.approx(20.0, abs=0.01)
+    assert run.job.wait_stats.learnt_by == "long poll"
+
+
+def test_first_sight_of_an_ended_job_is_its_end():
+    """A job that has ended is told by the look, which is all that is asked."""
+    run = wait(Server(ends=0.0, long_poll=True), facts={"look_first": True})
+    assert (len(run.moments), run.job.wait_stats.learnt_by) == (1, "poll")
+
+
+@pytest.mark.parametrize("hint", [None, 2.0])
+def test_first_sight_costs_nothing_where_no_request_is_held(hint):
+    """A client that knows the server never holds, or cannot afford it, asks as often with a callback as without."""
+    for may_hold, server_holds in ((True, False), (False, None)):
+        runs = [
+            wait(
+                Server(ends=9.0, hint=hint),
+                facts={"look_first": look, "may_hold": may_hold, "experience": experienced(server_holds)},
+            )
+            for look in (True, False)
+        ]
+        assert runs[0].moments == runs[1].moments
+
+
+def test_a_hint_is_a_floor_after_the_look_as_well():
+    """Where nothing tells whether the server can hold, the request that tries it does not come before the hint."""
+    run = wait(Server(ends=30.0, hint=4.0), facts={"look_first": True})
+    assert min(gaps(run)) >= 4.0
+    assert len(run.moments) == len(wait(Server(ends=30.0, hint=4.0)).moments)
+
+
+@pytest.mark.parametrize(("hint", "holds"), [(None, None), (4.0, True)])
+def test_a_server_that_does_not_confirm_the_look_is_asked_to_hold_nevertheless(hint, holds):
+    """Without a confirmation the long poll follows at once if there is no hint to obey, or it has held before."""
+    server = Server(ends=20.0, long_poll=True, confirms_looks=False, hint=hint)
+    run = wait(server, facts={"look_first": True, "experience": experienced(holds)})
+    assert (len(run.moments), run.job.wait_stats.learnt_by) == (2, "long poll")
+
+
+def test_a_look_that_fails_is_repeated():
+    """First sight comes with the first answer: until then every request is a look."""
+    run = wait(Server(ends=9.0, long_poll=True, faults=[(0, 2, status(503))]), facts={"look_first": True})
+    first = run.told[0][2]
+    assert [request.hold for t, request in run.server.requests if t < first] == [0.0] * (len(run.moments) - 1)
+    assert first < 9.0
+
+
+def test_a_status_that_was_told_before_is_not_told_again():
+    """A wait that goes on for a job whose first sight was told tells the next status, and asks for no look."""
+    run = wait(Server(ends=5.0, long_poll=True), facts={"look_first": True, "told": True})
+    assert [status for event, status, _ in run.told if event is Event.CHANGE] == ["completed"]
+    assert len(run.moments) == 1
 
 
 def test_job_started_here_is_told_without_a_request():
@@ -150,6 +218,13 @@ def test_latest_job_is_waited_for_by_the_id_of_its_first_answer():
     paths = [request.path for _, request in run.server.requests]
     assert paths[0] == "/status"
     assert set(paths[1:]) == {"/status/j1"}
+
+
+@pytest.mark.parametrize(("ends", "holds"), [(0.5, [1.0]), (5.0, [1.0, 30.0])])
+def test_the_latest_job_is_named_within_a_second(ends, holds):
+    """Without an id and without a callback the first request is held for a second at most, and may tell the end."""
+    run = wait(Server(ends=ends, long_poll=True), job_id=None)
+    assert [request.hold for _, request in run.server.requests] == holds
 
 
 def test_figures_say_what_the_wait_did():

@@ -19,6 +19,7 @@ servers = st.builds(
     ends=st.floats(0, 80),
     hint=st.none() | st.floats(0, 100),
     long_poll=st.booleans(),
+    confirms_looks=st.booleans(),
     max_wait=st.floats(1, 60),
     round_trip=st.floats(0.0005, 0.04),
     cut_after=st.just(math.inf) | st.floats(0.5, 30),
@@ -27,11 +28,11 @@ servers = st.builds(
 
 
 @settings(max_examples=1000, deadline=None)
-@given(server=servers, timeout=st.floats(0, 90), seed=st.integers(0, 999))
-@example(server=Server(ends=1.0), timeout=1.0, seed=0)
-def test_promises_hold_whatever_happens(server, timeout, seed):
+@given(server=servers, timeout=st.floats(0, 90), seed=st.integers(0, 999), look_first=st.booleans())
+@example(server=Server(ends=1.0), timeout=1.0, seed=0, look_first=False)
+def test_promises_hold_whatever_happens(server, timeout, seed, look_first):
     """Under any mix of faults a wait is over by its deadline, never early, and asks nothing after the end."""
-    run = wait(server, timeout=timeout, seed=seed)
+    run = wait(server, timeout=timeout, seed=seed, facts={"look_first": look_first})
     assert run.over <= timeout + LATE
     if run.error is not None:
         assert isinstance(run.error, WaitTimeout)

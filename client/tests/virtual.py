@@ -30,6 +30,7 @@ class Server:
     outcome: str = "completed"
     hint: float | None = None
     long_poll: bool = False
+    confirms_looks: bool = True  # as `wait=0`, so that a client learns that it can hold
     max_wait: float = 60.0
     round_trip: float = 0.001
     cut_after: float = math.inf
@@ -57,7 +58,7 @@ class Server:
         for begin, end, make in self.faults:
             if begin <= t < end:
                 return make(request, t)
-        if self.long_poll and request.hold:
+        if self.long_poll and (request.hold or (self.confirms_looks and "Prefer" in request.headers)):
             held = min(request.hold / self.speed, self.max_wait / self.speed, max(self.ends - t, 0.0))
             if held > self.cut_after:
                 return Transient(ConnectionError("cut")), self.cut_after

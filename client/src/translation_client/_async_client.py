@@ -186,13 +186,13 @@ class AsyncTranslationStatusClient:
         return await AsyncDriver(flow, self._transport, callbacks or self._callbacks).run()
 
     async def _as_completed(
-        self, flow: Flow[list[str]], deadline: float, callbacks: Callbacks
+        self, flow: Flow[dict[str, bool]], deadline: float, callbacks: Callbacks
     ) -> AsyncGenerator[Job, None]:
         driver = AsyncDriver(flow, self._transport, callbacks)
         async with aclosing(driver.found()) as found:
             async for job in found:
                 yield job
-        waits = self._operations.wait_each(driver.result, deadline, may_hold=True)
+        waits = self._operations.wait_each(driver.result, deadline, look_first=callbacks.look_first, may_hold=True)
         async with aclosing(side_by_side(self._run(wait, callbacks) for wait in waits)) as ended:
             async for job in ended:
                 yield job

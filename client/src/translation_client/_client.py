@@ -238,9 +238,11 @@ class TranslationStatusClient:
     def _driver(self, callbacks: Callbacks | None = None) -> Driver:
         return Driver(self._transport, callbacks or self._callbacks)
 
-    def _as_completed(self, flow: Flow[list[str]], deadline: float, callbacks: Callbacks) -> Iterator[Job]:
+    def _as_completed(self, flow: Flow[dict[str, bool]], deadline: float, callbacks: Callbacks) -> Iterator[Job]:
         driver = self._driver(callbacks)
         left = yield from driver.run_finding(flow)
         if left:
-            waits = self._operations.wait_each(left, deadline, may_hold=len(left) <= AT_ONCE)
+            waits = self._operations.wait_each(
+                left, deadline, look_first=callbacks.look_first, may_hold=len(left) <= AT_ONCE
+            )
             yield from SideBySide(waits, driver, self._transport).run()

@@ -26,6 +26,15 @@ class Experience:
         self.server_holds: bool | None = None  # as the last answer to a wish for a long poll showed
         self._durations: deque[float] = deque(maxlen=_MEMORY)
 
+    def expects_hold(self, *, confirmed: bool, hinted: bool) -> bool:
+        """Whether to expect that the server holds the next request.
+
+        Args:
+            confirmed: Whether it confirmed a wish for an answer at once, and so knows the preference.
+            hinted: Whether it said when to come again, which is obeyed where nothing else is known.
+        """
+        return confirmed or (not hinted if self.server_holds is None else self.server_holds)
+
     def learn(self, duration: float) -> None:
         """Remember how long a job took, in seconds."""
         if duration > 0.0:

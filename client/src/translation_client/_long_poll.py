@@ -30,11 +30,10 @@ class LongPoll:
         self._confirmed: bool | None = None
         self._cuts = 0
 
-    def hold(self, room: float, *, look_first: bool = False) -> float:
-        """Whole seconds to ask for, 0 for none: no more than ``room``, and at most 1 to ``look_first``."""
+    def hold(self, room: float) -> float:
+        """Whole seconds to ask for, 0 for none: no more than ``room``."""
         longest = self._limit if self._confirmed is not False else min(self._limit, _PROBE)
-        seconds = float(math.floor(min(longest, room)))
-        return min(seconds, 1.0) if look_first else max(seconds, 0.0)
+        return max(float(math.floor(min(longest, room))), 0.0)
 
     @staticmethod
     def patience(asked: float) -> float:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from translation_client._answers import job_from_json, read_jobs, read_object
 from translation_client._errors import ApiError, InvalidRequest, ProtocolError
 from translation_client._flow import Event, Flow, Found, Open, Receive, Send, Sleep, Tell
 from translation_client._observed import log
-from translation_client._observed_many import ObservedMany, count_of
+from translation_client._observed_many import ObservedMany, count_of, moment_of_end
 from translation_client._protocol import ANSWER_TIMEOUT, Response, Transient, as_failure, events_request, query_request
 from translation_client._waiting import LAST_LOOK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from translation_client._events import ServerEvent
     from translation_client._flow import Action, Reply
@@ -63,14 +62,14 @@ class Many:
         now: float,
         randomness: Callable[[], float],
         fresh_until: Mapping[str, float],
-        known: Iterable[tuple[Job, float]] = (),
+        known: Collection[tuple[Job, float]] = (),
         where: str = "",
     ) -> None:
         self._observed = ObservedMany(job_ids, now, where)
         for job, seen_at in known:
             self._observed.clock.note(job, seen_at)
         self._config, self._randomness = config, randomness
-        self._fresh_until = fresh_until
+        self._known, self._fresh_until = known, fresh_until
         self._now = now
         self._deadline = math.inf if config.timeout is None else now + config.timeout
         self._last_event_id = ""
@@ -78,8 +77,8 @@ class Many:
         self._unknown: list[str] = []  # started moments ago, and not found by the last query
         self._requery_at = math.inf
 
-    def run(self) -> Flow[list[str]]:
-        """Yield actions, a ``Found`` for each job that ends, in the order of ending; return the ids left over.
+    def run(self) -> Flow[dict[str, bool]]:
+        """Yield actions, a ``Found`` for each job that ends, in the order of ending; return ``left_over``.
 
         Raises:
             WaitTimeout: At the deadline; what has ended was handed out before.
@@ -88,6 +87,7 @@ class Many:
         """
         left = self._observed.left
         log.info("waiting for %s", count_of(left))
+        yield from self._tell_first_seen(job for job, _ in self._known)
         try:
             while left:
                 if self._now >= self._deadline:
@@ -98,7 +98,7 @@ class Many:
             log.info("the server offers no event stream; waiting for %s one by one", count_of(left))
         except ApiError as error:
             raise self._observed.error(error, self._now) from None
-        return list(left)
+        return self._observed.left_over()
 
     # ── the stream ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -181,9 +181,8 @@ class Many:
             self._check_known(some, seen)
             jobs += seen
         self._failures_in_a_row = 0
-        yield from self._hand_out(sorted(jobs, key=_ended), "query")
-        for job in self._observed.first_seen(jobs):
-            yield from self._do(Tell(Event.CHANGE, job))
+        yield from self._hand_out(sorted(jobs, key=moment_of_end), "query")
+        yield from self._tell_first_seen(jobs)
         return True
 
     def _ask(self, job_ids: Sequence[str], give_up: float) -> Flow[list[Job] | Transient]:
@@ -213,11 +212,16 @@ class Many:
         for first in range(0, len(left), QUERY):
             seen = yield from self._ask(left[first : first + QUERY], self._deadline + LAST_LOOK)
             if not isinstance(seen, Transient):
-                yield from self._hand_out(sorted(seen, key=_ended), "query")
+                yield from self._hand_out(sorted(seen, key=moment_of_end), "query")
+                yield from self._tell_first_seen(seen)
         if self._observed.left:
             raise self._observed.timed_out(self._config.timeout, self._now)
 
     # ── details ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _tell_first_seen(self, jobs: Iterable[Job]) -> Flow[None]:
+        for job in self._observed.first_seen(jobs):
+            yield from self._do(Tell(Event.CHANGE, job))
 
     def _hand_out(self, jobs: Iterable[Job], learnt_by: str) -> Flow[None]:
         for job in jobs:
@@ -244,7 +248,3 @@ class Many:
         reply = yield action
         self._now = reply.now
         return reply
-
-
-def _ended(job: Job) -> datetime:
-    return job.ended_at or datetime.max.replace(tzinfo=UTC)

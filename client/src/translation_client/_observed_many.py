@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._errors import JobNotFound, StatusUnavailable, TranslationClientError, WaitTimeout
@@ -30,7 +31,7 @@ class ObservedMany:
         self.requests = 0
         self.failures = 0
         self.last_error: Exception | None = None
-        self._seen: set[str] = set()
+        self._told: set[str] = set()
         self._began = began
 
     def failed(self, error: Exception) -> None:
@@ -57,9 +58,15 @@ class ObservedMany:
 
     def first_seen(self, jobs: Iterable[Job]) -> list[Job]:
         """Those of the jobs that are pending and were not seen before."""
-        new = [job for job in jobs if job.job_id in self.left and job.job_id not in self._seen]
-        self._seen.update(job.job_id for job in new)
+        new = [
+            job for job in jobs if not (job.status.is_terminal or job.job_id in self._told) and job.job_id in self.left
+        ]
+        self._told.update(job.job_id for job in new)
         return new
+
+    def left_over(self) -> dict[str, bool]:
+        """The jobs that have not ended, each with whether it was seen to be pending."""
+        return {job_id: job_id in self._told for job_id in self.left}
 
     def error(self, error: E, now: float) -> E:
         """The error, with the figures of the wait, which are logged in one line."""
@@ -108,6 +115,11 @@ def _ended_early(job_ids: Sequence[str], why: str, last_error: BaseException | N
     failure = f"; last failure: {last_error}" if last_error else ""
     again = "it may still end: wait again with its id" if len(job_ids) == 1 else "wait again with their ids"
     return f"{count_of(job_ids)} ({', '.join(job_ids[:_NAMED])}{more}): {why}{failure}; {again}"
+
+
+def moment_of_end(job: Job) -> datetime:
+    """When the job ended, to sort by; the end of time for one that has not ended."""
+    return job.ended_at or datetime.max.replace(tzinfo=UTC)
 
 
 def count_of(jobs: Sized) -> str:

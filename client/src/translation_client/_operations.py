@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._answers import read_job, read_jobs, read_start
@@ -29,7 +30,7 @@ from translation_client._protocol import (
 from translation_client._waiting import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from translation_client._answers import Page
     from translation_client._calling import GivenUp
@@ -82,16 +83,17 @@ class Operations:
             self._call(request, read_start, start_given_up(key, self._where), self._config(timeout))
         )
 
-    def wait(
+    def wait(  # noqa: PLR0913 - what each kind of wait needs, by keyword
         self,
         job_id: str | None,
         timeout: float | Unset | None,
         *,
         look_first: bool = False,
+        told: bool = False,
         may_hold: bool = True,
         tally: Tally | None = None,
     ) -> Flow[Job]:
-        """Wait for a job; without an id for the latest one, whose name is asked for before the server may hold."""
+        """Wait for a job; without an id for the latest one, which the first answer names."""
         if job_id is not None:
             check_job_id(job_id)
         with self._lock:
@@ -103,7 +105,8 @@ class Operations:
             randomness=self._random,
             known=known,
             fresh_until=known[1] + _READ_AFTER_WRITE if known else float("-inf"),
-            look_first=look_first or job_id is None,
+            look_first=look_first,
+            told=told,
             may_hold=may_hold,
             experience=self._experience,
             where=self._where,
@@ -111,7 +114,9 @@ class Operations:
         )
         return wait.run()
 
-    def wait_for_many(self, job_ids: Iterable[str], timeout: float | Unset | None) -> tuple[Flow[list[str]], float]:
+    def wait_for_many(
+        self, job_ids: Iterable[str], timeout: float | Unset | None
+    ) -> tuple[Flow[dict[str, bool]], float]:
         """Wait for any number of jobs on one stream; the second value is the deadline of all of them."""
         ids = check_job_ids(job_ids)
         config, now = self._config(timeout), self._clock()
@@ -123,11 +128,13 @@ class Operations:
         )
         return many.run(), math.inf if config.timeout is None else now + config.timeout
 
-    def wait_each(self, job_ids: Sequence[str], deadline: float, *, may_hold: bool) -> list[Flow[Job]]:
-        """One wait for each job, all with the same deadline."""
+    def wait_each(
+        self, left: Mapping[str, bool], deadline: float, *, look_first: bool, may_hold: bool
+    ) -> list[Flow[Job]]:
+        """One wait for each job that `wait_for_many` left over, all with the same deadline."""
         timeout = None if deadline == math.inf else max(deadline - self._clock(), 0.0)
-        tally = Tally(len(job_ids))
-        return [self.wait(job_id, timeout, may_hold=may_hold, tally=tally) for job_id in job_ids]
+        wait = partial(self.wait, timeout=timeout, look_first=look_first, may_hold=may_hold, tally=Tally(len(left)))
+        return [wait(job_id, told=told) for job_id, told in left.items()]
 
     def get(self, job_id: str | None) -> Flow[Job]:
         """One poll."""

@@ -117,10 +117,16 @@ def check_job_ids(job_ids: Iterable[str]) -> list[str]:
     return [check_job_id(job_id) for job_id in job_ids]
 
 
-def status_request(job_id: str | None, hold: float = 0.0) -> Request:
-    """``GET /status/{job_id}``, or the latest job's; ``hold`` asks for a long poll of whole seconds (RFC 7240, 4.3)."""
-    headers = {"Prefer": f"wait={int(hold)}"} if hold >= 1 else {}
-    return Request("GET", _status_path(job_id), headers, hold=float(int(hold)))
+def status_request(job_id: str | None, hold: float | None = None) -> Request:
+    """``GET /status/{job_id}``, or the latest job's.
+
+    Args:
+        job_id: The job; None for the user's latest one.
+        hold: Asks for a long poll of whole seconds (RFC 7240, section 4.3); 0 asks for an answer at once, and learns
+            from its confirmation that the server can hold. None asks for nothing.
+    """
+    headers = {} if hold is None else {"Prefer": f"wait={int(hold)}"}
+    return Request("GET", _status_path(job_id), headers, hold=float(int(hold or 0.0)))
 
 
 def cancel_request(job_id: str) -> Request:

@@ -1,5 +1,7 @@
 """The wait for one job: decides, and does nothing else.
 
+Where a callback wants the status of a job that was not started here, the first request is an immediate look.
+
 After every answer it chooses anew, best first:
 
 1. the server held the request and confirms it (``Preference-Applied``): ask again at once;
@@ -22,6 +24,7 @@ from translation_client._errors import ApiError, JobNotFound
 from translation_client._experience import Experience
 from translation_client._flow import Event, Flow, Send, Sleep, Tell
 from translation_client._long_poll import LongPoll
+from translation_client._models import JobStatus
 from translation_client._observed import Observed
 from translation_client._protocol import Response, Transient, as_failure, status_request
 
@@ -38,6 +41,7 @@ LAST_LOOK = 0.06
 
 _EARLIEST_LOOK = 2.0  # seconds before the deadline: no round trip worth waiting for takes longer
 _MERGE = 0.05  # a poll due this close to the last look becomes the last look
+_NAMELESS_HOLD = 1.0  # seconds; until an answer names the latest job, a newer one could take its place
 
 
 class _Answer(NamedTuple):
@@ -45,7 +49,8 @@ class _Answer(NamedTuple):
 
     job: Job
     held: bool  # the server kept the request until there was something to say, or its time was over
-    demand: float | None  # Retry-After, where it is the only hint
+    at_once: bool = False  # the next request may follow without a pause, as it will be held
+    demand: float | None = None  # Retry-After, where it is the only hint
 
 
 class Wait:
@@ -58,7 +63,8 @@ class Wait:
         randomness: Gives numbers from 0 to 1.
         known: The job as the answer to its start told it, and when, if this client started it.
         fresh_until: Until this moment a 404 may be a read that overtook the write, and is retried.
-        look_first: Whether somebody wants to know the status now, not only at the end.
+        look_first: Whether a callback wants the status now, not only at the end.
+        told: Whether the callbacks have been told already that the job is pending.
         may_hold: Whether the driver can afford a request that the server holds.
         experience: What the client's earlier waits have learnt; this one adds to it.
         where: The server, as messages name it.
@@ -75,6 +81,7 @@ class Wait:
         known: tuple[Job, float] | None = None,
         fresh_until: float = -math.inf,
         look_first: bool = False,
+        told: bool = False,
         may_hold: bool = True,
         experience: Experience | None = None,
         where: str = "",
@@ -87,7 +94,8 @@ class Wait:
         self._deadline = math.inf if config.timeout is None else now + config.timeout
         self._known = known
         self._fresh_until = fresh_until
-        self._look_first = look_first and known is None
+        self._look_first = look_first and may_hold and known is None and not told  # without a hold every poll is a look
+        self._told = JobStatus.PENDING if told else None  # the status the callbacks heard of last
         self._long_poll = LongPoll()
         self._may_hold = may_hold
         self._experience = Experience() if experience is None else experience
@@ -108,7 +116,7 @@ class Wait:
             if job.status.is_terminal:
                 return self._observed.ended(job, self._now, "start")
             if self._experience.server_holds is False:  # then there is no point in asking right after the start
-                yield from self._sleep_before_poll(self._next_poll(_Answer(job, held=False, demand=None)))
+                yield from self._sleep_before_poll(self._next_poll(_Answer(job, held=False)))
         while True:
             last_look = self._now >= self._look_at()
             seen = yield from self._poll(last_look=last_look)
@@ -125,9 +133,10 @@ class Wait:
     # ── one poll ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _poll(self, *, last_look: bool) -> Flow[_Answer | Transient]:
-        sent, hold = self._now, self._hold() if self._may_hold and not last_look else 0.0
+        sent, look = self._now, self._look_first and self._observed.job is None
+        hold = 0.0 if look or last_look else self._hold()
         give_up = self._deadline + LAST_LOOK if last_look else min(sent + LongPoll.patience(hold), self._look_at())
-        reply = yield Send(status_request(self._observed.job_id, hold), give_up)
+        reply = yield Send(status_request(self._observed.job_id, 0.0 if look else hold or None), give_up)
         self._now, took = reply.now, reply.now - sent
         self._observed.polls += 1
         seen = self._read(reply, sent)
@@ -138,8 +147,8 @@ class Wait:
             return seen
         job, response = seen
         self._failures_in_a_row, self._observed.last_error = 0, None
-        applied = applied_wait(response)
-        if applied is None:
+        applied, demand = applied_wait(response), retry_after(response) if job.poll_after is None else None
+        if not applied:
             self._round_trip = max(0.5 * self._round_trip, took)
         if hold:
             self._experience.server_holds = applied is not None
@@ -147,11 +156,14 @@ class Wait:
         held = self._long_poll.answered(hold, applied, took, passed=passed, ended=job.status.is_terminal)
         self._observed.held += held
         yield from self._take_in(job, self._now, polled=True)
-        return _Answer(job, held, retry_after(response) if job.poll_after is None else None)
+        hinted = job.poll_after is not None or demand is not None
+        expected = look and self._experience.expects_hold(confirmed=applied is not None, hinted=hinted)
+        return _Answer(job, held, held or expected, demand)
 
     def _hold(self) -> float:
         room = self._look_at() - self._now - self._round_trip
-        return self._long_poll.hold(room, look_first=self._look_first and self._observed.job is None)
+        hold = self._long_poll.hold(room) if self._may_hold else 0.0
+        return hold if self._observed.job_id is not None else min(hold, _NAMELESS_HOLD)
 
     def _read(self, reply: Reply, sent: float) -> tuple[Job, Response] | Transient:
         result = reply.result
@@ -175,7 +187,8 @@ class Wait:
             self._observed.say("Poll #%d after %.1f s: %s", self._observed.polls, elapsed, job.status)
         if polled:
             yield from self._tell(Event.POLL, job)
-        if previous is None or previous.status is not job.status:
+        if job.status is not self._told:
+            self._told = job.status
             yield from self._tell(Event.CHANGE, job)
         if job.status.is_terminal:
             yield from self._tell(Event.COMPLETION, job)
@@ -196,7 +209,7 @@ class Wait:
 
     def _pause(self, answer: _Answer) -> float:
         age, polls, hint = self._observed.age(self._now), self._observed.polls, answer.job.poll_after
-        if answer.held and (answer.demand is not None or self._hold()):  # the next one can be held as well
+        if answer.at_once and (answer.demand is not None or self._hold()):  # the next one can be held as well
             return answer.demand or 0.0
         if hint is not None:
             return self._config.hinted_interval(hint, age, polls, self._randomness)
