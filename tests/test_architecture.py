@@ -33,7 +33,7 @@ CLIENT = Part(
     "translation_client",
     ROOT / "client/src/translation_client",
     layers=(
-        ("_cli", "_cli_*"),
+        ("__main__", "_cli", "_cli_*"),
         ("__init__",),
         ("_client", "_async_client"),
         ("_driver", "_side_by_side", "_async_driver"),

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from translation_client import __version__
+
 CLIENT = Path(__file__).resolve().parents[1]
 ROOT = CLIENT.parent
 
@@ -77,6 +79,15 @@ def test_without_its_packages_the_script_says_what_to_install():
     done = subprocess.run(command, cwd=CLIENT, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own script
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (70, "", 1)
     assert f"pip install -r {CLIENT / 'requirements.txt'}" in done.stderr
+
+
+def test_the_package_is_the_command_line():
+    """`python -m translation_client` is `translation-client`, and the version it tells is the package's."""
+    command = [sys.executable, "-m", "translation_client", "--version"]
+    environment = os.environ | {"PYTHONPATH": str(CLIENT / "src")}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603 - our own command
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"translation-client {__version__}\n"
 
 
 def test_importing_the_names_does_not_load_the_command_line():

@@ -9,8 +9,7 @@ import httpx
 import pytest
 from server.tests.command import CREDENTIALS, run, serving
 
-from translation_server import cli
-from translation_server._version import __version__
+from translation_server import __version__, cli
 from translation_server.settings import Settings
 
 AUTH = ("admin", "canary-secret")
@@ -24,6 +23,16 @@ def get(it, path: str, **options) -> httpx.Response:
 def test_version(tmp_path):
     """--version names the command and its version."""
     assert run(tmp_path, "--version").stdout == f"translation-server {__version__}\n"
+
+
+@pytest.mark.parametrize("wrong", [[], ["serv"]])
+def test_without_a_command_it_helps(tmp_path, wrong):
+    """Without a command the whole help is shown on the error output, and the exit status is 2, as for a wrong one."""
+    done = run(tmp_path, *wrong)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: translation-server ")
+    assert ("run the server" in done.stderr) is (not wrong)
+    assert run(tmp_path, "--help").stdout == done.stderr or wrong
 
 
 def test_check_config_shows_what_is_in_force(tmp_path):

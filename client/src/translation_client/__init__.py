@@ -31,6 +31,7 @@ from translation_client._errors import (
 )
 from translation_client._models import Job, JobError, JobStatus, WaitStats
 from translation_client._polling import PollingConfig
+from translation_client._version import __version__
 
 if TYPE_CHECKING:
     from translation_client._async_client import AsyncTranslationStatusClient
@@ -55,6 +56,7 @@ __all__ = [
     "WaitError",
     "WaitStats",
     "WaitTimeout",
+    "__version__",
 ]
 
 

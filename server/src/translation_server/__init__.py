@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from translation_server._version import __version__
+
 if TYPE_CHECKING:
     from translation_server.delays import Fixed, Proportional, Uniform
     from translation_server.embedded import TranslationServer
@@ -33,6 +35,7 @@ __all__ = [
     "SteppedClock",
     "TranslationServer",
     "Uniform",
+    "__version__",
 ]
 
 _HOMES: Final = {

@@ -3,7 +3,8 @@
 It serves as an operator should, and as `uvicorn main:app` does not by itself: with the sample password on loopback
 only, without asking strangers which address they come from, and out within ten seconds when told to stop.
 
-Exit status: 2 for a configuration or an option that is wrong, otherwise that of uvicorn or of `report_command`.
+Exit status: 2 for a configuration or an option that is wrong, or no command, which shows the help on the error output;
+otherwise that of uvicorn or of `report_command`.
 """
 
 import argparse
@@ -39,7 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: those of the command line; by default this process's.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return WRONG_CONFIGURATION
     if options.command == "report":
         return report_command.run(options)
     try:
@@ -134,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         help="configuration, over which the environment wins (default: .env in the current folder, if there is one); "
         "relative paths in it are meant from its folder",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser("serve", parents=[common], help="run the server")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     serve.add_argument("--port", type=_port, default=8000, help="0: any free one (default: %(default)s)")
