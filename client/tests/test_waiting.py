@@ -136,12 +136,20 @@ def test_callbacks_come_at_first_sight_at_changes_and_at_the_end():
     assert run.told[0][2] <= 0.01, "first sight is after a round trip, although the server holds requests"
 
 
+def test_a_status_is_told_once_however_often_it_is_seen():
+    """Many polls that find the job pending are one change, and its end another."""
+    run = wait(Server(ends=9.0), facts={"look_first": True})
+    assert [event for event, _, _ in run.told].count(Event.POLL) > 3
+    assert [status for event, status, _ in run.told if event is Event.CHANGE] == ["pending", "completed"]
+
+
 @pytest.mark.parametrize("hint", [None, 2.0])
 @pytest.mark.parametrize("job_id", ["j1", None])
 def test_first_sight_costs_one_request(job_id, hint):
     """The immediate look is one request more, whose confirmation lets the long poll follow at once."""
     run = wait(Server(ends=20.0, long_poll=True, hint=hint), job_id=job_id, facts={"look_first": True})
     assert [request.headers.get("Prefer") for _, request in run.server.requests] == ["wait=0", "wait=30"]
+    assert run.moments[1] <= 0.01
     assert run.over == pytest.approx(20.0, abs=0.01)
     assert run.job.wait_stats.learnt_by == "long poll"
 
