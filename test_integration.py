@@ -1,9 +1,10 @@
 """The whole system in one run: a real server in its own process, the client, every kind of end a job can have.
 
-    python3 test_integration.py        tells the story, then shows what server and client wrote down
-    pytest test_integration.py         the same as a test
+    python3 test_integration.py             tells the story, then shows what server and client wrote down
+    python3 -m unittest test_integration    the same as a test, which tells the story
+    pytest test_integration.py              the same as a test, which tells the story with -s, or if it fails
 
-Needs the packages of server/requirements.txt and client/requirements.txt, and nothing else.
+Needs `pip install -r requirements.txt`; the last one also `pip install pytest`, and no plugin.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import unittest
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -30,9 +32,17 @@ MAX_DELAY = 2
 TIMEOUT = 30.0
 
 
-def test_the_whole_system(tmp_path: Path) -> None:
-    """A user's jobs run from their start to every kind of end, and what the status says on the way is right."""
-    run_the_story(tmp_path, say=print)
+class IntegrationTest(unittest.TestCase):
+    """The story as a test, for unittest and for pytest."""
+
+    def test_the_whole_system(self) -> None:
+        """A user's jobs run from their start to every kind of end, and what the status says on the way is right."""
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="translation-integration-")))
+        try:
+            run_the_story(folder, show_chapter)
+        except Exception:
+            show_logs(folder)  # which are gone with the folder
+            raise
 
 
 def run_the_story(folder: Path, say: Say) -> None:
@@ -186,7 +196,7 @@ def main() -> int:
     status = 1
     try:
         with orderly_exit():
-            run_the_story(folder, say=lambda line: show(line if line.startswith(" ") else f"\N{CHECK MARK} {line}"))
+            run_the_story(folder, show_chapter)
         status = 0
     except KeyboardInterrupt:
         show("Interrupted.")
@@ -202,6 +212,11 @@ def show_logs(folder: Path) -> None:
     """Prints every log of the run, and where it is kept."""
     for log in sorted(folder.glob("*.log")):
         show(f"\n--- {log} ---\n{log.read_text('utf-8', 'replace').rstrip()}")
+
+
+def show_chapter(line: str) -> None:
+    """Prints one line of the story; those that are indented are details of the next one."""
+    show(line if line.startswith(" ") else f"\N{CHECK MARK} {line}")
 
 
 def show(text: str) -> None:
