@@ -1,7 +1,8 @@
-"""The commands of README.md, each exactly as written, in a fresh clone on a machine with nothing but Python."""
+"""The commands of README.md and those that people know, in a fresh clone on a machine with nothing but Python."""
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,12 +12,14 @@ import time
 import pytest
 
 from server_process import clean_environment, free_port, is_ready
+from translation_client import __version__
 
 SERVE = "cd server && pip install -r requirements.txt && uvicorn main:app --host 127.0.0.1 --port 8000"
 TRANSLATE = (
     "cd client && pip install -r requirements.txt && python3 client.py --username admin --password secretpassword"
 )
 INTEGRATE = "python3 test_integration.py"
+INSTALL = "pip install -r requirements.txt"
 SAME_CLASS = (
     "from client import TranslationStatusClient; import translation_client; "
     "assert TranslationStatusClient is translation_client.TranslationStatusClient"
@@ -92,10 +95,23 @@ def test_the_server_and_the_client_run_as_written(machine, base_url):
     assert (status, "completed" in printed, "error" in printed) in [(0, True, False), (1, False, True)], printed
 
 
-@pytest.mark.usefixtures("base_url")
-def test_the_integration_test_runs_as_a_script(machine):
+@pytest.fixture(scope="module")
+def installed(machine):
+    """The same machine, once what both parts need is installed."""
+    status, printed = run(machine, INSTALL)
+    assert status == 0, printed
+    return machine
+
+
+def test_the_requirements_of_the_root_are_those_of_both_parts(read):
+    """`requirements.txt` names the files of the two parts, and nothing else."""
+    lines = [line for line in read("requirements.txt").splitlines() if not line.startswith("#")]
+    assert lines == ["-r client/requirements.txt", "-r server/requirements.txt"]
+
+
+def test_the_integration_test_runs_as_a_script(installed):
     """With nothing installed but the two requirements files, the whole story is told and both logs are shown."""
-    status, printed = run(machine, INTEGRATE)
+    status, printed = run(installed, INTEGRATE)
     assert status == 0, printed
     assert "It ended as completed" in printed
     assert "server.log ---" in printed
@@ -103,11 +119,40 @@ def test_the_integration_test_runs_as_a_script(machine):
     assert "Traceback" not in printed
 
 
-@pytest.mark.usefixtures("base_url")
+def test_the_integration_test_runs_by_unittest(installed):
+    """`python -m unittest` runs it as one test, and tells the story."""
+    status, printed = run(installed, "python -m unittest test_integration")
+    assert status == 0, printed
+    assert "It ended as completed" in printed
+    assert "Ran 1 test " in printed
+    assert "Warning" not in printed
+
+
+def test_the_integration_test_runs_by_pytest_without_plugins(installed):
+    """With pytest and no plugin beside the two requirements files, it is one test, and the story is told once."""
+    status, printed = run(installed, "pip install pytest && python -m pytest -s test_integration.py")
+    assert status == 0, printed
+    assert printed.count("The server is ready") == 1
+    assert "1 passed" in printed
+
+
 @pytest.mark.parametrize("folder", [".", "client"])
-def test_the_client_is_imported_from_the_checkout(machine, folder):
+def test_the_client_is_imported_from_the_checkout(installed, folder):
     """`from client import TranslationStatusClient` works at the root and inside client/, and is the one class."""
-    assert run(machine, f"cd {folder} && python3 -c '{SAME_CLASS}'") == (0, "")
+    assert run(installed, f"cd {folder} && python3 -c '{SAME_CLASS}'") == (0, "")
+
+
+def test_uv_sync_installs_both_packages(fresh_clone, tmp_path):
+    """`uv sync` at the root makes an environment with both commands, and nothing that git would commit."""
+    clone = tmp_path / "checkout"
+    shutil.copytree(fresh_clone, clone, ignore=shutil.ignore_patterns(".env"))
+    git = "git -c user.name=x -c user.email=x@example.com"
+    uv = f"'{sys.executable}' -m uv"
+    machine = clone, clean_environment()
+    commands = f"git init -q && git add . && {git} commit -qm clone && {uv} sync -q && git status --porcelain"
+    assert run(machine, commands, timeout=600) == (0, "")
+    for name in ("translation-client", "translation-server"):
+        assert run(machine, f"{uv} run -q {name} --version") == (0, f"{name} {__version__}\n")
 
 
 @pytest.mark.parametrize("command", [SERVE, TRANSLATE, INTEGRATE])
