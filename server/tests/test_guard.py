@@ -129,7 +129,23 @@ def test_limit_that_cannot_be_raised(files, caplog):
     """A system that refuses to allow more leaves it at what there was."""
     files.limits, files.refuses = (1024, 1_000_000), True
     assert allowed_connections(20_000) == 960
-    assert caplog.messages == ["MAX_CONNECTIONS is 20000, but the system allows 1024 open files (ulimit -n)"]
+    [message] = caplog.messages
+    assert message == (
+        "at most 960 connections are kept open, not MAX_CONNECTIONS=20000: that needs 20064 open files, and the system "
+        "allows 1024. Beyond them, quiet connections are closed. Allow more files (ulimit -n 20064), or set "
+        "MAX_CONNECTIONS=960"
+    )
+
+
+def test_a_few_files_less_are_told_as_they_are(files, caplog):
+    """As many files as connections are not enough, which is said without a warning, and the advice ends it."""
+    caplog.set_level("INFO", "translation_server")
+    files.limits = (20_000, 20_000)
+    assert allowed_connections(20_000) == 19_936
+    [record] = caplog.records
+    assert record.levelname == "INFO"
+    assert "set MAX_CONNECTIONS=19936" in record.getMessage()
+    assert (allowed_connections(19_936), len(caplog.records)) == (19_936, 1)
 
 
 def test_without_limits_of_files(monkeypatch):

@@ -36,6 +36,10 @@ DRAINED_AFTER: Final = 7
 their answers, because whoever is held has been told to come again."""
 
 _RESERVED_FILES: Final = 64  # for the store, the log and what else needs one
+_FEWER_CONNECTIONS: Final = (
+    "at most %d connections are kept open, not MAX_CONNECTIONS=%d: that needs %d open files, and the system allows %d. "
+    "Beyond them, quiet connections are closed. Allow more files (ulimit -n %d), or set MAX_CONNECTIONS=%d"
+)
 
 
 class Guard:
@@ -127,7 +131,8 @@ def allowed_connections(most: int) -> int:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (possible, largest))
         usual = possible
-    if usual < wanted:
+    allowed = max(1, min(most, usual - _RESERVED_FILES))
+    if allowed < most:
         level = logging.WARNING if usual < wanted / 2 else logging.INFO  # nobody minds a few less
-        _LOGGER.log(level, "MAX_CONNECTIONS is %d, but the system allows %d open files (ulimit -n)", most, usual)
-    return max(1, usual - _RESERVED_FILES)
+        _LOGGER.log(level, _FEWER_CONNECTIONS, allowed, most, wanted, usual, wanted, allowed)
+    return allowed
