@@ -88,6 +88,7 @@ def base_url(machine):
         server.wait(20)
 
 
+@pytest.mark.prove
 def test_the_server_and_the_client_run_as_written(machine, base_url):
     """Two terminals, two commands: a job starts, and its outcome is on the screen."""
     elsewhere = "" if base_url.endswith(":8000") else f" --base-url {base_url}"
@@ -109,6 +110,7 @@ def test_the_requirements_of_the_root_are_those_of_both_parts(read):
     assert lines == ["-r client/requirements.txt", "-r server/requirements.txt"]
 
 
+@pytest.mark.prove
 def test_the_integration_test_runs_as_a_script(installed):
     """With nothing installed but the two requirements files, the whole story is told and both logs are shown."""
     status, printed = run(installed, INTEGRATE)
@@ -119,6 +121,7 @@ def test_the_integration_test_runs_as_a_script(installed):
     assert "Traceback" not in printed
 
 
+@pytest.mark.prove
 def test_the_integration_test_runs_by_unittest(installed):
     """`python -m unittest` runs it as one test, and tells the story."""
     status, printed = run(installed, "python -m unittest test_integration")
@@ -128,6 +131,7 @@ def test_the_integration_test_runs_by_unittest(installed):
     assert "Warning" not in printed
 
 
+@pytest.mark.prove
 def test_the_integration_test_runs_by_pytest_without_plugins(installed):
     """With pytest and no plugin beside the two requirements files, it is one test, and the story is told once."""
     status, printed = run(installed, "pip install pytest && python -m pytest -s test_integration.py")
@@ -136,12 +140,14 @@ def test_the_integration_test_runs_by_pytest_without_plugins(installed):
     assert "1 passed" in printed
 
 
+@pytest.mark.prove
 @pytest.mark.parametrize("folder", [".", "client"])
 def test_the_client_is_imported_from_the_checkout(installed, folder):
     """`from client import TranslationStatusClient` works at the root and inside client/, and is the one class."""
     assert run(installed, f"cd {folder} && python3 -c '{SAME_CLASS}'") == (0, "")
 
 
+@pytest.mark.prove
 def test_uv_sync_installs_both_packages(fresh_clone, tmp_path):
     """`uv sync` at the root makes an environment with both commands, and nothing that git would commit."""
     clone = tmp_path / "checkout"
