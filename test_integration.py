@@ -26,7 +26,7 @@ Say: TypeAlias = Callable[[str], None]
 
 LOOKS = 4
 LOOK_INTERVAL = 0.25
-DURATION = 2.5
+DURATION = 1.5
 MIN_DELAY = 1
 MAX_DELAY = 2
 TIMEOUT = 30.0
