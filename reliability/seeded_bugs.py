@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 TABLES: Mapping[str, Sequence[Bug]] = {"decisions": BUGS, "wire": WIRE_BUGS, "store": STORE_BUGS, "access": ACCESS_BUGS}
 IGNORED = shutil.ignore_patterns(".git", ".venv", ".env", "__pycache__", ".*_cache", ".hypothesis", "logs", "*.db*")
-ONE_RUN = 180.0  # seconds after which a run of tests is given up, which counts as noticed: a bug may hang it
+ONE_RUN = 120.0  # seconds after which a run of tests is given up, which counts as noticed: a bug may hang it
 
 
 class Trees:
