@@ -81,8 +81,10 @@ def test_changes_are_tested_and_promises_proved_every_night():
 
 @pytest.mark.parametrize(("path", "command"), [(WORKFLOWS[0], "test"), (WORKFLOWS[1], "prove")])
 def test_a_workflow_runs_the_documented_command(path, command, commands):
-    """Its one command is a command of run.py, written as the documentation writes it."""
-    assert [step["run"] for step in steps(path) if "run" in step] == [f"python3 run.py {command}"]
+    """Its first command is a command of run.py, written as the documentation writes it; others run what is there."""
+    first, *others = [step["run"] for step in steps(path) if "run" in step]
+    assert first == f"python3 run.py {command}"
+    assert [line for line in others if not (ROOT / line.split()[1]).is_file()] == []
     assert command in commands
     assert f"`python3 run.py {command}`" in (ROOT / "README.md").read_text("utf-8")
 

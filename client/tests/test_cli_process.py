@@ -203,3 +203,10 @@ def test_ascii_is_enough(script):
     process = script("--quiet", "--simulate", "duration=0", environment=ascii_only)
     out, _ = process.communicate(timeout=GENEROUS)
     assert re.match(r"OK: job [\w-]+: completed in 0\.", out)
+
+
+def test_where_both_streams_are_one_the_end_is_told_once(script):
+    """With `2>&1` progress and result stand together, and the result alone tells how the job ended."""
+    printed, _ = script(stderr=subprocess.STDOUT).communicate(timeout=GENEROUS)
+    assert [line.partition(":")[0].split()[0] for line in printed.splitlines()] == ["job", "\N{CHECK MARK}"]
+    assert printed.count("completed in") == 1

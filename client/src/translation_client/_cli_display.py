@@ -90,7 +90,7 @@ class Lines(Display):
         """Say what is new, or the same again when it has been quiet for long."""
         before = self.board.update(job, self.clock())
         news = before is None or before.status is not job.status or self._quiet_for_long()
-        told_anyway = job.status.is_terminal and self.output.result_is_seen
+        told_anyway = job.status.is_terminal and self.output.result_follows
         if news and not told_anyway:
             self.note(progress_line(job, self.board))
         self._last_trouble = ""

@@ -41,8 +41,13 @@ class Output:
 
     @property
     def result_is_seen(self) -> bool:
-        """Whether standard output is a terminal, so that progress need not repeat the result."""
+        """Whether standard output is a terminal."""
         return _is_terminal(self.stdout)
+
+    @property
+    def result_follows(self) -> bool:
+        """Whether whoever reads progress reads the result as well: on a terminal, or where `2>&1` joins both."""
+        return self.result_is_seen or _same_file(self.stdout, self.stderr)
 
     @property
     def result_is_piped(self) -> bool:
@@ -114,6 +119,13 @@ def standard_output() -> Output:
 def _encodable(text: str, stream: TextIO) -> str:
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def _same_file(one: TextIO | None, other: TextIO | None) -> bool:
+    try:
+        return one is not None and other is not None and os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):  # closed, or no file at all
+        return False
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
