@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from server_process import ServerProcess, ServerStartError, clean_environment, orderly_exit
+from server_process import ServerProcess, ServerStartError, clean_environment, interruptions_deferred, orderly_exit
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -197,15 +197,18 @@ def call(command: Sequence[str], environment: Mapping[str, str]) -> int:
 @contextlib.contextmanager
 def child(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A process that is given time to tidy up, and is gone afterwards whatever happens."""
-    process = subprocess.Popen(command, env=environment)
+    process = None
     try:
+        with interruptions_deferred():
+            process = subprocess.Popen(command, env=environment)
         yield process
     except KeyboardInterrupt:
         # Ctrl-C reached the child as well, and a second one would disturb its tidying up.
-        await_end(process, 5)
+        if process:
+            await_end(process, 5)
         raise
     finally:
-        if process.poll() is None:
+        if process and process.poll() is None:
             process.send_signal(signal.SIGINT)
             await_end(process, 15)
             process.kill()

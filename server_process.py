@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ START_TIMEOUT = 30.0
 STOP_TIMEOUT = 12.0
 POLL_INTERVAL = 0.05
 PORT_ATTEMPTS = 3
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class ServerStartError(RuntimeError):
@@ -113,7 +115,7 @@ class ServerProcess:
         self._port = port
         self.base_url = f"http://127.0.0.1:{port}"
         command = [self._python, "-m", "uvicorn", "main:app", "--host", "127.0.0.1", "--port", str(port)]
-        with self.output_file.open("ab") as output:
+        with self.output_file.open("ab") as output, interruptions_deferred():
             self._process = subprocess.Popen(
                 command,
                 cwd=ROOT / "server",
@@ -178,14 +180,38 @@ def clean_environment(*, measured: bool = True) -> dict[str, str]:
 
 
 @contextlib.contextmanager
+def interruptions_deferred() -> Iterator[None]:
+    """Let signals that would end the script wait until the block is over.
+
+    ``subprocess.Popen`` that is interrupted has started a process which nobody knows of. In the process that it starts,
+    the signals do what they always do.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    arrived: list[int] = []
+    before = {number: signal.getsignal(number) for number in ENDING}
+    for number, handler in before.items():
+        if callable(handler):  # one that is ignored, or ends the process on the spot, stays as it is
+            signal.signal(number, lambda number, _frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        for number in arrived:
+            signal.raise_signal(number)
+
+
+@contextlib.contextmanager
 def orderly_exit() -> Iterator[None]:
     """Turns the signals that would end a script on the spot into `SystemExit`, so that clean-up runs."""
 
     def leave(number: int, _frame: object) -> NoReturn:
         sys.exit(128 + number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, leave) for number in numbers}
+    before = {number: signal.signal(number, leave) for number in ENDING if number != signal.SIGINT}
     try:
         yield
     finally:

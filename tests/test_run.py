@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 import run
-from server_process import ROOT, clean_environment
+from server_process import ROOT, ServerProcess, clean_environment, orderly_exit
 
 DEMO = "import sys, run; run.PYTHON = sys.executable; run.set_up = lambda lock: None; sys.exit(run.main())"
 
@@ -194,6 +194,34 @@ def test_an_interrupted_script_leaves_nothing(script, number, status, tmp_path):
     assert process.returncode == status, printed
     assert b"Traceback" not in printed
     assert marked(str(tmp_path)) == []
+
+
+def start_a_server(folder):
+    ServerProcess(folder).start()
+
+
+def start_a_step(_):
+    run.call([sys.executable, "-c", "import time; time.sleep(60)"], clean_environment())
+
+
+@pytest.mark.parametrize(
+    ("number", "start"),
+    [(signal.SIGINT, start_a_server), (signal.SIGTERM, start_a_server), (signal.SIGTERM, start_a_step)],
+)
+def test_what_is_being_started_ends_with_the_script(number, start, tmp_path, monkeypatch):
+    """A signal that arrives while a process is being started ends the script as soon as it is, and the process too."""
+    started = []
+    really = subprocess.Popen
+
+    def interrupted(*arguments, **keywords):
+        started.append(really(*arguments, **keywords))
+        signal.raise_signal(number)
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with orderly_exit(), pytest.raises((KeyboardInterrupt, SystemExit)):
+        start(tmp_path)
+    assert [process.poll() is None for process in started] == [False]
 
 
 def await_a_server(mark):
