@@ -175,7 +175,11 @@ def clean_environment(*, measured: bool = True) -> dict[str, str]:
         measured: Whether coverage may follow a process with it. It has locks of its own, so one that is interrupted
             while it takes one hangs for ever; and it takes time.
     """
-    unwanted = documented_variables() | (set() if measured else {"COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"})
+    unwanted = (
+        documented_variables()
+        | {"API_BASE_URL"}
+        | (set() if measured else {"COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"})
+    )
     return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
