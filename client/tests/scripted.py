@@ -6,6 +6,7 @@ What a script is made of is in ``steps``.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
@@ -120,7 +121,8 @@ class ScriptedServer:
             talk.cancel()
         await asyncio.gather(*self._talks, return_exceptions=True)
         for writer in self._writers:
-            writer.transport.abort()  # also where a client does not take what was written
+            with contextlib.suppress(AttributeError):  # Python 3.11.2, if it was encrypted and is closed already
+                writer.transport.abort()  # also where a client does not take what was written
         await _settle()
 
     async def _talk(self, reader, writer):

@@ -100,7 +100,10 @@ def statuses(received: bytes) -> list[int]:
 
 
 def pour(connection, piece: bytes, pause: float = 0.0) -> bytes:
-    """Send a piece again and again until the other side closes the connection, which it must; return what it said."""
+    """Send a piece again and again until the other side closes the connection, which it must; return what it said.
+
+    Of what it said a flood may leave nothing: what it did not read makes its close a reset, and a reset overtakes.
+    """
     received, deadline = b"", time.monotonic() + PATIENCE
     connection.settimeout(0)
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -190,7 +193,7 @@ def test_endless_body_without_credentials(app):
     """Without credentials an endless body gets its 401, and is cut off."""
     with guarded(BasicAuth(app, Accounts({}))) as port, connect(port) as connection:
         connection.sendall(CHUNKED)
-        assert statuses(pour(connection, b"ffff\r\n" + b"x" * 65535 + b"\r\n")) == [401]
+        assert statuses(pour(connection, b"ffff\r\n" + b"x" * 65535 + b"\r\n")) in ([401], [])
     assert app.headers == []
 
 
@@ -263,7 +266,7 @@ def test_endless_headers(app, begin, piece):
     with guarded(app, seconds=PATIENCE) as port, connect(port) as connection:
         connection.sendall(begin)
         received = pour(connection, piece)
-    assert statuses(received) in ([431], [200])
+    assert statuses(received) in ([431], [200], [])
     assert sum(map(len, app.headers)) < 100_000
 
 
