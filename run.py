@@ -36,9 +36,9 @@ TEST_LOCK = ROOT / "requirements-dev.lock"
 PARTS = ["client/pyproject.toml", "server/pyproject.toml"]
 COVERAGE_FLOOR = 97
 WORKERS = 2 * (os.cpu_count() or 2)  # many tests wait for a process, a disk or a moment
-# The modules that take longest stand last in the list of tests, and would end long after all others.
+# xdist would begin with the files that hold the most tests, and end with those that take longest, which hold few.
 SIDE_BY_SIDE = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
-# Few run alone at the end, where nothing else keeps the processor busy: they hold a client to its deadlines.
+# `prove` runs these once more, with nothing beside them: they hold the client to its deadlines.
 EXACT = ["client/tests/test_deadline.py", "client/tests/test_threads.py", "client/tests/test_async_client.py"]
 PLANTED_BUGS = ["--sample", "12", "--seed", "512451"]  # the same until the tables change; every night all are planted
 OUTCOMES = {

@@ -194,16 +194,15 @@ def interruptions_deferred() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
-    before = {number: signal.getsignal(number) for number in ENDING}
-    for number, handler in before.items():
-        if callable(handler):  # one that is ignored, or ends the process on the spot, stays as it is
-            signal.signal(number, lambda number, _frame: arrived.append(number))
+    # One that is ignored, or ends the process on the spot, stays as it is.
+    before = {number: handler for number in ENDING if callable(handler := signal.getsignal(number))}
+    for number in before:
+        signal.signal(number, lambda number, _frame: arrived.append(number))
     try:
         yield
     finally:
         for number, handler in before.items():
-            if callable(handler):
-                signal.signal(number, handler)
+            signal.signal(number, handler)
         for number in arrived:
             signal.raise_signal(number)
 

@@ -193,7 +193,7 @@ def test_endless_body_without_credentials(app):
     """Without credentials an endless body gets its 401, and is cut off."""
     with guarded(BasicAuth(app, Accounts({}))) as port, connect(port) as connection:
         connection.sendall(CHUNKED)
-        assert statuses(pour(connection, b"ffff\r\n" + b"x" * 65535 + b"\r\n")) in ([401], [])
+        assert statuses(pour(connection, b"ffff\r\n" + b"x" * 65535 + b"\r\n")) == [401]
     assert app.headers == []
 
 
