@@ -147,10 +147,15 @@ class ServerProcess:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback interface that nobody listens on at this moment.
+
+    It lies below those that a system gives out by itself, so that nothing which asks for any port gets it meanwhile.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):  # taken
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def is_ready(base_url: str) -> bool:
