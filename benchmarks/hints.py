@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from benchmarks.best import PRICE
 from benchmarks.durations import Lognormal, Uniform
-from translation_server.delays import parse_model
+from translation_server.jobs.delays import parse_model
 
 if TYPE_CHECKING:
     from benchmarks.durations import Distribution
@@ -17,7 +17,7 @@ _STEPS = 600
 
 
 class Hints(Protocol):
-    """The server's advice; ``translation_server.simulation.DelayModel`` is one."""
+    """The server's advice; ``translation_server.jobs.simulation.DelayModel`` is one."""
 
     def poll_after(self, elapsed: float) -> float:
         """Seconds after which to ask again about a job that is pending after so many."""

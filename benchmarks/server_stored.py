@@ -10,7 +10,7 @@ import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from translation_server.stores import sqlite_file
+from translation_server.stores.sqlite import database_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ FROM numbers
 
 def fill(path: Path, owner: str, number: int) -> None:
     """Make the file, with so many jobs of one owner."""
-    sqlite_file.prepare(str(path))
+    database_file.prepare(str(path))
     begun = time.time() - _AGE
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")

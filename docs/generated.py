@@ -20,7 +20,7 @@ sys.path[:0] = [str(ROOT / "client/src"), str(ROOT / "server/src")]
 from translation_client import _cli_arguments, _errors  # noqa: E402 - from the checkout, whatever is installed
 from translation_server import cli  # noqa: E402
 from translation_server.app import create_app  # noqa: E402
-from translation_server.settings import Settings  # noqa: E402
+from translation_server.config.settings import Settings  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

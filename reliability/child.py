@@ -19,13 +19,14 @@ import uvicorn.loops.auto
 import uvicorn.protocols.http.auto
 import uvicorn.protocols.websockets.auto
 
-from translation_server import logs, pauses
+from translation_server import pauses
 from translation_server.app import create_app
-from translation_server.clock import SystemClock
-from translation_server.settings import Settings
+from translation_server.config.settings import Settings
+from translation_server.observability import log_file
+from translation_server.service.clock import SystemClock
 
 with contextlib.suppress(ModuleNotFoundError):  # an extra
-    import translation_server.stores.postgres  # noqa: F401 - as above
+    import translation_server.stores.postgres.store  # noqa: F401 - as above
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -40,7 +41,7 @@ def serve(values: Mapping[str, Any], port: int, bug: str, wall_offset: Any, wait
     """Serve on a port that other servers of this machine may listen on as well, until told to stop."""
     settings = Settings(**values)
     _print_into(settings.log_file.with_name("printed"))
-    logs.configure(settings)
+    log_file.configure(settings)
     if bug:
         server_bugs.plant(bug)
     clock = SystemClock(lambda: time.time() + wall_offset.value) if wall_offset is not None else None

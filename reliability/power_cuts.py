@@ -22,11 +22,12 @@ import disk_image
 from figures import Findings, parser, run
 from servers import ROOT  # noqa: F401 - it sets the path
 
-from translation_server.delays import Uniform
-from translation_server.jobs import Draft, Job
-from translation_server.simulation import Simulation
-from translation_server.stores import Accepted, StoreError, sqlite_file
-from translation_server.stores.sqlite import SqliteStore
+from translation_server.jobs.delays import Uniform
+from translation_server.jobs.model import Draft, Job
+from translation_server.jobs.simulation import Simulation
+from translation_server.stores import Accepted, StoreError
+from translation_server.stores.sqlite import database_file
+from translation_server.stores.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     import argparse
@@ -98,8 +99,8 @@ def cut(events: list[disk_image.Event], told: Told, choices: random.Random, find
 
 def read(path: Path) -> dict[str, tuple[float, int | None]]:
     """What a server that starts now would find: moment of acceptance and place in the order of ending, by id."""
-    sqlite_file.prepare(str(path))
-    with closing(sqlite_file.connect(str(path))) as connection:
+    database_file.prepare(str(path))
+    with closing(database_file.connect(str(path))) as connection:
         rows = connection.execute("SELECT job_id, created_at, ending FROM jobs").fetchall()
         if (verdict := connection.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
             raise StoreError(f"the file is damaged: {verdict}")
@@ -109,7 +110,7 @@ def read(path: Path) -> dict[str, tuple[float, int | None]]:
 def record(options: argparse.Namespace, path: Path) -> tuple[disk_image.Recorder, Told]:
     """Let the store write on the recording file system, in its own mode of durability or in that of the bug."""
     recorder = disk_image.Recorder()
-    right = sqlite_file.connect
+    right = database_file.connect
 
     def connect(path: str) -> sqlite3.Connection:
         connection: Any = recorder.connect(path)  # close enough: the store uses what both libraries have
@@ -119,12 +120,12 @@ def record(options: argparse.Namespace, path: Path) -> tuple[disk_image.Recorder
 
     with closing(right(":memory:")) as probe:
         level = probe.execute("PRAGMA synchronous").fetchone()[0]
-    sqlite_file.connect = connect
+    database_file.connect = connect
     try:
-        sqlite_file.prepare(str(path))
+        database_file.prepare(str(path))
         return recorder, asyncio.run(write(options, path, recorder))
     finally:
-        sqlite_file.connect = right
+        database_file.connect = right
 
 
 def main() -> int:

@@ -11,10 +11,12 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from translation_server import app, bodies, clock, representation
-from translation_server.jobs import Draft, Job, Status
-from translation_server.service import Service, Snapshot
-from translation_server.waiting import Waiter, Waiters
+from translation_server import app
+from translation_server.http import bodies, representation
+from translation_server.jobs.model import Draft, Job, Status
+from translation_server.service import clock
+from translation_server.service.service import Service, Snapshot
+from translation_server.service.waiters import Waiter, Waiters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -52,7 +52,7 @@ class Server:
     """One server on a loopback port; `start` after `kill` starts it on the same port and store.
 
     Attributes:
-        settings: Those of `translation_server.settings.Settings` that differ from the commands' own.
+        settings: Those of `translation_server.config.settings.Settings` that differ from the commands' own.
         bug: A name of `server_bugs.BUGS`, or nothing.
         wall_offset: Shared number of seconds by which its wall clock is wrong; None: right.
         waiters: Shared number that follows how many requests and streams it holds; None: nobody asks.

@@ -110,7 +110,7 @@ class Runner:
             return [sys.executable, "-c", code]
         file = self._folder / "test_snippet.py"
         file.write_text(code, "utf-8")
-        plugin = ["-p", "translation_server.pytest_plugin"]  # found by itself where the server is installed
+        plugin = ["-p", "translation_server.testing.pytest_plugin"]  # found by itself where the server is installed
         return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *plugin, str(file)]
 
     def _type(self, code):

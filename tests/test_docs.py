@@ -11,7 +11,7 @@ import pytest
 import translation_client
 import translation_server
 from server_process import ROOT, clean_environment
-from translation_server.settings import Settings
+from translation_server.config.settings import Settings
 
 ELSEWHERE = re.compile(r"^(https?:)?//")
 FETCHED = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src")}

@@ -131,7 +131,7 @@ def test_a_database_that_cannot_be_used_is_told_to_the_caller(tmp_path):
 def test_what_goes_wrong_at_the_end_is_told_to_whoever_stops_it(monkeypatch):
     """It is not lost in a thread, and the thread is gone."""
     before = threading.active_count()
-    monkeypatch.setattr("translation_server.serving._empty", lambda _: 1 / 0)
+    monkeypatch.setattr("translation_server.testing.uvicorn_server._empty", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError), TranslationServer():
         pass
     assert threading.active_count() == before
@@ -207,7 +207,7 @@ def test_a_held_request_is_answered_when_it_stops(pool, until, asking):
 
 def test_it_stops_without_waiting_for_anybody(pool, until, asking, monkeypatch):
     """A connection that is kept open, a request that is held and a stream are told to end, and need no grace."""
-    monkeypatch.setattr("translation_server.serving._GRACE", 3600.0)
+    monkeypatch.setattr("translation_server.testing.uvicorn_server._GRACE", 3600.0)
     with requests.Session() as idle:
         server = TranslationServer(clock="stepped").__enter__()
         assert idle.get(f"{server.base_url}/health/live", timeout=PATIENCE).ok

@@ -99,11 +99,12 @@ ROWS = {
     "resume.py": Row((rf"{ENDED} after \d+\.\d s",), a_job_of_another_process),
 }
 BESIDE = {"plain_server.py"}  # the stage of plain_polling.py
+PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 RUNNERS = {
     "*.sh": ["bash"],
     "*.ipynb": [sys.executable, ROOT / "tests/run_notebook.py"],
     # Where the server is installed, pytest finds its plugin by itself.
-    "test_*.py": [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "translation_server.pytest_plugin"],
+    "test_*.py": [*PYTEST, "-p", "translation_server.testing.pytest_plugin"],
 }
 OTHERS = {"README.md"}
 OF_THE_SIMULATOR = {"caught", "polite.py"}  # run by the tests of the report card

@@ -51,7 +51,8 @@ def test_the_example_for_pytest(tmp_path, monkeypatch):
     """It passes as it stands, with the plugin."""
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'server/src'}:{ROOT / 'client/src'}")
     (tmp_path / "test_example.py").write_text(blocks("python")[1])
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "translation_server.pytest_plugin"]
+    plugin = ["-p", "no:cacheprovider", "-p", "translation_server.testing.pytest_plugin"]
+    words = [sys.executable, "-m", "pytest", "-q", *plugin]
     assert "4 passed" in run([*words, "test_example.py"], tmp_path)
 
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from translation_server.embedded import TranslationServer
-from translation_server.simulator import incidents
+from translation_server.simulator.faults.model import incidents
+from translation_server.testing.server import TranslationServer
 
 TAKES = 0.4  # seconds; jobs that are over sooner end before the incident begins
 JOBS = 2

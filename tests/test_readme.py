@@ -16,7 +16,7 @@ import requests
 
 from client import TranslationStatusClient
 from server_process import ROOT, clean_environment, documented_variables
-from translation_server.settings import Settings
+from translation_server.config.settings import Settings
 
 README = (ROOT / "README.md").read_text("utf-8")
 WRITTEN_URL = "http://127.0.0.1:8000"

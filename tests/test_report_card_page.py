@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from server_process import ROOT
 from translation_server import Politeness, Report
-from translation_server.simulator import card
+from translation_server.simulator.report import card
 
 TEXT = (ROOT / "docs/report-card.md").read_text("utf-8")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from translation_server.settings import Settings
+from translation_server.config.settings import Settings
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 VARIABLES = {name.upper() for name in Settings.model_fields}

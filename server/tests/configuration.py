@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from translation_server.settings import Settings, SettingsError
+from translation_server.config.settings import Settings, SettingsError
 
 CREDENTIALS = {"API_USERNAME": "admin", "API_PASSWORD": "pass"}
 SAMPLE = """

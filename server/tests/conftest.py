@@ -13,12 +13,12 @@ import orjson
 import pytest
 from server.tests.postgres import running_postgres, schema
 
-from translation_server.accounts import Accounts
 from translation_server.app import create_app
-from translation_server.delays import Uniform
-from translation_server.jobs import Draft
-from translation_server.settings import Settings
-from translation_server.simulation import Simulation
+from translation_server.config.settings import Settings
+from translation_server.jobs.delays import Uniform
+from translation_server.jobs.model import Draft
+from translation_server.jobs.simulation import Simulation
+from translation_server.middleware.users import Accounts
 from translation_server.stores import open_store
 
 USERS = {"admin": "secret", "eve": "secret"}

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from translation_server.jobs import Job, Status
-from translation_server.simulator.exchange_log import Exchanges
-from translation_server.simulator.exchanges import Exchange, Kind, Told
-from translation_server.simulator.report import Report, make_report
+from translation_server.jobs.model import Job, Status
+from translation_server.simulator.recording.exchange import Exchange, Kind, Told
+from translation_server.simulator.recording.exchange_log import Exchanges
+from translation_server.simulator.report.report import Report, make_report
 
 BEGIN = 1000.0
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from server.tests.wire import connect, exchange, serving
 
-from translation_server.accounts import Accounts
 from translation_server.app import create_app
-from translation_server.settings import Settings
+from translation_server.config.settings import Settings
+from translation_server.middleware.users import Accounts
 from translation_server.simulator.simulator import Simulator
 
 CREDENTIALS = base64.b64encode(b"admin:secret").decode()

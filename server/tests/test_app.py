@@ -7,7 +7,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from translation_server.settings import SettingsError
+from translation_server.config.settings import SettingsError
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ async def test_the_documentation_page_needs_no_internet(anonymous):
 @pytest.fixture
 def locked(tmp_path, monkeypatch):
     """Give a lock on the database that outlasts the server's patience."""
-    monkeypatch.setattr("translation_server.stores.sqlite_file.BUSY_TIMEOUT", 0.02)
-    monkeypatch.setattr("translation_server.probe.KEPT", 0.0)
+    monkeypatch.setattr("translation_server.stores.sqlite.database_file.BUSY_TIMEOUT", 0.02)
+    monkeypatch.setattr("translation_server.service.health.KEPT", 0.0)
     with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as connection:
         yield connection
 

@@ -10,7 +10,7 @@ import pytest
 from server.tests.command import CREDENTIALS, run, serving
 
 from translation_server import __version__, cli
-from translation_server.settings import Settings
+from translation_server.config.settings import Settings
 
 AUTH = ("admin", "canary-secret")
 SAMPLE = {"API_USERNAME": "admin", "API_PASSWORD": "secretpassword"}

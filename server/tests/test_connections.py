@@ -11,9 +11,9 @@ import time
 import pytest
 from server.tests.wire import PATIENCE, connect, exchange, problem, read_reply, serving, until_closed
 
-from translation_server.accounts import Accounts
-from translation_server.auth import BasicAuth
 from translation_server.guard import guard
+from translation_server.middleware.basic_auth import BasicAuth
+from translation_server.middleware.users import Accounts
 
 QUICKLY = 0.2  # seconds a request may take here
 GET = b"GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -12,9 +12,9 @@ from server.tests.wire import PATIENCE, connect, read_reply, serving, until_clos
 from starlette.middleware.gzip import GZipMiddleware
 
 from translation_server import cycle
-from translation_server.access import Access
 from translation_server.cycle import DONE, TRANSPORT, WHOLE, Cycle, cycle_of, whole_of
-from translation_server.direct import Answer
+from translation_server.http.routing import Answer
+from translation_server.middleware.access import Access
 
 JSON = (b"content-type", b"application/json")
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from server.tests.wire import PATIENCE
 
-from translation_server.settings import Settings
+from translation_server.config.settings import Settings
 
 SERVER = Path(__file__).resolve().parents[1]
 CREDENTIALS = {"API_USERNAME": "admin", "API_PASSWORD": "canary-secret"}

@@ -9,9 +9,9 @@ from server.tests.test_connections import guarded
 from server.tests.wire import PATIENCE, connect, read_reply, until_closed
 
 from translation_server.cycle import TRANSPORT, WHOLE, whole_of
-from translation_server.direct import Answer
+from translation_server.http.routing import Answer
 from translation_server.outbox import Outbox, outbox_of
-from translation_server.turns import Turns
+from translation_server.stores.fair_queue import Turns
 
 
 class Transport:

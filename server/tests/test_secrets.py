@@ -11,11 +11,11 @@ import httpx
 import pytest
 from server.tests.wire import connect, serving, until_closed
 
-from translation_server import logs
-from translation_server.accounts import accounts_of
 from translation_server.app import create_app
-from translation_server.auth import BasicAuth
-from translation_server.settings import Settings, SettingsError
+from translation_server.config.settings import Settings, SettingsError
+from translation_server.middleware.basic_auth import BasicAuth
+from translation_server.middleware.users import accounts_of
+from translation_server.observability import log_file
 
 OWN, HASHED, WRONG = "kanarienvogel-47", "singdrossel-47", "elster-47"
 HASH = bcrypt.hashpw(HASHED.encode(), bcrypt.gensalt(4)).decode()
@@ -46,7 +46,7 @@ def logging_to(settings):
         (logging.getLogger(name), list(logging.getLogger(name).handlers), logging.getLogger(name).level)
         for name in names
     ]
-    file = logs.configure(settings)
+    file = log_file.configure(settings)
     logging.getLogger().setLevel(logging.DEBUG)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # the client's own, which is not under test
     logging.getLogger("httpcore").setLevel(logging.WARNING)

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 from translation_server._version import __version__
 
 if TYPE_CHECKING:
-    from translation_server.delays import Fixed, Proportional, Uniform
-    from translation_server.embedded import TranslationServer
-    from translation_server.lognormal import LogNormal
+    from translation_server.jobs.delays import Fixed, Proportional, Uniform
+    from translation_server.jobs.lognormal import LogNormal
     from translation_server.simulator.clocks import ScaledClock, SteppedClock
-    from translation_server.simulator.exchanges import Exchange, Requests
-    from translation_server.simulator.politeness import Politeness
-    from translation_server.simulator.report import Report
+    from translation_server.simulator.recording.exchange import Exchange, Requests
+    from translation_server.simulator.report.politeness import Politeness
+    from translation_server.simulator.report.report import Report
+    from translation_server.testing.server import TranslationServer
 
 __all__ = [
     "Exchange",
@@ -39,13 +39,13 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    **dict.fromkeys(("Fixed", "Proportional", "Uniform"), "delays"),
-    "LogNormal": "lognormal",
+    **dict.fromkeys(("Fixed", "Proportional", "Uniform"), "jobs.delays"),
+    "LogNormal": "jobs.lognormal",
     **dict.fromkeys(("ScaledClock", "SteppedClock"), "simulator.clocks"),
-    **dict.fromkeys(("Exchange", "Requests"), "simulator.exchanges"),
-    "Politeness": "simulator.politeness",
-    "Report": "simulator.report",
-    "TranslationServer": "embedded",
+    **dict.fromkeys(("Exchange", "Requests"), "simulator.recording.exchange"),
+    "Politeness": "simulator.report.politeness",
+    "Report": "simulator.report.report",
+    "TranslationServer": "testing.server",
 }
 
 

@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 from fastapi_offline import FastAPIOffline
 
-from translation_server import logs, openapi, problems, routes
 from translation_server._version import __version__
-from translation_server.access import Access
-from translation_server.accounts import accounts_of
-from translation_server.auth import BasicAuth, is_open_path
-from translation_server.direct import DirectRoute, DirectRoutes, Parts
-from translation_server.errors import (
+from translation_server.config.settings import Settings, SettingsError
+from translation_server.guard import Guard
+from translation_server.http import openapi, problems, routes
+from translation_server.http.problems import ProblemError
+from translation_server.http.routing import DirectRoute, DirectRoutes, Parts
+from translation_server.jobs.simulation import Simulation, model_of
+from translation_server.middleware.access import Access
+from translation_server.middleware.basic_auth import BasicAuth, is_open_path
+from translation_server.middleware.rate_limit import RateLimit, limit_headers
+from translation_server.middleware.users import accounts_of
+from translation_server.observability import log_file
+from translation_server.observability.metrics import Metrics
+from translation_server.service.errors import (
     AlreadyEndedError,
     ImpossibleJobError,
     KeyReusedError,
@@ -23,17 +30,11 @@ from translation_server.errors import (
     TooManyWaitersError,
     UnknownJobError,
 )
-from translation_server.guard import Guard
-from translation_server.limits import RateLimit, limit_headers
-from translation_server.metrics import Metrics
-from translation_server.problems import ProblemError
-from translation_server.retention import forget_regularly
-from translation_server.service import Service
-from translation_server.settings import Settings, SettingsError
+from translation_server.service.retention import forget_regularly
+from translation_server.service.service import Service
 from translation_server.shutdown import on_stop_signal
-from translation_server.simulation import Simulation, model_of
 from translation_server.simulator.configured import clock_of, for_one_process, simulator_of, steady_of
-from translation_server.simulator.control import control
+from translation_server.simulator.control_api import control
 from translation_server.simulator.layers import around, innermost
 from translation_server.simulator.report_api import reports
 from translation_server.stores import StoreError, StoreUnavailableError, check_store, open_store
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp
 
-    from translation_server.clock import Clock
-    from translation_server.logins import Users
+    from translation_server.middleware.logins import Users
+    from translation_server.service.clock import Clock
     from translation_server.simulator.simulator import Simulator
 
 _LONGEST_ECHO = 64
@@ -118,7 +119,7 @@ def create_app(
     if simulator is not None:
         layers = around(layers, simulator, app)
     layers = BasicAuth(layers, accounts or accounts_of(settings))
-    layers = Access(layers, count=metrics.request, log=logs.request_log())
+    layers = Access(layers, count=metrics.request, log=log_file.request_log())
     app.middleware_stack = Guard(layers, settings.max_connections, alone=for_one_process(settings))
     return app
 

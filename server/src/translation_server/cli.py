@@ -17,14 +17,14 @@ from typing import Any, Final, TextIO
 
 import uvicorn
 
-from translation_server import report_command
 from translation_server._version import __version__
-from translation_server.accounts import accounts_of
 from translation_server.app import create_app
-from translation_server.configured import ENV_FILE, WRONG_CONFIGURATION
+from translation_server.asgi import ENV_FILE, WRONG_CONFIGURATION
+from translation_server.config.settings import Settings, SettingsError
 from translation_server.guard import DRAINED_AFTER
-from translation_server.settings import Settings, SettingsError
+from translation_server.middleware.users import accounts_of
 from translation_server.simulator.configured import for_one_process
+from translation_server.simulator.report import command
 
 _KEEP_ALIVE: Final = (
     75  # seconds; longer than load balancers keep idle connections, so that none closes under a request
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return WRONG_CONFIGURATION
     if options.command == "report":
-        return report_command.run(options)
+        return command.run(options)
     try:
         settings = _load(options.env_file)
         if options.command == "serve":
@@ -84,7 +84,7 @@ def _serve(settings: Settings, options: argparse.Namespace) -> None:
         create_app(settings)  # whatever is wrong is said here, once, rather than by each worker
     os.environ[ENV_FILE] = str(_env_file(options.env_file))
     uvicorn.run(
-        "translation_server.configured:worker_app",
+        "translation_server.asgi:worker_app",
         factory=True,
         host=options.host,
         port=options.port,
@@ -150,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
         help="believe X-Forwarded-For and X-Forwarded-Proto from these, comma-separated (default: from nobody)",
     )
     commands.add_parser("check-config", parents=[common], help="show the configuration in force, secrets masked")
-    report_command.add_to(commands)
+    command.add_to(commands)
     return parser
 
 

@@ -8,7 +8,8 @@ server.faults.add(Reset(), rate=0.1, kind="poll")
 ```
 """
 
-from translation_server.simulator.faults import (
+from translation_server.simulator.faults.fields import RuleError
+from translation_server.simulator.faults.model import (
     BadGateway,
     BrokenJson,
     Close,
@@ -25,8 +26,7 @@ from translation_server.simulator.faults import (
     Truncate,
     UnknownStatus,
 )
-from translation_server.simulator.fields import RuleError
-from translation_server.simulator.rules import Rule
+from translation_server.simulator.faults.rules import Rule
 
 __all__ = [
     "BadGateway",

@@ -19,10 +19,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from translation_server.arrivals import arrivals_of
 from translation_server.cycle import Cycle
+from translation_server.http.problems import respond
 from translation_server.keepalive import set_keepalive
 from translation_server.lean import LeanFlow, LeanQueue
 from translation_server.outbox import outbox_of
-from translation_server.problems import respond
 
 if TYPE_CHECKING:
     import asyncio

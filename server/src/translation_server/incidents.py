@@ -10,6 +10,6 @@ def test_my_client(incident):
 ```
 """
 
-from translation_server.simulator.incidents import ALL, LIBRARY, Incident, incident_named, table
+from translation_server.simulator.faults.incidents import ALL, LIBRARY, Incident, incident_named, table
 
 __all__ = ["ALL", "LIBRARY", "Incident", "incident_named", "table"]

@@ -13,7 +13,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from translation_server.clock import until_due
+from translation_server.service.clock import until_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,16 +6,16 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from translation_server.clock import SystemClock
+from translation_server.service.clock import SystemClock
 from translation_server.simulator.clocks import MovableClock, clock_of_speed
-from translation_server.simulator.incidents import rules_in
+from translation_server.simulator.faults.incidents import rules_in
 from translation_server.simulator.simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from translation_server.clock import Clock
-    from translation_server.settings import Settings
+    from translation_server.config.settings import Settings
+    from translation_server.service.clock import Clock
 
 _LOGGER: Final = logging.getLogger(__name__)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from translation_server.errors import AlreadyEndedError, UnknownJobError
-from translation_server.jobs import Status
-from translation_server.retention import forget
+from translation_server.jobs.model import Status
+from translation_server.service.errors import AlreadyEndedError, UnknownJobError
+from translation_server.service.retention import forget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from translation_server.service import Service
+    from translation_server.service.service import Service
 
 _PAGE: Final = 500
 _ALL: Final = 1e12  # a moment after every end

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from translation_server.simulator.exchanges import Requests
-    from translation_server.simulator.report import Report
+    from translation_server.simulator.recording.exchange import Requests
+    from translation_server.simulator.report.report import Report
 
 _LAST: Final = 20
 

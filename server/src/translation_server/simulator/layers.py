@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from translation_server.auth import is_open_path
-from translation_server.errors import UnknownJobError
-from translation_server.simulator.faulty import Faulty
-from translation_server.simulator.recording import Noting, Recording
+from translation_server.middleware.basic_auth import is_open_path
+from translation_server.service.errors import UnknownJobError
+from translation_server.simulator.faults.injection import Faulty
+from translation_server.simulator.recording.recorder import Noting, Recording
 from translation_server.stores import StoreUnavailableError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp
 
-    from translation_server.jobs import Job
-    from translation_server.service import Service
+    from translation_server.jobs.model import Job
+    from translation_server.service.service import Service
     from translation_server.simulator.simulator import Simulator
 
 

@@ -8,8 +8,8 @@ import orjson
 from fastapi import APIRouter
 from starlette.requests import Request  # noqa: TC002 - FastAPI looks at what the endpoints take
 
-from translation_server import openapi, parameters
-from translation_server.direct import Answer, DirectRoute
+from translation_server.http import openapi, parameters
+from translation_server.http.routing import Answer, DirectRoute
 
 if TYPE_CHECKING:
     from translation_server.simulator.simulator import Simulator

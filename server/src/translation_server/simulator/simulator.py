@@ -5,23 +5,23 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Final
 
-from translation_server.clock import SystemClock
+from translation_server.service.clock import SystemClock
 from translation_server.simulator.clocks import SteppedClock
-from translation_server.simulator.exchange_log import Exchanges
-from translation_server.simulator.incidents import Incident, incident_named
-from translation_server.simulator.report import Report, make_report
-from translation_server.simulator.standing import Faults
-from translation_server.simulator.trace import trace
+from translation_server.simulator.faults.active_rules import Faults
+from translation_server.simulator.faults.incidents import Incident, incident_named
+from translation_server.simulator.recording.exchange_log import Exchanges
+from translation_server.simulator.report.report import Report, make_report
+from translation_server.simulator.report.trace import trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from translation_server.clock import Clock
-    from translation_server.simulator.exchanges import Requests
-    from translation_server.simulator.faults import Fault
-    from translation_server.simulator.politeness import Politeness
-    from translation_server.simulator.rules import Rule
-    from translation_server.simulator.standing import Standing
+    from translation_server.service.clock import Clock
+    from translation_server.simulator.faults.active_rules import Standing
+    from translation_server.simulator.faults.model import Fault
+    from translation_server.simulator.faults.rules import Rule
+    from translation_server.simulator.recording.exchange import Requests
+    from translation_server.simulator.report.politeness import Politeness
 
 _SEEDS: Final = 2**32
 

@@ -7,14 +7,14 @@ from dataclasses import MISSING, Field, fields
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Final
 
-from translation_server.simulator.faults import FAULTS
-from translation_server.simulator.fields import FIELDS, as_text
-from translation_server.simulator.rules import CONDITIONS, Rule
+from translation_server.simulator.faults.fields import FIELDS, as_text
+from translation_server.simulator.faults.model import FAULTS
+from translation_server.simulator.faults.rules import CONDITIONS, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from translation_server.simulator.faults import Fault
+    from translation_server.simulator.faults.model import Fault
 
 _ATTRIBUTE: Final = re.compile(r"^ {4}(\w+): (.*(?:\n {6,}.*)*)", re.MULTILINE)
 

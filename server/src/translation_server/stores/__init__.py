@@ -8,8 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from translation_server.stores import sqlite_file
-from translation_server.stores.contract import (
+from translation_server.stores.protocol import (
     Accepted,
     Cancelled,
     Change,
@@ -20,7 +19,8 @@ from translation_server.stores.contract import (
     StoreUnavailableError,
     TooMany,
 )
-from translation_server.stores.sqlite import MEMORY, SqliteStore
+from translation_server.stores.sqlite import database_file
+from translation_server.stores.sqlite.store import MEMORY, SqliteStore
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -55,7 +55,7 @@ def check_store(url: str) -> None:
     if url.startswith(_POSTGRES):
         _postgres().check_postgres(url)
     elif (path := _sqlite_path(url)) != MEMORY:
-        sqlite_file.prepare(path)
+        database_file.prepare(path)
 
 
 async def open_store(url: str, on_commit: OnCommit = lambda *_: None) -> JobStore:
@@ -69,7 +69,7 @@ async def open_store(url: str, on_commit: OnCommit = lambda *_: None) -> JobStor
 
 def _postgres() -> ModuleType:
     try:
-        return import_module("translation_server.stores.postgres")
+        return import_module("translation_server.stores.postgres.store")
     except ModuleNotFoundError as error:
         raise StoreError(
             "DATABASE_URL: postgresql:// needs asyncpg; install it with: pip install 'translation-server[postgres]'"

@@ -1,0 +1,102 @@
+"""The forms a variable's value may have. A value of another form raises `ValueError`; `settings` says so in words."""
+
+import re
+import unicodedata
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from translation_server.jobs.delays import UNIFORM, parse_model
+from translation_server.jobs.stages import parse_stages
+
+_NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_DATABASE: Final = re.compile(r"sqlite:///[^?#]+|postgresql://.+")
+
+
+def variable(default: object, about: str, *, allowed: str) -> Any:  # noqa: ANN401 - as pydantic's own Field
+    """Declare a variable: its default (`...`: none), what it is for, and which values are allowed, in words."""
+    return Field(default, description=about, json_schema_extra={"allowed": allowed})
+
+
+def _number(value: object) -> object:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    if type(value) in {int, float}:
+        return value
+    raise ValueError
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    if type(value) is int:
+        return value
+    raise ValueError
+
+
+def _printable(value: str) -> str:
+    value.encode()  # a lone surrogate stands for bytes that were not UTF-8; its UnicodeError is a ValueError
+    if not value or any(unicodedata.category(character) == "Cc" for character in value):
+        raise ValueError
+    return value
+
+
+def _user_name(value: str) -> str:
+    if ":" in value:
+        raise ValueError
+    return _printable(value)
+
+
+def _password(value: SecretStr) -> SecretStr:
+    _printable(value.get_secret_value())
+    return value
+
+
+def _database(value: str) -> str:
+    if not _DATABASE.fullmatch(_printable(value.strip())):
+        raise ValueError
+    return value.strip()
+
+
+def _file(value: object) -> object:
+    return Path(_printable(value.strip())) if isinstance(value, str) else value
+
+
+def _delay_model(value: str) -> str:
+    return UNIFORM if value.strip().lower() == UNIFORM else str(parse_model(value))
+
+
+def _stages(value: str) -> str:
+    return str(parse_stages(value))
+
+
+def _form(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _switch(value: object) -> object:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else _form(value)
+
+
+def _level(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+Number = Annotated[float, BeforeValidator(_number), AfterValidator(lambda number: number + 0.0)]  # -0.0 becomes 0.0
+Seconds = Annotated[Number, Field(ge=0, le=1e9, allow_inf_nan=False)]  # at most 31 years: no end leaves the calendar
+Probability = Annotated[Number, Field(ge=0, le=1)]
+Rate = Annotated[Number, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=1, le=10**9)]
+UserName = Annotated[str, AfterValidator(_user_name)]
+Password = Annotated[SecretStr, AfterValidator(_password)]
+Database = Annotated[str, AfterValidator(_database)]
+File = Annotated[Path, BeforeValidator(_file)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
+Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
+Form = Annotated[Literal["text", "json"], BeforeValidator(_form)]
+Delays = Annotated[str, AfterValidator(_delay_model)]
+StageList = Annotated[str, AfterValidator(_stages)]
+Speed = Annotated[Number, Field(ge=0, le=1e6, allow_inf_nan=False)]

@@ -1,0 +1,1 @@
+"""What a job is and how it goes: pure values and functions of a record and a time."""

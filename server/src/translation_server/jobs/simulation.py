@@ -1,0 +1,119 @@
+"""The simulated translation: what is drawn for a job, and what is said of it while it runs. Pure."""
+
+from __future__ import annotations
+
+import os
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from translation_server.jobs.delays import UNIFORM, Uniform, parse_model
+from translation_server.jobs.model import FAILED, FAILED_MESSAGE, Draft, Job, Status, new_job_id, to_milliseconds
+from translation_server.jobs.stages import Staged, parse_stages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from translation_server.config.settings import Settings
+    from translation_server.jobs.delay_model import DelayModel
+
+_NO_STAGE: Mapping[str, str | None] = {}
+_UNSEEDED = random.Random()  # noqa: S311 - how long a job takes is no secret; SystemRandom asks the system each time
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_UNSEEDED.seed)  # otherwise parent and child would draw the same
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What is drawn for each job, once, when it is accepted.
+
+    Attributes:
+        model: How long jobs take.
+        error_probability: How many of them end in error, 0 to 1.
+        seed: Same seed, same jobs: the n-th job accepted is the same whatever the concurrency; where jobs are counted
+            by user, the n-th of a user is. None: every run differs.
+        randomness: Unguessable bytes for job ids.
+    """
+
+    model: DelayModel
+    error_probability: float
+    seed: int | None = None
+    randomness: Callable[[int], bytes] = os.urandom
+
+    def model_for(self, draft: Draft) -> DelayModel:
+        """How long this job takes; raises ``ValueError`` if its video would take too long."""
+        model = self.model if draft.delay_model is None else parse_model(draft.delay_model)
+        if isinstance(self.model, Staged) and not isinstance(model, Staged):
+            model = Staged(model, self.model.stages)
+        return model.for_video(draft.video_length)
+
+    def accept(self, draft: Draft, ordinal: int) -> Job:
+        """The record of the ``ordinal``-th job."""
+        model, rng = self.model_for(draft), self._luck(draft, ordinal)
+        drawn_duration = model.draw(rng)
+        drawn_outcome = Status.ERROR if rng.random() < self.error_probability else Status.COMPLETED
+        duration = drawn_duration if draft.duration is None else draft.duration
+        outcome = draft.outcome or drawn_outcome
+        created_at = to_milliseconds(draft.created_at)
+        return Job(
+            seq=ordinal,
+            job_id=new_job_id(created_at, self._bytes(draft, ordinal)),
+            owner=draft.owner,
+            created_at=created_at,
+            ends_at=to_milliseconds(created_at + duration),
+            outcome=outcome,
+            error_code=FAILED if outcome is Status.ERROR else None,
+            error_message=FAILED_MESSAGE if outcome is Status.ERROR else None,
+            video_length=draft.video_length,
+            metadata=draft.metadata,
+            delay_model=str(model),
+        )
+
+    def _bytes(self, draft: Draft, ordinal: int) -> bytes:
+        """For the id; from the seed where jobs are counted. No two jobs of a store have the same ordinal."""
+        if self.seed is None or draft.number is None:
+            return self.randomness(10)
+        return random.Random(f"{self.seed}:id:{ordinal}").randbytes(10)  # noqa: S311 - repeatable
+
+    def _luck(self, draft: Draft, ordinal: int) -> random.Random:
+        if self.seed is None:
+            return _UNSEEDED
+        which = ordinal if draft.number is None else f"job:{draft.owner}:{draft.number}"
+        return random.Random(f"{self.seed}:{which}")  # noqa: S311 - repeatable
+
+
+def model_of(settings: Settings) -> DelayModel:
+    """How long jobs take, as the settings have it."""
+    if settings.delay_model == UNIFORM:
+        model: DelayModel = Uniform(settings.min_delay, settings.max_delay)
+    else:
+        model = parse_model(settings.delay_model)
+    return model if settings.stages is None else Staged(model, parse_stages(settings.stages))
+
+
+class Seen(NamedTuple):
+    """What is to be seen of a job at a moment.
+
+    Attributes:
+        status: Its status.
+        elapsed: Seconds since it was accepted; frozen at its end.
+        progress: 0 to 1, never falling, 1 only when completed; frozen where it stood if the job ended in error.
+        poll_after: Seconds after which to ask again; None once it has ended.
+        stage: As a member of its JSON, if it has stages: what it is doing, or was when it ended in error.
+    """
+
+    status: Status
+    elapsed: float
+    progress: float
+    poll_after: float | None
+    stage: Mapping[str, str | None]
+
+
+def seen_at(job: Job, now: float) -> Seen:
+    """What is to be seen of a job at a moment."""
+    status, elapsed, model = job.status_at(now), job.elapsed_at(now), parse_model(job.delay_model)
+    is_completed = status == "completed"  # as text, which takes a fraction of a look into the enum
+    progress = 1.0 if is_completed else model.progress(elapsed)
+    stage = {"stage": None if is_completed else model.stage(elapsed)} if isinstance(model, Staged) else _NO_STAGE
+    poll_after = model.poll_after(elapsed) if status == "pending" else None
+    return Seen(status, elapsed, progress, poll_after, stage)

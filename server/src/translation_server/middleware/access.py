@@ -1,0 +1,209 @@
+"""The outermost layer: a request id, security headers, one log line per request, and an answer to every error."""
+
+import logging
+import random
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Final
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from translation_server.cycle import DONE, WHOLE, Header, whole_of
+from translation_server.http.problems import answer_to, respond
+from translation_server.observability.log_format import REQUEST_ID, RequestLine, request_record
+
+_LOGGER: Final = logging.getLogger(__name__)
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_LONGEST_PATH: Final = 200  # characters, in the log
+_CLIENT_GONE: Final = 499  # in the log only, as nginx writes it: the client left before it was answered
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES: Final = frozenset({b"same-origin", b"none"})  # "none": a person typed the address
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+_FOR_DATA: Final = (*_ALWAYS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+# The documentation page starts with an inline script and draws with inline styles.
+_PAGE_POLICY: Final = (
+    b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_FOR_PAGES: Final = (*_ALWAYS, (b"content-security-policy", _PAGE_POLICY))
+
+
+class Access:
+    """Pure ASGI middleware, to be the first to see a request and the last to see its answer.
+
+    It takes the request id from `X-Request-ID` (1 to 64 of `A-Za-z0-9._-`) or makes one, puts it in
+    `scope["request_id"]` and in the answer, and refuses with 403 what a page of another site makes a browser send.
+
+    Args:
+        app: the application behind it.
+        count: called at the end of each request with its scope, its status and the seconds it took.
+        log: called then with what is logged of it; None: `log_request`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        count: Callable[[Scope, int, float], None] = lambda *_: None,
+        log: Callable[[RequestLine], None] | None = None,
+    ) -> None:
+        self._app = app
+        self._count = count
+        self._log = log or log_request
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            return self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
+        answer = _Answer(scope, send)
+        named = REQUEST_ID.set(scope["request_id"])
+        try:
+            if scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], dict(scope["headers"])):
+                answering: Awaitable[None] = respond(403, "Pages of other sites may not do this.")(
+                    scope, receive, answer.send
+                )
+            else:
+                answering = self._app(scope, receive, answer.send)
+        except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
+            answering = answer.fail(error, receive)
+        finally:
+            REQUEST_ID.reset(named)
+        if answering is DONE:
+            self._end(scope, answer)
+            return DONE
+        return self._wait_for(answering, answer, scope, receive)
+
+    async def _wait_for(self, answering: Awaitable[None], answer: "_Answer", scope: Scope, receive: Receive) -> None:
+        named = REQUEST_ID.set(scope["request_id"])
+        try:
+            await answering
+        except ClientDisconnect:
+            pass  # nobody is left to be told; the line below says so
+        except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
+            await answer.fail(error, receive)
+        finally:
+            self._end(scope, answer)
+            REQUEST_ID.reset(named)
+
+    def _end(self, scope: Scope, answer: "_Answer") -> None:
+        scope.pop(WHOLE, None)  # by which it would keep itself alive
+        seconds = answer.seconds()
+        self._count(scope, answer.status or _CLIENT_GONE, seconds)
+        self._log(answer.line(seconds))
+
+
+class _Answer:
+    """One answer on its way out; its `send` stands in for the server's."""
+
+    __slots__ = ("_begun", "_ended", "_request_id", "_scope", "_send", "_whole", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._begun = time.perf_counter()
+        self._ended = 0.0
+        self._scope = scope
+        self._send = send
+        self._whole = whole_of(send)
+        self._request_id = _request_id(scope["headers"])
+        self.status = 0
+        scope["request_id"] = self._request_id.decode()
+        if self._whole is not None:
+            scope[WHOLE] = self.send_whole
+
+    def send(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = self._with_ours(message.get("headers", ()))
+        return self._send(message)
+
+    def send_whole(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
+        if self._whole is None or not self._whole(status, self._with_ours(headers), body):
+            return False
+        self.status = status
+        self._ended = time.perf_counter()
+        return True
+
+    def seconds(self) -> float:
+        """Return how long it took, once it is over."""
+        return (self._ended or time.perf_counter()) - self._begun
+
+    async def fail(self, error: Exception, receive: Receive) -> None:
+        """Answer with the problem; an answer under way can only be broken off, which the server does by itself."""
+        response = answer_to(error)
+        if not self.status:
+            await response(self._scope, receive, self.send)
+
+    def _with_ours(self, headers: Iterable[Header]) -> list[Header]:
+        return [*headers, (b"x-request-id", self._request_id), *_added(self._scope["path"], headers)]
+
+    def line(self, seconds: float) -> RequestLine:
+        """Return what is logged of it."""
+        scope = self._scope
+        path = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
+        if len(path) > _LONGEST_PATH:
+            path = f"{path[:_LONGEST_PATH]}…"
+        client = scope.get("client")
+        status = self.status or _CLIENT_GONE
+        user = scope.get("user", "")
+        address = client[0] if client else ""
+        return RequestLine(scope["method"], path, status, seconds * 1000, user, address, scope["request_id"])
+
+
+def log_request(line: RequestLine) -> None:
+    """Log at INFO, as `logging` does, at half its cost: it looks for its caller in the stack every time."""
+    if _LOGGER.isEnabledFor(logging.INFO):
+        _LOGGER.handle(request_record(line, time.time()))
+
+
+def is_cross_site(method: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a page of another site made the browser send this, with the credentials the browser remembers.
+
+    Browsers say so in `Sec-Fetch-Site` (Fetch Metadata) or, older ones, in `Origin` (RFC 6454, section 7);
+    other clients send neither. Requests that change nothing are never refused.
+    """
+    if method in _SAFE_METHODS:
+        return False
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in _OWN_SITES
+    origin = headers.get(b"origin")
+    if origin is None:
+        return False
+    host = origin.lower().partition(b"://")[2]
+    return not host or host != headers.get(b"host", b"").lower()
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    for name, value in headers:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value
+    return b"%024x" % random.getrandbits(96)  # a name to look for in the log, no secret
+
+
+def _added(path: str, given: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers an answer gets in addition; only the assets of the documentation may be kept by caches."""
+    if path.startswith("/static-offline-docs/"):
+        return _FOR_PAGES
+    added = _FOR_PAGES if path.startswith("/docs") else _FOR_DATA
+    for name, _ in given:
+        if name == b"cache-control":
+            return added
+    return (_NO_STORE, *added)
+
+
+def _flushing(send: Send) -> Send:
+    """Write out the buffered log lines once the app has shut down; the signal that ends the process leaves no time."""
+
+    async def flush_then_send(message: Message) -> None:
+        if message["type"].startswith("lifespan.shutdown"):
+            logger: logging.Logger | None = _LOGGER
+            while logger is not None:
+                for handler in logger.handlers:
+                    handler.flush()
+                logger = logger.parent
+        await send(message)
+
+    return flush_then_send

@@ -1,0 +1,82 @@
+"""Who is asking: HTTP Basic authentication (RFC 7617) in UTF-8, answered before a request's body is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from translation_server.http.problems import ProblemError, answer_to
+from translation_server.middleware.logins import Logins
+from translation_server.middleware.rate_limit import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from translation_server.middleware.logins import Users
+
+_OPEN: Final = ("/health", "/docs", "/openapi.json", "/static-offline-docs")
+
+
+def is_open_path(path: str) -> bool:
+    """Whether a path is open to everyone: the health checks, the API's documentation and what that page loads."""
+    return any(path == one or path.startswith(one + "/") for one in _OPEN)
+
+
+class BasicAuth:
+    """Pure ASGI middleware: sets `scope["user"]` to the user's name, or answers 401 or 429 without reading the body.
+
+    At an open address credentials are not checked, so that it is no place to guess them; a user who has logged in
+    elsewhere is recognised.
+
+    Args:
+        app: the application behind it.
+        accounts: who may come in.
+        is_open: whether a path (without the root path) needs no credentials.
+    """
+
+    def __init__(
+        self, app: ASGIApp, accounts: Users | Logins, *, is_open: Callable[[str], bool] = is_open_path
+    ) -> None:
+        self._app = app
+        self._logins = accounts if isinstance(accounts, Logins) else Logins(accounts)
+        self._recall = self._logins.recall
+        self._is_open = is_open
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Handle one connection; no coroutine for known users, because held requests would keep one each."""
+        if scope["type"] in {"http", "websocket"}:
+            authorization = _authorization(scope)
+            user = self._recall(authorization) if authorization is not None else None
+            if user is not None:
+                scope["user"] = user
+            elif not self._is_open(path_of(scope)):
+                return self._log_in(authorization, scope, receive, send)
+        return self._app(scope, receive, send)
+
+    async def _log_in(self, authorization: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            scope["user"] = await self._logins.log_in(authorization, scope.get("client"))
+        except ProblemError as problem:
+            await _refuse(problem, scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+async def _refuse(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await answer_to(problem)(scope, receive, send)
+
+
+def _authorization(scope: Scope) -> bytes | None:
+    """Return the header's value; several of them are ambiguous, and count as one that is malformed."""
+    found: bytes | None = None
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            if found is not None:
+                return b""
+            found = value
+    return found

@@ -1,0 +1,202 @@
+"""The log file: one line per event, escaped, rotated, readable by its owner only, cheap for the event loop.
+
+Only what starts a server calls `configure`; everything else merely logs.
+
+Why no handler from a library: `RotatingFileHandler` writes to the disk in the event loop, once per line, and loses
+lines when two worker processes rotate one file; `concurrent-log-handler` takes a file lock for every line. Here lines
+are gathered and written together, with one `write` to a file opened for appending, which keeps the lines of several
+processes whole; a lock is taken only to rotate.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from translation_server.config.settings import Settings, SettingsError
+from translation_server.observability.log_format import JsonFormatter, LineFormatter, RequestLine, request_record
+from translation_server.observability.rotation import RotatingFile
+
+_LOGGER: Final = logging.getLogger(__name__)
+_PACKAGE: Final = __name__.partition(".")[0]
+_MOST_BYTES: Final = 10_000_000
+_OLD_FILES: Final = 5
+_INTERVAL: Final = 0.25  # seconds a line may wait for others to be written with
+_MOST_WAITING: Final = 10_000  # lines: a disk that hangs must not fill the memory
+
+
+def configure(settings: Settings) -> "LogFile":
+    """Send what this process logs to the log file, warnings to standard error as well; log what is in force.
+
+    The request lines of uvicorn itself are switched off: the log file holds better ones.
+
+    Raises:
+        SettingsError: the log file cannot be written.
+    """
+    try:
+        file = LogFile(settings.log_file)
+    except OSError as error:
+        line = f"LOG_FILE is {str(settings.log_file)!r}, which cannot be written: {error.strerror}"
+        raise SettingsError((line,)) from None
+    file.setLevel(settings.log_level)
+    if settings.log_format == "json":
+        file.setFormatter(JsonFormatter())
+    _send_to(file, settings.log_level)
+    logging.getLogger("uvicorn.error").info("Logging to %s", settings.log_file)
+    effective = " ".join(f"{name}={value}" for name, value in settings.effective().items())
+    _LOGGER.info("configuration: %s", effective)
+    if settings.has_sample_password:
+        _LOGGER.warning("API_PASSWORD is the one of .env.example, which everyone can read: choose your own")
+    return file
+
+
+def _send_to(file: "LogFile", level: str) -> None:
+    terminal = logging.StreamHandler()
+    terminal.setLevel(logging.WARNING)
+    terminal.setFormatter(LineFormatter())
+    root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn")
+    root.addHandler(file)
+    root.addHandler(terminal)
+    if not uvicorn.propagate:  # as its command line sets it up
+        uvicorn.addHandler(file)
+    logging.getLogger(_PACKAGE).setLevel(level)
+    requests = logging.getLogger("uvicorn.access")
+    requests.handlers, requests.propagate = [], False
+
+
+class LogFile(logging.Handler):
+    """Gathers lines and writes them within a quarter of a second; a thread does it, so that no request waits.
+
+    Warnings, and all lines of other packages (uvicorn says last that it ends), are written at once, with all before
+    them. A line that cannot be written costs no request: the file says later how many were lost.
+
+    Args:
+        path: the file; its folder is made.
+        most_bytes: where a new file is begun.
+        old_files: how many are kept beside it, as `name.1` (the newest) and so on.
+        interval: seconds a line may wait.
+
+    Attributes:
+        lines_lost: how many lines could not be written, in all.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        most_bytes: int = _MOST_BYTES,
+        old_files: int = _OLD_FILES,
+        interval: float = _INTERVAL,
+    ) -> None:
+        self._file = RotatingFile(path, most_bytes, old_files)  # first: if it fails, logging knows of no handler
+        super().__init__()
+        self.setFormatter(LineFormatter())
+        self._interval = interval
+        self._waiting: deque[str | tuple[RequestLine, float]] = deque()
+        self.lines_lost = 0
+        self._lost = 0
+        self._writing = threading.RLock()
+        self._due = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._write_regularly, name="log file", daemon=True)
+        self._thread.start()
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Take a record, without the lock of other handlers: adding to a deque needs none."""
+        wanted = bool(self.filter(record))
+        if wanted:
+            self.emit(record)
+        return wanted
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Gather the record's line."""
+        if (line := self._line(record)) is not None:
+            self._waiting.append(line)
+        if _is_urgent(record) or len(self._waiting) >= _MOST_WAITING:
+            self.flush()
+        elif not self._due.is_set():
+            self._due.set()
+
+    def take(self, line: RequestLine) -> None:
+        """Gather what is logged of a request, past `logging`; it becomes a line when it is written."""
+        self._waiting.append((line, time.time()))
+        if len(self._waiting) >= _MOST_WAITING:
+            self.flush()
+        elif not self._due.is_set():
+            self._due.set()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        with self._writing:
+            process = os.getpid()  # once for all: it is a system call
+            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+            found = (one if isinstance(one, str) else self._line_of_request(*one, process) for one in waiting)
+            lines = [line for line in found if line is not None]
+            if not lines:
+                return
+            if self._lost:
+                lines.insert(0, self.format(_lines_lost(self._lost)))
+            try:
+                self._file.write(("\n".join(lines) + "\n").encode(errors="backslashreplace"))
+            except OSError:
+                lost = len(lines) - bool(self._lost)  # the line that tells of the lost ones is none of them
+                self._lost += lost
+                self.lines_lost += lost
+            else:
+                self._lost = 0
+
+    def close(self) -> None:
+        """Write what was gathered, and end the thread."""
+        self._ended.set()
+        self._due.set()
+        self._thread.join(timeout=1)
+        self.flush()
+        self._file.close()
+        super().close()
+
+    def _line(self, record: logging.LogRecord) -> str | None:
+        try:
+            return self.format(record)
+        except Exception:  # noqa: BLE001 - as every handler of the standard library: it may not stop the program
+            self.handleError(record)
+            return None
+
+    def _line_of_request(self, line: RequestLine, moment: float, process: int) -> str | None:
+        if isinstance(self.formatter, LineFormatter):
+            return self.formatter.request(line, moment, process)  # without a record: most lines are of requests
+        return self._line(request_record(line, moment))
+
+    def _write_regularly(self) -> None:
+        while not self._ended.is_set():
+            self._due.wait()
+            self._ended.wait(self._interval)
+            self._due.clear()
+            self.flush()
+
+
+def request_log() -> Callable[[RequestLine], None] | None:
+    """Return what takes the lines of requests without the detour through `logging`; None: there is no log file."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogFile):
+            return handler.take if handler.level <= logging.INFO else lambda _: None
+    return None
+
+
+def lines_lost() -> int:
+    """How many lines of this process could not be written to its log file."""
+    return sum(handler.lines_lost for handler in logging.getLogger().handlers if isinstance(handler, LogFile))
+
+
+def _is_urgent(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or not record.name.startswith(_PACKAGE)
+
+
+def _lines_lost(count: int) -> logging.LogRecord:
+    return logging.LogRecord(__name__, logging.ERROR, "", 0, "%d lines could not be written", (count,), None)

@@ -1,0 +1,1 @@
+"""What users can do with jobs; knows no HTTP."""

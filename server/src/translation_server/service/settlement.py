@@ -1,0 +1,117 @@
+"""Writes down that jobs have ended, and tells those who wait for it: once for all of them.
+
+Each of ten thousand waiters could do so for itself. But then each would ask the store, twice, and all at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING
+
+from translation_server.service.cache import Recent
+from translation_server.service.waiters import Waiters, wake_all
+from translation_server.stores import StoreUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from translation_server.jobs.model import Job
+    from translation_server.service.clock import Clock
+    from translation_server.service.waiters import Waiter
+    from translation_server.stores import JobStore
+
+_CHUNK = 500  # jobs read in one go
+_PLACES = 16  # at which most streams are; each may take such a chunk of memory
+
+
+class Settling:
+    """Brings what is written down up to the time.
+
+    Args:
+        store: Where the jobs are.
+        clock: What time it is.
+        max_waiters: Per user.
+
+    Attributes:
+        waiters: Those who wait for jobs to end.
+    """
+
+    def __init__(self, store: JobStore, clock: Clock, max_waiters: int) -> None:
+        self._store = store
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._endings: Recent[tuple[Sequence[Job], float | None]] = Recent(_PLACES)
+        self._changes = 0
+        self.waiters = Waiters(clock, max_waiters, self._come)
+
+    async def settle(self, owner: str, now: float) -> None:
+        """Write down the end of each job of the owner that has ended by now."""
+        await self.tell(owner, await self._store.settle(owner, now))
+
+    async def settle_due(self, owner: str) -> float | None:
+        """Write down what has ended; return when the owner's next job will."""
+        now = self._clock.now()
+        due = await self._store.next_end(owner)
+        if due is not None and due <= now:
+            await self.settle(owner, now)
+            due = await self._store.next_end(owner)
+        return due
+
+    async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
+        """The next jobs in the order of ending, after a position, and when the next one will have ended.
+
+        Most streams of an owner are at the same place, so what one has found is told to the others, until anything
+        changes.
+        """
+        found = self._endings.get(owner, position)
+        if found is None or (found[1] is not None and found[1] <= self._clock.now()):
+            before = self._changes
+            due = await self.settle_due(owner)
+            found = await self._store.ended_after(owner, position, _CHUNK), due
+            if before == self._changes:
+                self._endings.keep(owner, position, found)
+        return found
+
+    def planned(self, job: Job) -> None:
+        """Take note of a new job."""
+        self._forget()
+        self.waiters.planned(job.owner, job.ends_at)
+
+    async def settle_all(self) -> None:
+        """Write down every end that nobody has asked about, of all users."""
+        now = self._clock.now()
+        await asyncio.gather(*(self.settle(owner, now) for owner in await self._store.owners_due(now)))
+
+    async def tell(self, owner: str, job_ids: Sequence[str]) -> None:
+        """Wake those who wait for these jobs, which have ended; hand each the record it waits for."""
+        self._forget()
+        waited_for = self.waiters.waited_for(owner, job_ids)
+        for start in range(0, len(waited_for), _CHUNK):
+            self.waiters.ended(owner, await self._store.get_many(owner, waited_for[start : start + _CHUNK]))
+        if job_ids:
+            self.waiters.planned(owner)
+
+    async def follow_changes(self) -> None:
+        """Wake those who wait for what another process wrote; runs until it is cancelled."""
+        async with aclosing(self._store.changes()) as changes:
+            async for change in changes:
+                self._forget()
+                self.waiters.ended(change.owner, {} if change.job_id is None else {change.job_id: None})
+
+    def _forget(self) -> None:
+        self._changes += 1
+        self._endings.drop()
+
+    def _come(self, waiters: Sequence[Waiter]) -> None:
+        task = asyncio.create_task(self._settle_for(waiters))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _settle_for(self, waiters: Sequence[Waiter]) -> None:
+        """Settle once for all whose moment has come, and wake them."""
+        now = self._clock.now()
+        owners = {waiter.owner for waiter in waiters if waiter.end <= now}
+        with suppress(StoreUnavailableError):  # then they look themselves, and tell
+            await asyncio.gather(*(self.settle(owner, now) for owner in owners))
+        wake_all(waiters)

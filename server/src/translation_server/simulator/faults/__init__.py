@@ -1,0 +1,1 @@
+"""What can go wrong on purpose, when, and how it is done."""

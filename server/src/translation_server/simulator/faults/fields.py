@@ -1,0 +1,224 @@
+"""The named values that faults and rules have: how each is read, what is allowed, and how it is written. Pure.
+
+One table serves Python, JSON and text alike, so that a name means the same in a test, in `curl` and in the environment.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from translation_server.simulator.recording.exchange import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KINDS: Final = tuple(kind.value for kind in Kind)
+INSTEAD: Final = ("close", "reset", "502", "504")
+PER: Final = ("job", "user", "server")
+
+_NUMBER: Final = re.compile(r"(\d{1,12}(\.\d{0,25})?|\.\d{1,25})([eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE: Final = re.compile(r"\d{1,10}", re.ASCII)
+_SPAN: Final = re.compile(r"(\d{1,10})(?:(-)(\d{1,10})?)?", re.ASCII)
+_LONGEST: Final = 86_400.0  # seconds; a day
+_LONGEST_WORD: Final = 200
+
+
+class RuleError(ValueError):
+    """A fault or a rule is not as it must be.
+
+    Attributes:
+        field: Which value is wrong.
+        message: What is wrong with it, and what is allowed.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(field, message)
+        self.field = field
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class Span(NamedTuple):
+    """Numbers from the first to the last, both included; without a last, there is no end."""
+
+    first: int
+    last: int | None
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last or ''}"
+
+    def has(self, number: int) -> bool:
+        """Whether a number is among them."""
+        return self.first <= number and (self.last is None or number <= self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One name.
+
+    Attributes:
+        read: Makes the value of whatever was given, or raises `ValueError` or `TypeError`.
+        allowed: What may be given, in words.
+        schema: The same, for OpenAPI.
+    """
+
+    read: Callable[[object], object]
+    allowed: str
+    schema: dict[str, object]
+
+
+def checked(name: str, value: object) -> object:
+    """The value a field has if this is given for it.
+
+    Raises:
+        RuleError: It is not allowed; the error says what is.
+    """
+    field = FIELDS[name]
+    try:
+        return field.read(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+        shown = text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - about a line of a terminal
+        raise RuleError(name, f"is {shown}: allowed is {field.allowed}") from None
+
+
+def as_json(value: object) -> object:
+    """A field's value as JSON has it; `checked` makes the same value of it."""
+    match value:
+        case Span(first, last):
+            return first if first == last else str(value)
+        case tuple():
+            return [str(one) for one in value]
+        case float() if value.is_integer():
+            return int(value)
+    return value
+
+
+def as_text(value: object) -> str:
+    """A field's value as text has it; `checked` makes the same value of it."""
+    match value:
+        case Span():
+            return str(value)
+        case tuple():
+            return ",".join(map(str, value))
+    return str(as_json(value))
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError  # noqa: TRY004 - a value of the wrong type is refused like any other
+    return value
+
+
+def _between(read: Callable[[object], float], least: float, most: float) -> Callable[[object], object]:
+    def bounded(value: object) -> object:
+        number = read(value)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return bounded
+
+
+def _above_zero(most: float) -> Callable[[object], object]:
+    return _between(_number, math.nextafter(0, 1), most)
+
+
+def _one_of(*words: str) -> Callable[[object], object]:
+    def chosen(value: object) -> object:
+        if str(value) not in words:
+            raise ValueError
+        return str(value)
+
+    return chosen
+
+
+def _word(value: object) -> object:
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_WORD or not value.isprintable():
+        raise ValueError
+    return value
+
+
+def _kinds(value: object) -> object:
+    given = value.split(",") if isinstance(value, str) else list(value)  # type: ignore[call-overload]
+    kinds = {Kind(one) for one in given}
+    if not kinds:
+        raise ValueError
+    return tuple(kind for kind in Kind if kind in kinds)
+
+
+def _span(value: object) -> object:
+    match value:
+        case str() if found := _SPAN.fullmatch(value):
+            span = Span(int(found[1]), int(found[3]) if found[3] else None if found[2] else int(found[1]))
+        case range(start=first, stop=stop, step=1):
+            span = Span(first, stop - 1)
+        case [first, last]:
+            span = Span(_whole(first), None if last is None else _whole(last))
+        case _:
+            span = Span(_whole(value), _whole(value))
+    if not 1 <= span.first <= (span.last or span.first):
+        raise ValueError
+    return span
+
+
+def _seconds(*, zero: bool = True) -> Field:
+    read = _between(_number, 0, _LONGEST) if zero else _above_zero(_LONGEST)
+    allowed = f"a number of seconds {'from 0' if zero else 'above 0 and up'} to {_LONGEST:g}"
+    return Field(read, allowed, {"type": "number", "minimum": 0, "maximum": _LONGEST})
+
+
+def _count(least: int, most: int) -> Field:
+    allowed = f"a whole number from {least} to {most}"
+    return Field(_between(_whole, least, most), allowed, {"type": "integer", "minimum": least, "maximum": most})
+
+
+def _choice(*words: str) -> Field:
+    return Field(_one_of(*words), f"{', '.join(words[:-1])} or {words[-1]}", {"type": "string", "enum": list(words)})
+
+
+_TEXT: Final = {"type": "string", "minLength": 1, "maxLength": _LONGEST_WORD}
+
+FIELDS: Final = {
+    "seconds": _seconds(),
+    "code": _count(400, 599),
+    "retry_after": _count(0, int(_LONGEST)),
+    "share": Field(_between(_number, 0, 1), "a number from 0 to 1", {"type": "number", "minimum": 0, "maximum": 1}),
+    "bytes_per_second": Field(
+        _above_zero(1e9), "a number of bytes above 0 and up to 1000000000", {"type": "number", "exclusiveMinimum": 0}
+    ),
+    "status": Field(_word, f"printable text of 1 to {_LONGEST_WORD} characters", _TEXT),
+    "instead": _choice(*INSTEAD),
+    "kind": Field(
+        _kinds,
+        f"one or several of {', '.join(KINDS)}",
+        {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(KINDS)}},
+    ),
+    "rate": Field(_between(_number, 0, 1), "a number from 0 to 1", {"type": "number", "minimum": 0, "maximum": 1}),
+    "times": _count(1, 10**9),
+    "per": _choice(*PER),
+    "on_poll": Field(
+        _span,
+        "a number from 1, or a range of them such as 2-5 or 3-",
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+-[0-9]*$"}]},
+    ),
+    "user": Field(_word, f"a user's name, printable text of 1 to {_LONGEST_WORD} characters", _TEXT),
+    "job": _count(1, 10**9),
+    "after": _seconds(),
+    "within": _seconds(zero=False),
+}

@@ -1,0 +1,128 @@
+"""What the OpenAPI document says of the control API; the forms of rules are made from their declarations."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from typing import TYPE_CHECKING, Any, Final
+
+from translation_server.http.openapi import problem
+from translation_server.simulator.faults.fields import FIELDS
+from translation_server.simulator.faults.incidents import ALL
+from translation_server.simulator.faults.model import FAULTS as KINDS
+from translation_server.simulator.faults.rules import CONDITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from translation_server.simulator.faults.model import Fault
+
+_Json = dict[str, Any]
+
+
+def _object(properties: _Json, *, required: tuple[str, ...] | None = None, **more: object) -> _Json:
+    names = list(properties) if required is None else list(required)
+    return {"type": "object", "properties": properties, "required": names, **more}
+
+
+def _field(name: str) -> _Json:
+    return {**FIELDS[name].schema, "description": f"Allowed: {FIELDS[name].allowed}."}
+
+
+def _rule(kind: type[Fault]) -> _Json:
+    """The form of a rule with this fault."""
+    own = {field.name: _field(field.name) for field in fields(kind)}
+    needed = tuple(field.name for field in fields(kind) if field.default is MISSING)
+    when = {name: _field(name) for name in CONDITIONS}
+    about = (kind.__doc__ or "").partition("\n")[0]
+    properties = {"fault": {"const": kind.name}, **own, **when}
+    return _object(properties, required=("fault", *needed), title=kind.name, description=about)
+
+
+_TEXT: Final = {"type": "string"}
+_NUMBER: Final = {"type": "number"}
+_FLAG: Final = {"type": "boolean"}
+_RULE: Final = {"oneOf": [_rule(kind) for kind in KINDS.values()]}
+_RULES: Final = _object(
+    {"rules": {**_TEXT, "description": "As in the variable FAULTS.", "examples": ["503 retry_after=1 times=2"]}},
+    title="text",
+    additionalProperties=False,
+)
+_FAULT: Final = _object(
+    {
+        "id": {"type": "integer", "description": "What it is deleted by."},
+        "struck": {"type": "integer", "description": "How many requests it has struck."},
+        "text": {**_TEXT, "description": "The rule as text."},
+        "rule": {"type": "object", "description": "The rule as JSON."},
+    }
+)
+_CLOCK: Final = {
+    "now": {**_NUMBER, "description": "Seconds since 1970."},
+    "time": {**_TEXT, "format": "date-time"},
+    "speed": {**_NUMBER, "description": "Seconds of the server that pass in one of the machine; 1 if it stands still."},
+    "stands_still": _FLAG,
+    "can_be_advanced": _FLAG,
+}
+_INCIDENT: Final = _object(dict.fromkeys(("name", "happens", "teaches", "rules"), _TEXT))
+_LISTED: Final = _object({"faults": {"type": "array", "items": _FAULT}})
+_COMMON: Final = {
+    401: problem("Credentials are missing or wrong."),
+    405: problem("Not a method of this address."),
+    422: problem("A parameter or member is not as documented; `errors` names each."),
+    429: problem("Too many requests, or too many failed logins."),
+}
+_WITH_BODY: Final = {
+    400: problem("The body is not JSON."),
+    403: problem("A page of another site made the browser send this."),
+    408: problem("The body did not arrive in time."),
+    413: problem("The body is too large."),
+    415: problem("The body is not declared as JSON in UTF-8."),
+}
+
+
+def _answer(description: str, schema: _Json) -> _Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _operation(responses: Mapping[int, _Json], body: _Json | None = None, *, required: bool = True) -> _Json:
+    content = {"content": {"application/json": {"schema": body}}, "required": required}
+    extra = {} if body is None else {"requestBody": content}
+    told = _COMMON | (_WITH_BODY if body is not None else {}) | dict(responses)
+    status = min(responses)
+    return {"status_code": status, "responses": told, "openapi_extra": extra}
+
+
+FAULTS: Final = _operation({200: _answer("What goes wrong from now on.", _LISTED), 403: _WITH_BODY[403]})
+ADD: Final = _operation({201: _answer("What was added.", _LISTED)}, {"oneOf": [*_RULE["oneOf"], _RULES]})
+REMOVE: Final = _operation(
+    {
+        200: _answer("What is left.", _LISTED),
+        403: _WITH_BODY[403],
+        404: problem("There is no such fault."),
+    }
+)
+INCIDENTS: Final = _operation(
+    {200: _answer("All there are.", _object({"incidents": {"type": "array", "items": _INCIDENT}}))}
+)
+BEGIN: Final = _operation(
+    {201: _answer("The rules it added.", _LISTED), 404: problem(f"Not one of {', '.join(ALL)}.")},
+    {"type": "object", "maxProperties": 0},
+    required=False,
+)
+CLOCK: Final = _operation({200: _answer("What time it is.", _object(_CLOCK))})
+ADVANCE: Final = _operation(
+    {
+        200: _answer("What time it is now, and the seconds that passed.", _object({**_CLOCK, "advanced": _NUMBER})),
+        409: problem("The clock goes with the machine's time, or nothing will ever happen."),
+    },
+    {
+        "oneOf": [
+            _object({"advance": {**_NUMBER, "minimum": 0, "description": "Seconds."}}, additionalProperties=False),
+            _object({"advance_to_next_event": {"const": True}}, additionalProperties=False),
+        ]
+    },
+)
+RESET: Final = _operation(
+    {200: _answer("How many jobs were deleted.", _object({"jobs_deleted": {"type": "integer"}}))},
+    _object({"jobs": {**_FLAG, "default": False}}, required=(), additionalProperties=False),
+    required=False,
+)

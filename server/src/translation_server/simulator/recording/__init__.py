@@ -1,0 +1,1 @@
+"""What arrived at the simulator and what was answered."""

@@ -1,0 +1,1 @@
+"""The report card: how well a client behaved."""

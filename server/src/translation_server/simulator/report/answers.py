@@ -1,0 +1,84 @@
+"""Reads an answer as its client can: what it tells of which job, and when to come again. Does no I/O."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from translation_server.jobs.model import Status
+from translation_server.simulator.recording.exchange import Exchange, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_SECONDS: Final = re.compile(rb"\d{1,12}")
+_APPLIED: Final = re.compile(rb"wait=(\d{1,12}(?:\.\d{1,12})?)")
+_ETAG: Final = re.compile(rb'W/"([^".]*)\.([a-z]+)"')
+_DATA: Final = b"data: "
+_UNCHANGED: Final = 304
+_TERMINAL: Final = frozenset(Status) - {Status.PENDING}
+
+
+def read_headers(exchange: Exchange, message: Mapping[str, Any]) -> None:
+    """Take the status, and what the headers say, into the exchange."""
+    exchange.status = message["status"]
+    headers = dict(message.get("headers", ()))
+    if _SECONDS.fullmatch(retry_after := headers.get(b"retry-after", b"")):
+        exchange.retry_after = float(retry_after)
+    if applied := _APPLIED.fullmatch(headers.get(b"preference-applied", b"")):
+        exchange.held = float(applied[1])
+    if exchange.status == _UNCHANGED and (etag := _ETAG.fullmatch(headers.get(b"etag", b""))):
+        exchange.job_id, exchange.told = etag[1].decode(), etag[2].decode()
+
+
+def read_job(exchange: Exchange, body: bytes) -> list[str]:
+    """Take what a whole body tells of one job into the exchange; return the job's id, if it tells its end."""
+    job = _object(body) if exchange.status in {200, 202} else {}
+    if job.get("status") in set(Status) and isinstance(job.get("job_id"), str):
+        exchange.told = job["status"]
+        exchange.job_id = exchange.job_id or job["job_id"]
+        hint = job.get("poll_after")
+        exchange.poll_after = float(hint) if isinstance(hint, int | float) else None
+    return [exchange.job_id] if exchange.told in _TERMINAL and exchange.job_id is not None else []
+
+
+class Endings:
+    """Finds the jobs whose end a list or a stream tells.
+
+    Args:
+        kind: Of the request that is answered.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+
+    def streamed(self, body: bytearray) -> Iterator[str]:
+        """Ids from the events that are complete, which are taken out of ``body``."""
+        if self._kind is not Kind.EVENTS:
+            return
+        *events, rest = bytes(body).split(b"\n\n")
+        body[:] = rest
+        for line in (line for event in events for line in event.split(b"\n") if line.startswith(_DATA)):
+            yield from _ended([_object(line.removeprefix(_DATA))])
+
+    def listed(self, body: bytearray) -> Iterator[str]:
+        """Ids from a whole answer."""
+        if self._kind in {Kind.LIST, Kind.QUERY}:
+            jobs = _object(bytes(body)).get("jobs")
+            yield from _ended(jobs if isinstance(jobs, list) else [])
+
+
+def _ended(jobs: list[Any]) -> Iterator[str]:
+    known = (job for job in jobs if isinstance(job, dict) and isinstance(job.get("job_id"), str))
+    return (job["job_id"] for job in known if job.get("status") in _TERMINAL)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """The JSON object, or an empty one if that is not what it is."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

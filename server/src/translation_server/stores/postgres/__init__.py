@@ -1,0 +1,1 @@
+"""Jobs in PostgreSQL, shared by any number of server processes."""

@@ -1,0 +1,1 @@
+"""Jobs in a SQLite file, in the server's own process."""

@@ -1,0 +1,1 @@
+"""The server inside a test: ``TranslationServer`` and the pytest plugin."""

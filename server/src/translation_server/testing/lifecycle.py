@@ -1,0 +1,142 @@
+"""Starting and stopping a server inside another program: ``with``, ``async with``, or ``await server.start()``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Self
+
+from translation_server.testing.sockets import listen
+from translation_server.testing.uvicorn_server import ServingThread
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from fastapi import FastAPI
+
+_HOST: Final = "127.0.0.1"
+_NOT_RUNNING: Final = "the server is not running: use it inside `with TranslationServer() as server:`, or await start()"
+
+
+class Lifecycle:
+    """What starts and stops; a subclass says what.
+
+    Args:
+        port: Where it listens unless told otherwise; 0: any free port.
+        max_connections: At the same time.
+    """
+
+    def __init__(self, port: int, max_connections: int) -> None:
+        self._usual_port = port
+        self._max_connections = max_connections
+        self._address = (_HOST, port)
+        self._run: ServingThread | None = None
+
+    def __enter__(self) -> Self:
+        self._start(self._usual_port, _HOST)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        run = self._end()
+        if run is not None:
+            run.join()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self, port: int | None = None, host: str = _HOST) -> None:
+        """Listen, and return once requests are answered.
+
+        Args:
+            port: 0: any free one; by default the one the server was made with.
+            host: An address of this machine.
+
+        Raises:
+            OSError: The port cannot be had.
+            RuntimeError: It runs already.
+            SettingsError: The database cannot be used.
+        """
+        run = self._begin(self._usual_port if port is None else port, host)
+        try:
+            self._is_up(run, await asyncio.wrap_future(run.started))
+        except BaseException:
+            self._give_up(run)
+            raise
+
+    async def stop(self) -> None:
+        """Stop, and return once nothing is left of it; a second time does nothing.
+
+        Whoever is held is answered as if the wait were over, and answers under way have a quarter of a second.
+        """
+        run = self._end()
+        if run is not None:
+            await asyncio.shield(asyncio.wrap_future(run.ended))
+            run.join()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it answers."""
+        return self._run is not None
+
+    @property
+    def base_url(self) -> str:
+        """Where it is, without a slash at the end; raises ``RuntimeError`` unless it is running."""
+        host, port = self._where()
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens; raises ``RuntimeError`` unless it is running."""
+        return self._where()[1]
+
+    def _make_app(self) -> FastAPI:
+        """Make the application; in the thread that runs it."""
+        raise NotImplementedError
+
+    def _is_up(self, run: ServingThread, app: FastAPI) -> None:
+        """Called when it answers."""
+
+    def _is_about_to_stop(self) -> None:
+        """Called before it is told to stop."""
+
+    def _where(self) -> tuple[str, int]:
+        if self._run is None:
+            raise RuntimeError(_NOT_RUNNING)
+        return self._address
+
+    def _start(self, port: int, host: str) -> None:
+        run = self._begin(port, host)
+        try:
+            self._is_up(run, run.started.result())
+        except BaseException:
+            self._give_up(run)
+            run.join()
+            raise
+
+    def _begin(self, port: int, host: str) -> ServingThread:
+        if self._run is not None:
+            raise RuntimeError(f"the server runs already, at {self.base_url}")
+        sock = listen(host, port)
+        self._address = sock.getsockname()[:2]
+        self._run = ServingThread(sock, self._make_app, self._max_connections)
+        return self._run
+
+    def _give_up(self, run: ServingThread) -> None:
+        """It could not start, or nobody waits for it any more."""
+        self._run = None
+        run.started.add_done_callback(lambda _: run.stop())
+
+    def _end(self) -> ServingThread | None:
+        run = self._run
+        if run is not None:
+            self._is_about_to_stop()
+            self._run = None
+            run.stop()
+        return run

@@ -1,0 +1,95 @@
+"""The pytest plugin: a translation job service for each test that asks for one.
+
+```python
+@pytest.mark.translation_server(completion_time=5400, error_rate=0.1)
+def test_a_long_job(translation_server):
+    client = translation_server.client()
+    job_id = client.start_job()
+    translation_server.clock.advance(5400)
+    assert client.wait(job_id).status in {"completed", "error"}
+```
+
+The report of a test that fails has a section about the server: the line that makes the same one again, how the client
+behaved, and the last requests.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    # Imported where it is needed: the plugin is loaded in every run of pytest, whether a server is wanted or not.
+    from translation_server.testing.server import TranslationServer
+
+_MARKER: Final = "translation_server"
+_ABOUT: Final = (
+    "translation_server(**settings): what the fixture translation_server is made with, as TranslationServer has it: "
+    "completion_time=5400, error_rate=0.1, seed=1, faults=['503 times=2'], incident='lost_start', clock='real', …"
+)
+SERVER: Final = pytest.StashKey["TranslationServer"]()
+"""Where the test's item keeps its server."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell pytest of the marker."""
+    config.addinivalue_line("markers", _ABOUT)
+
+
+@pytest.fixture
+def translation_server(request: pytest.FixtureRequest) -> Iterator[TranslationServer]:
+    """A translation job service of the test's own, on a free port; its clock stands still until it is advanced.
+
+    It is for synchronous and for asynchronous tests: `translation_server.client()`, `.async_client()`, `.base_url`,
+    `.clock.advance(5400)`, `.faults.add("503 times=2")`, `.requests`, `.report()`. Its settings are those of the marker
+    `translation_server`.
+    """
+    with _made(request.node) as server:
+        request.node.stash[SERVER] = server
+        yield server
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to a failed test's report how to see it again, the report card and the last requests."""
+    report = yield
+    if report.failed:
+        report.sections += [("translation server", _seen_by(server)) for server in _servers_of(item, call)]
+    return report
+
+
+def _seen_by(server: TranslationServer) -> str:
+    from translation_server.simulator.failure import what_the_server_saw  # noqa: PLC0415 - see above
+
+    return what_the_server_saw(server.requests, server.report(), server.replay_line)
+
+
+def _servers_of(item: pytest.Item, call: pytest.CallInfo[None]) -> list[TranslationServer]:
+    """The fixture's, and those of the functions in which the test failed: `with TranslationServer() as server:`."""
+    embedded = sys.modules.get("translation_server.testing.server")
+    if embedded is None:
+        return []
+    values = [item.stash.get(SERVER, None)]
+    for entry in call.excinfo.traceback if call.excinfo else ():
+        values += entry.frame.f_locals.values()
+    return list({id(one): one for one in values if isinstance(one, embedded.TranslationServer)}.values())
+
+
+def _made(item: pytest.Item) -> TranslationServer:
+    from translation_server.testing.server import TranslationServer  # noqa: PLC0415 - see above
+
+    settings: dict[str, Any] = {"clock": "stepped"}
+    try:
+        for marker in reversed(list(item.iter_markers(_MARKER))):
+            if marker.args:
+                raise TypeError("settings have names: completion_time=5400")  # noqa: TRY301 - told as all others
+            settings |= marker.kwargs
+        return TranslationServer(**settings)
+    except (TypeError, ValueError) as error:
+        pytest.fail(f"@pytest.mark.{_MARKER}: {error}", pytrace=False)

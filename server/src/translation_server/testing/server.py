@@ -1,0 +1,231 @@
+"""A real server inside a test: the same application on a real socket, its clock, faults and record to hand.
+
+```python
+with TranslationServer(completion_time=5400, clock="stepped") as server, server.client() as client:
+    job_id = client.start_job()
+    server.clock.advance(5400)
+    assert client.wait(job_id).status == "completed"
+```
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any, Final
+
+from translation_server.app import create_app
+from translation_server.middleware.users import Accounts
+from translation_server.simulator.clocks import MovableClock
+from translation_server.simulator.simulator import Simulator
+from translation_server.testing.lifecycle import Lifecycle
+from translation_server.testing.options import clock_of, delays_of, settings_of, users_of
+from translation_server.testing.sockets import most_connections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from fastapi import FastAPI
+
+    from translation_client import AsyncTranslationStatusClient, TranslationStatusClient
+    from translation_server.jobs.delay_model import DelayModel
+    from translation_server.jobs.stages import Stages
+    from translation_server.service.clock import Clock
+    from translation_server.service.service import Service
+    from translation_server.simulator.faults.incidents import Incident
+    from translation_server.simulator.faults.model import Fault
+    from translation_server.simulator.faults.rules import Rule
+    from translation_server.simulator.recording.exchange import Requests
+    from translation_server.simulator.report.politeness import Politeness
+    from translation_server.simulator.report.report import Report
+    from translation_server.testing.uvicorn_server import ServingThread
+
+_MEMORY: Final = "sqlite:///:memory:"
+
+
+class TranslationServer(Lifecycle):
+    """The translation job service inside a test: ``with``, ``async with``, or ``start()`` and ``stop()``.
+
+    It runs in a thread of its own, on 127.0.0.1, with its jobs in memory. After a stop it can be started again: without
+    its jobs, unless they are in a file, but with its clock, its faults and its record as they were.
+
+    Args:
+        completion_time: Seconds each job takes; or the shortest and the longest such time.
+        min_delay: The shortest time a job takes, in seconds; 3 by default.
+        max_delay: The longest; 7 by default.
+        delay_model: How long jobs take instead: a model of ``delays``, or its text, such as ``lognormal:60:180``.
+        stages: What jobs tell they are doing: ``transcribing:0.2,translating:0.6,rendering:0.2``.
+        error_rate: How many jobs end in error, 0 to 1.
+        seed: The same seed gives the same jobs and the same faults, whatever the concurrency; by default a new one.
+        clock: ``"real"``, the default: goes with the machine's time, and can be advanced. ``"stepped"``: stands still
+            until it is advanced. A number: goes so many times as fast. Or a clock, which several servers may share.
+        username: Who uses it; by default always the same.
+        password: Theirs; by default a new one for each server.
+        users: Passwords by name of all who may use it; the first is ``username`` unless that is given.
+        faults: What goes wrong from the beginning; see ``simulator.faults``.
+        incident: What happens from the beginning, by its name in ``simulator.incidents``.
+        database_url: Where the jobs are.
+        port: By default any free one.
+        settings: Any other variable of the configuration, in lower case: ``max_wait=5``.
+
+    Attributes:
+        clock: What time it is there.
+        faults: What goes wrong.
+        username: Who uses it.
+        password: Theirs.
+
+    Raises:
+        TypeError: There is no such setting.
+        ValueError: A setting makes no sense; the message names it, and what is allowed.
+    """
+
+    def __init__(  # noqa: PLR0913 - each has a name, and hardly anybody gives more than three
+        self,
+        *,
+        completion_time: float | tuple[float, float] | None = None,
+        min_delay: float | None = None,
+        max_delay: float | None = None,
+        delay_model: DelayModel | str | None = None,
+        stages: Stages | str | None = None,
+        error_rate: float = 0.0,
+        seed: int | None = None,
+        clock: Clock | str | float | None = None,
+        username: str | None = None,
+        password: str | None = None,
+        users: Mapping[str, str] | None = None,
+        faults: Iterable[Fault | Rule | str] = (),
+        incident: Incident | str | None = None,
+        database_url: str = _MEMORY,
+        port: int = 0,
+        **settings: object,
+    ) -> None:
+        self._users = users_of(username, password, users)
+        self.username, self.password = next(iter(self._users.items()))
+        self.clock: MovableClock = clock_of(clock)
+        self._simulator = Simulator(clock=self.clock, seed=seed, faults=faults, incident=incident)
+        self.faults = self._simulator.faults
+        chosen = {"min_delay": min_delay, "max_delay": max_delay, "stages": stages and str(stages)}
+        self._settings = settings_of(
+            settings,
+            self.__init__.__kwdefaults__,  # type: ignore[misc]  # the names are what is wanted
+            **chosen,
+            **delays_of(completion_time, delay_model),
+            api_username=self.username,
+            api_password=self.password,
+            error_probability=error_rate,
+            random_seed=self._simulator.seed,
+            database_url=database_url,
+        )
+        told = {"delay_model": delay_model and str(delay_model), "incident": incident and str(incident), "clock": clock}
+        self._said = {
+            "completion_time": completion_time,
+            "error_rate": error_rate or None,
+            **told,
+            **chosen,
+            **settings,
+        }
+        self._service: Service | None = None
+        self._clients: list[TranslationStatusClient] = []
+        self._forget: Callable[[], None] = lambda: None
+        super().__init__(port, most_connections(self._settings.max_connections))
+
+    def __repr__(self) -> str:
+        where = self.base_url if self.is_running else "not running"
+        return f"<{type(self).__name__} {where}, user {self.username!r}, {self.clock!r}>"
+
+    def restart(self) -> None:
+        """Stop, and start again on the same port, with the jobs there were.
+
+        Raises:
+            ValueError: The jobs are in memory, and would be lost.
+            RuntimeError: It is not running.
+        """
+        host, port = self._where()
+        if self._settings.database_url == _MEMORY:
+            raise ValueError("the jobs are in memory and would be lost: give database_url='sqlite:////tmp/jobs.db'")
+        self.__exit__(None, None, None)
+        self._start(port, host)
+
+    @property
+    def held(self) -> int:
+        """How many requests and event streams are held at this moment: a test may wait for it before time passes."""
+        self._where()
+        return 0 if self._service is None else len(self._service.waiters)
+
+    @property
+    def requests(self) -> Requests:
+        """What has arrived; ``requests.where(kind="poll", job=1)`` narrows it."""
+        return self._simulator.requests
+
+    def report(self, limits: Politeness | None = None) -> Report:
+        """How well the clients behaved until now; ``limits`` say what is polite."""
+        return self._simulator.report(limits)
+
+    def trace(self) -> str:
+        """What has happened, in the same words in every run with the same seed."""
+        return self._simulator.trace()
+
+    def reset(self) -> None:
+        """Forget what has arrived, and go back to the first faults. Jobs and the clock stay."""
+        self._simulator.reset()
+
+    def begin(self, incident: Incident | str) -> None:
+        """Let an incident happen from now on, by its name in ``simulator.incidents``."""
+        self._simulator.begin(incident)
+
+    @property
+    def replay_line(self) -> str:
+        """The line that makes a server with the same jobs and the same bad luck."""
+        return self._simulator.replay_line(**{name: one for name, one in self._said.items() if one is not None})
+
+    def client(self, **arguments: Any) -> TranslationStatusClient:  # noqa: ANN401 - the client's own
+        """A client of this server, closed with it at the latest.
+
+        Args:
+            arguments: The client's own; with the ``username`` of another user, theirs is the password.
+
+        Raises:
+            ModuleNotFoundError: The client is not installed.
+        """
+        client: TranslationStatusClient = _client("TranslationStatusClient", self._credentials(arguments), "")
+        self._clients.append(client)
+        return client
+
+    def async_client(self, **arguments: Any) -> AsyncTranslationStatusClient:  # noqa: ANN401 - the client's own
+        """The same for asynchronous code, which closes it: ``async with server.async_client() as client:``."""
+        made: AsyncTranslationStatusClient = _client(
+            "AsyncTranslationStatusClient", self._credentials(arguments), "[async]"
+        )
+        return made
+
+    def curl(self, path: str = "/status", *options: str) -> str:
+        """The command line that asks the server for a path, credentials and all."""
+        words = ["curl", "--user", f"{self.username}:{self.password}", *options, self.base_url + path]
+        return shlex.join(words)
+
+    def _credentials(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        name = arguments.get("username", self.username)
+        return {"base_url": self.base_url, "username": name, "password": self._users.get(name)} | arguments
+
+    def _make_app(self) -> FastAPI:
+        return create_app(self._settings, accounts=Accounts(self._users), clock=self.clock, simulator=self._simulator)
+
+    def _is_up(self, run: ServingThread, app: FastAPI) -> None:
+        service = self._service = app.state.service
+        if isinstance(self.clock, MovableClock):
+            self._forget = self.clock.ask(lambda: run.call(service.next_end()))
+
+    def _is_about_to_stop(self) -> None:
+        self._forget()
+        self._service = None
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+
+
+def _client(name: str, arguments: dict[str, Any], extra: str) -> Any:  # noqa: ANN401 - a client of either kind
+    try:
+        import translation_client  # noqa: PLC0415 - the server needs it for nothing else
+    except ModuleNotFoundError as error:
+        needed = f"the client is not installed: pip install 'translation-client{extra}'"
+        raise ModuleNotFoundError(needed, name=error.name) from error
+    return getattr(translation_client, name)(**arguments)

@@ -1,0 +1,273 @@
+"""The layers that write down what arrives and what gets out."""
+
+import contextlib
+import json
+
+import pytest
+from server.tests.steady import Steady
+from starlette.requests import ClientDisconnect
+
+from translation_server.jobs.model import Job, Status
+from translation_server.simulator.recording.exchange import SCOPE_KEY, Kind
+from translation_server.simulator.recording.exchange_log import Exchanges
+from translation_server.simulator.recording.recorder import Noting, Recording, classify
+
+PENDING = {"job_id": "a", "status": "pending", "poll_after": 1.5}
+UNKNOWN = b'{"job_id": "a", "status": "done"}'
+COMPLETED = {"job_id": "a", "status": "completed", "poll_after": None}
+JOB = Job(1, "a", "alice", 0.0, 5.0, Status.COMPLETED, None, None, None, "{}", "uniform:3.0:7.0")
+
+
+class Answering:
+    """An application that gives one answer, in pieces."""
+
+    def __init__(self, *pieces, status=200, headers=(), error=None):
+        self.pieces = [piece if isinstance(piece, bytes) else json.dumps(piece).encode() for piece in pieces]
+        self.status, self.headers, self.error = status, headers, error
+
+    async def __call__(self, scope, receive, send):
+        self.scope = scope
+        while (await receive()).get("more_body"):
+            pass
+        if self.pieces:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        for left, piece in zip(range(len(self.pieces) - 1, -1, -1), self.pieces, strict=True):
+            await send({"type": "http.response.body", "body": piece, "more_body": bool(left) or self.error is not None})
+        if self.error:
+            raise self.error
+
+
+class Cycle:
+    """A request, as uvicorn has it: `receive` is a method of an object that knows whether the client is there."""
+
+    def __init__(self, *body):
+        self.disconnected = False
+        self.messages = [{"type": "http.request", "body": part, "more_body": True} for part in body]
+
+    async def receive(self):
+        return self.messages.pop(0) if self.messages else {"type": "http.request", "body": b"", "more_body": False}
+
+
+class _ServersClock:
+    def __init__(self, steady):
+        self._steady = steady
+
+    def now(self):
+        return 1000.0 + self._steady()
+
+
+@pytest.fixture
+def exchanges():
+    return Exchanges()
+
+
+@pytest.fixture
+def ask(exchanges):
+    """Send a request through the layers, and give what was recorded of it."""
+    steady = Steady()
+
+    async def ask(app, request, *body, headers=(), cycle=None):
+        method, target = request.split()
+        path, _, query = target.partition("?")
+
+        async def find(_, __):
+            return JOB
+
+        async def send(message):
+            steady.now += 1.0 if message["type"] == "http.response.body" else 0.5
+
+        clock = _ServersClock(steady)
+        noting = Noting(app, exchanges, find)
+        layer = Recording(noting, exchanges, clock, is_open="/health".__eq__, steady=steady)
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
+        with contextlib.suppress(ClientDisconnect, ZeroDivisionError):
+            await layer(scope | {"user": "alice"}, (cycle or Cycle(*body)).receive, send)
+        return exchanges.requests()[-1] if exchanges.requests() else None
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "job_id"),
+    [
+        ("POST", "/start", Kind.START, None),
+        ("POST", "/jobs", Kind.START, None),
+        ("GET", "/status", Kind.LATEST, None),
+        ("GET", "/status/a", Kind.POLL, "a"),
+        ("GET", "/jobs/a", Kind.POLL, "a"),
+        ("GET", "/jobs", Kind.LIST, None),
+        ("POST", "/jobs/query", Kind.QUERY, None),
+        ("GET", "/jobs/query", Kind.POLL, "query"),
+        ("DELETE", "/jobs/a", Kind.CANCEL, "a"),
+        ("GET", "/events", Kind.EVENTS, None),
+        ("PUT", "/jobs/a", Kind.OTHER, None),
+        ("GET", "/status/", Kind.OTHER, None),
+        ("GET", "/nowhere", Kind.OTHER, None),
+    ],
+)
+def test_requests_are_told_apart(method, path, kind, job_id):
+    """By what they are for; both names of a route are the same."""
+    assert classify(method, path) == (kind, job_id)
+
+
+async def test_a_poll_is_recorded(ask):
+    """What it asked for, what it was told, and when."""
+    headers = [(b"retry-after", b"2"), (b"preference-applied", b"wait=30")]
+    one = await ask(Answering(PENDING, headers=headers), "GET /status/a", headers=[(b"prefer", b"wait=30")])
+    assert (one.kind, one.user, one.job_id, one.wait, one.held) == (Kind.POLL, "alice", "a", 30.0, 30.0)
+    assert (one.status, one.told, one.retry_after, one.poll_after) == (200, "pending", 2.0, 1.5)
+    assert (one.arrived, one.answered, one.over) == (1000.0, 1000.5, 1000.5)
+    assert (one.steady_arrived, one.steady_answered) == (0.0, 0.5)
+    assert (one.endings, one.left) == ({}, False)
+
+
+async def test_the_exchange_is_in_the_scope(ask):
+    """Where the layers behind find it."""
+    app = Answering(PENDING)
+    await ask(app, "GET /status/a")
+    assert app.scope[SCOPE_KEY].number == 1
+
+
+async def test_what_a_client_has_read_is_in_the_record(exchanges):
+    """It is written down before the last byte goes out, or a test that asks at once would find it under way."""
+    seen = []
+
+    async def send(_):
+        seen.append(exchanges.requests()[0])
+
+    layer = Recording(Answering(COMPLETED), exchanges, _ServersClock(Steady()), steady=Steady())
+    scope = {"type": "http", "method": "GET", "path": "/status/a", "query_string": b"", "headers": []}
+    await layer(scope, Cycle().receive, send)
+    assert [(one.told, one.answered, list(one.endings)) for one in seen] == [
+        (None, None, []),
+        ("completed", 1000.0, ["a"]),
+    ]
+
+
+async def test_an_end_is_told_when_all_of_the_answer_is_out(ask):
+    """An answer that drips tells it with its last byte."""
+    text = json.dumps(COMPLETED).encode()
+    one = await ask(Answering(text[:9], text[9:]), "GET /status/a")
+    assert (one.told, one.endings) == ("completed", {"a": (1001.5, 1.5)})
+
+
+@pytest.mark.parametrize("body", [b'{"job_id": "a", "status": "completed"', b"<html>", b"[]", UNKNOWN, b"7"])
+async def test_what_the_client_cannot_understand_tells_nothing(ask, body):
+    """Half an answer, a proxy's page, an unknown status."""
+    one = await ask(Answering(body), "GET /status/a")
+    assert (one.status, one.told, one.endings) == (200, None, {})
+    assert one.answered is not None
+
+
+async def test_a_304_tells_the_status_that_still_holds(ask):
+    """It is in the entity tag."""
+    one = await ask(Answering(b"", status=304, headers=[(b"etag", b'W/"a.completed"')]), "GET /status")
+    assert (one.job_id, one.told, list(one.endings)) == ("a", "completed", ["a"])
+
+
+async def test_a_start_is_linked_to_its_job(ask, exchanges):
+    """Also if the answer is lost on the way out."""
+
+    async def losing(scope, receive, _):
+        async def lose(_):
+            return
+
+        await Noting(answering, exchanges, find)(scope, receive, lose)
+        scope[SCOPE_KEY].cut = True
+        raise ClientDisconnect
+
+    async def find(user, job_id):
+        assert (user, job_id) == ("alice", "a")
+        return JOB
+
+    answering = Answering(PENDING, status=202, headers=[(b"location", b"/status/a")])
+    one = await ask(losing, "POST /start", b"{", b"}", headers=[(b"idempotency-key", b'"k"')])
+    assert (one.job, one.job_id, one.key, one.attempt) == (1, "a", "k", 1)
+    assert (one.status, one.answered, one.left, one.cut) == (None, None, False, True)
+    assert list(exchanges.jobs()) == ["a"]
+
+
+@pytest.mark.parametrize(("request_", "status"), [("POST /start", 202), ("DELETE /jobs/a", 200)])
+async def test_a_record_that_cannot_be_had_changes_no_answer(ask, exchanges, monkeypatch, request_, status):
+    """The store may fail just then; the client is told what it would have been told."""
+    monkeypatch.setattr(f"{__name__}.JOB", None)
+    one = await ask(Answering(PENDING, status=status, headers=[(b"location", b"/status/a")]), request_)
+    assert (one.status, one.job_id, one.told) == (status, "a", "pending")
+    assert exchanges.jobs() == {}
+
+
+async def test_bodies_of_starts_are_told_apart(ask):
+    """By a digest of all of their parts."""
+    digests = [
+        (await ask(Answering(b""), "POST /start", *body)).fingerprint for body in ([b"ab"], [b"a", b"b"], [b"c"])
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+async def test_a_cancelled_job_has_another_end(ask, exchanges):
+    """It is looked up again."""
+    exchanges.accepted(exchanges.begin(Kind.START, "POST", "/start", user="alice"), JOB._replace(ends_at=9.0))
+    await ask(Answering(COMPLETED), "DELETE /jobs/a")
+    assert exchanges.jobs()["a"].ends_at == 5.0
+
+
+async def test_the_latest_job_gets_its_number(ask, exchanges):
+    """Its answer names it."""
+    exchanges.accepted(exchanges.begin(Kind.START, "POST", "/start", user="alice"), JOB)
+    one = await ask(Answering(PENDING), "GET /status")
+    assert (one.kind, one.job, one.job_id) == (Kind.LATEST, 1, "a")
+
+
+@pytest.mark.parametrize("request_", ["GET /jobs", "POST /jobs/query"])
+async def test_a_list_tells_the_end_of_jobs(ask, request_):
+    """Of those that have one."""
+    one = await ask(Answering({"jobs": [COMPLETED, {"job_id": "b", "status": "pending"}]}), request_)
+    assert list(one.endings) == ["a"]
+
+
+async def test_a_stream_tells_each_end_when_it_goes_out(ask):
+    """An event that comes in two pieces is told with the second."""
+    event = b"id: 1\nevent: job\ndata: %s\n\n"
+    first, second = (event % json.dumps(COMPLETED | {"job_id": name}).encode() for name in ("a", "b"))
+    one = await ask(Answering(b": connected\n\n", first + second[:30], second[30:], b""), "GET /events")
+    assert {job_id: told.steady for job_id, told in one.endings.items()} == {"a": 1.5, "b": 2.5}
+
+
+async def test_a_client_that_leaves_is_noticed(ask):
+    """A held request ends so."""
+    one = await ask(Answering(error=ClientDisconnect()), "GET /status/a")
+    assert (one.left, one.status, one.answered, one.over) == (True, None, None, 1000.0)
+
+
+async def test_an_answer_to_nobody_tells_nothing(ask):
+    """The web server throws it away without a word."""
+    cycle = Cycle()
+    cycle.disconnected = True
+    one = await ask(Answering(COMPLETED), "GET /status/a", cycle=cycle)
+    assert (one.left, one.answered, one.endings) == (True, None, {})
+
+
+async def test_an_unexpected_error_is_a_500(ask):
+    """It is answered in front of this layer."""
+    one = await ask(Answering(error=ZeroDivisionError()), "GET /status/a")
+    assert (one.status, one.told) == (500, None)
+
+
+@pytest.mark.parametrize("path", ["/health", "/simulator", "/simulator/report"])
+async def test_what_is_no_clients_request_is_not_recorded(ask, path):
+    """Health checks, and the tester's own requests to the instrument."""
+    assert await ask(Answering(b"{}"), f"GET {path}") is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "headers"),
+    [
+        ("GET /status/a?wait=soon", []),
+        ("GET /status/a?unknown=1", []),
+        ("POST /start", [(b"idempotency-key", b"")]),
+    ],
+)
+async def test_mistakes_are_for_the_application_to_refuse(ask, request_, headers):
+    """They are recorded without what they do not say."""
+    one = await ask(Answering(b"{}", status=422), request_, headers=headers)
+    assert (one.wait, one.key, one.status) == (None, None, 422)

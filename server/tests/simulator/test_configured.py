@@ -1,0 +1,47 @@
+"""The clock and the simulator that the settings ask for."""
+
+import time
+
+import pytest
+
+from translation_server.config.settings import Settings
+from translation_server.service.clock import SystemClock
+from translation_server.simulator.clocks import ScaledClock, SteppedClock
+from translation_server.simulator.configured import clock_of, simulator_of, steady_of
+
+
+def settings(**changes):
+    return Settings(api_username="admin", api_password="secret", **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "speed"),
+    [
+        ({}, SystemClock, 1.0),
+        ({"faults": "503 times=1"}, SystemClock, 1.0),
+        ({"clock_speed": 60}, ScaledClock, 60.0),
+        ({"control_api": "on"}, ScaledClock, 1.0),
+        ({"control_api": "on", "clock_speed": 0}, SteppedClock, 1.0),
+    ],
+)
+def test_the_clock_is_the_machines_unless_it_is_to_be_another(changes, kind, speed):
+    """It can be moved where there is a way to move it, and goes as fast as it is told to."""
+    clock = clock_of(settings(**changes))
+    assert type(clock) is kind
+    assert clock.speed == speed
+
+
+def test_rates_are_counted_by_a_clock_that_testers_move():
+    """By the machine's own otherwise, which nobody sets back."""
+    clock = SteppedClock()
+    assert steady_of(clock) == clock.now
+    assert steady_of(SystemClock()) is time.monotonic
+
+
+def test_a_server_is_a_simulator_only_if_it_is_asked_to_be():
+    """Faults or the API to set them make it one, with the seed of the jobs."""
+    assert simulator_of(settings(clock_speed=60)) is None
+    clock = SteppedClock()
+    for changes in ({"faults": "503 times=1"}, {"control_api": "on"}):
+        made = simulator_of(settings(random_seed=7, **changes), clock)
+        assert (made.clock, made.seed) == (clock, 7)

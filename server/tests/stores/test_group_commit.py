@@ -1,0 +1,249 @@
+"""Writes that arrive together are committed together, or not at all; and nothing is acknowledged before."""
+
+import asyncio
+import contextlib
+import sqlite3
+import threading
+from contextlib import closing
+from threading import get_ident
+
+import pytest
+
+from translation_server.stores import StoreUnavailableError
+from translation_server.stores.sqlite import database_file
+from translation_server.stores.sqlite.changes import Changes
+from translation_server.stores.sqlite.group_commit import DirectCommit, GroupCommit
+from translation_server.stores.sqlite.writer import Writer
+
+START = 1_800_000_000.0
+
+
+def full(store) -> None:
+    """Let the disk be full for this store."""
+    pages = store._writing.execute("PRAGMA page_count").fetchone()[0]
+    store._writing.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def roomy(store) -> None:
+    store._writing.execute("PRAGMA max_page_count = 1000000")
+
+
+async def fill(store, accept):
+    """Start large jobs until the disk is full."""
+    with contextlib.suppress(StoreUnavailableError):
+        for _ in range(1000):
+            await accept(store, metadata='{"a":"' + "x" * 3000 + '"}')
+        pytest.fail("the disk was not full")
+
+
+async def test_racing_writes_share_transactions(open_a_store, accept):
+    """A thousand starts at once take a few commits."""
+    store = await open_a_store()
+    commits = []
+    store._writing.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    await asyncio.gather(*(accept(store) for _ in range(1000)))
+    assert len(commits) < 100
+
+
+@pytest.mark.parametrize("starts", [1, 7, 8, 33, 49])
+async def test_writes_of_one_transaction_see_each_other(open_a_store, accept, starts):
+    """What is asked for at the same time is written together, in that order: starts, their ends, a key used twice."""
+    store = await open_a_store()
+    commits = []
+    store._writing.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    brief = [accept(store, duration=0.0, key=f"key-{n}") for n in range(starts)]
+    later = [accept(store, key=key) for key in ("key-0", "last", "last")]
+    *accepted, ended, again, last, twice = await asyncio.gather(*brief, store.settle("admin", START + 1), *later)
+    assert len(commits) == 1
+    jobs = [one.job for one in accepted]
+    assert [job.seq for job in jobs] == [*range(1, starts + 1)]
+    assert ended == [job.job_id for job in jobs]
+    assert (again.replayed, again.job) == (True, jobs[0]._replace(ending=1))
+    assert (last.replayed, twice.replayed, twice.job) == (False, True, last.job)
+    stored = await store.get_many("admin", [*ended, last.job.job_id])
+    assert [job._replace(ending=None) for job in stored.values()] == [*jobs, last.job]
+
+
+async def test_nothing_is_acknowledged_on_a_full_disk(open_a_store, accept):
+    """A start fails plainly, nothing of it is stored, reading goes on, and when there is room all is well again."""
+    store = await open_a_store()
+    full(store)
+    await fill(store, accept)
+    before = await store.latest("admin")
+    with pytest.raises(StoreUnavailableError):
+        await accept(store, metadata='{"a":"' + "x" * 3000 + '"}')
+    assert await store.latest("admin") == before
+    roomy(store)
+    assert (await accept(store)).job.seq == before.seq + 1
+    await store.ping()
+
+
+async def test_a_lock_is_waited_for(open_a_store, accept, tmp_path):
+    """While another process writes, a write waits, and then succeeds."""
+    store = await open_a_store()
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.ensure_future(accept(store))
+        await asyncio.sleep(0.05)
+        assert not writing.done()
+        assert await store.latest("admin") is None
+        other.execute("COMMIT")
+    assert (await writing).job.seq == 1
+
+
+async def test_a_lock_is_not_waited_for_endlessly(open_a_store, accept, tmp_path, monkeypatch):
+    """Locked for too long, the store says that it does not work, and works again afterwards."""
+    monkeypatch.setattr(database_file, "BUSY_TIMEOUT", 0.05)
+    store = await open_a_store()
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for write in (accept(store), store.settle("admin", START), store.cancel("admin", "x", START), store.ping()):
+            with pytest.raises(StoreUnavailableError, match="locked"):
+                await write
+        other.execute("ROLLBACK")
+    assert (await accept(store)).job.seq == 1
+
+
+@pytest.mark.parametrize("kind", [GroupCommit, DirectCommit])
+async def test_a_write_that_fails_fails_its_whole_transaction(kind):
+    """An error nobody expected reaches who asked, nothing is left half done, and the next write works."""
+    with closing(database_file.connect(":memory:")) as connection:
+        database_file.create_schema(connection)
+        commits = kind(Writer(connection, Changes()))
+
+        def fail(transaction):
+            transaction.ping()
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await commits.write(fail)
+        await commits.write(lambda transaction: transaction.ping())
+        assert await commits.look(lambda c: c.execute("SELECT pings FROM store").fetchall()) == [(1,)]
+        commits.close()
+
+
+@pytest.mark.parametrize(("short", "here"), [([True, True], True), ([True, False, True], False), ([False], False)])
+async def test_short_writes_are_made_in_the_event_loop(open_a_store, short, here):
+    """Only their commit is the other thread's; a batch with a long write is made there, so that nobody waits for it."""
+    store = await open_a_store()
+    made, committed = [], []
+    store._writing.set_trace_callback(lambda sql: committed.append(get_ident()) if sql == "COMMIT" else None)
+    await asyncio.gather(*(store._commits.write(lambda _: made.append(get_ident()), is_short=one) for one in short))
+    assert [thread == get_ident() for thread in made] == [here] * len(short)
+    assert [thread == get_ident() for thread in committed] == [False]
+
+
+async def test_the_event_loop_waits_for_no_lock(open_a_store, accept, tmp_path):
+    """While another process writes, starts wait in the thread, and everything else goes on."""
+    store = await open_a_store()
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = asyncio.get_running_loop().time()
+        starts = [asyncio.ensure_future(accept(store)) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert await store.latest("admin") is None
+        assert asyncio.get_running_loop().time() - begun < database_file.BUSY_TIMEOUT / 2
+        other.execute("ROLLBACK")
+    assert [(await start).job.seq for start in starts] == [1, 2, 3]
+
+
+async def test_a_batch_that_fails_holds_up_no_other(open_a_store, accept):
+    """Neither the one that gathered meanwhile nor the next."""
+    store = await open_a_store()
+
+    def fail(transaction):
+        transaction.ping()
+        raise ZeroDivisionError
+
+    for is_short in (True, False):
+        failing = [store._commits.write(fail, is_short=is_short) for _ in range(3)]
+        starting = asyncio.ensure_future(accept(store))
+        outcomes = await asyncio.gather(*failing, return_exceptions=True)
+        assert all(isinstance(outcome, ZeroDivisionError) for outcome in outcomes)
+        assert (await starting).job.seq == 1 + (not is_short)
+
+
+async def test_a_commit_that_fails_is_no_start(open_a_store, accept):
+    """Whoever made the writes: nothing is acknowledged, nothing is stored, and the next batch works."""
+    store = await open_a_store()
+
+    def refuse(action, name, *_):
+        is_commit = (action, name) == (sqlite3.SQLITE_TRANSACTION, "COMMIT")
+        return sqlite3.SQLITE_DENY if is_commit else sqlite3.SQLITE_OK
+
+    for write in (accept, lambda store: store.settle("admin", START)):
+        store._writing.set_authorizer(refuse)
+        with pytest.raises(StoreUnavailableError, match="not authorized"):
+            await write(store)
+        assert not store._writing.in_transaction
+        store._writing.set_authorizer(None)
+    assert (await accept(store)).job.seq == 1
+
+
+async def test_who_has_given_up_is_not_told(open_a_store, accept):
+    """A write whose requester left is carried out, and disturbs nobody."""
+    store = await open_a_store()
+    tasks = [asyncio.create_task(accept(store)) for _ in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (await accept(store)).job.seq == 4
+
+
+async def test_closing_finishes_what_was_asked_for(open_a_store, accept):
+    """What was handed over before the store was closed is written."""
+    store = await open_a_store()
+    writing = asyncio.ensure_future(accept(store))
+    await asyncio.sleep(0)
+    await store.close()
+    await writing
+    assert (await (await open_a_store()).latest("admin")).seq == 1
+
+
+async def test_what_others_write_is_noticed(open_a_store, accept):
+    """Another process's new jobs and ends are told, each once; one's own are not."""
+    here, there = await open_a_store(), await open_a_store()
+    changes = here.changes()
+    first = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0.05)
+    await accept(here)
+    job = (await accept(there, owner="eve")).job
+    await there.cancel("eve", job.job_id, START + 1)
+    told = {await asyncio.wait_for(first, 5), await asyncio.wait_for(anext(changes), 5)}
+    assert {(change.owner, change.job_id) for change in told} >= {("eve", job.job_id)}
+    await changes.aclose()
+
+
+async def test_a_store_in_memory_has_no_others(open_a_store):
+    """It is nobody else's, so there is nothing to notice."""
+    store = await open_a_store(":memory:")
+    assert [change async for change in store.changes()] == []
+
+
+async def test_a_batch_begins_when_the_one_before_it_is_committed(open_a_store, accept):
+    """Until then it gathers, and the event loop does not wait for the connection, which is the thread's."""
+    store = await open_a_store()
+    committing, go_on, late = threading.Event(), threading.Event(), []
+
+    def wait(statement):
+        if statement == "COMMIT":
+            committing.set()
+            go_on.wait()
+
+    def release():
+        late.append(True)
+        go_on.set()
+
+    store._writing.set_trace_callback(wait)
+    released = threading.Timer(5, release)
+    released.start()
+    first = asyncio.ensure_future(accept(store))
+    await asyncio.to_thread(committing.wait)
+    second = asyncio.ensure_future(accept(store))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not late
+    assert not first.done()
+    go_on.set()
+    assert [(await one).job.seq for one in (first, second)] == [1, 2]
+    released.cancel()

@@ -1,0 +1,110 @@
+"""Batches of what is asked at the same time."""
+
+import asyncio
+
+import pytest
+from server.tests.conftest import eventually
+
+from translation_server.stores import StoreUnavailableError
+from translation_server.stores.postgres.gathering import Gathering
+
+
+class Desk:
+    """Doubles numbers, a batch at a time, when it is let; remembers the batches."""
+
+    def __init__(self, *, at_once=1, largest=100):
+        self.batches = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.gathering = Gathering(self.double, at_once=at_once, largest=largest)
+
+    async def double(self, numbers):
+        self.batches.append(list(numbers))
+        await self.open.wait()
+        if -1 in numbers:
+            raise StoreUnavailableError("away")
+        if 0 in numbers:
+            raise ValueError("zero")
+        return [2 * number for number in numbers]
+
+    async def ask(self, *numbers):
+        return await asyncio.gather(*(self.gathering.ask(number) for number in numbers), return_exceptions=True)
+
+    async def begun(self, count):
+        await eventually(lambda: len(self.batches) >= count)
+
+
+async def test_what_is_asked_in_one_tick_is_one_batch():
+    """Everyone gets the answer to what they asked."""
+    desk = Desk()
+    assert await desk.ask(1, 2, 3) == [2, 4, 6]
+    assert desk.batches == [[1, 2, 3]]
+
+
+async def test_the_next_batch_gathers_while_one_is_under_way():
+    """What is asked later is not part of a batch that has begun."""
+    desk = Desk()
+    desk.open.clear()
+    first = asyncio.gather(desk.gathering.ask(1))
+    await desk.begun(1)
+    rest = asyncio.gather(*map(desk.gathering.ask, (2, 3)))
+    desk.open.set()
+    assert [await first, await rest] == [[2], [4, 6]]
+    assert desk.batches == [[1], [2, 3]]
+
+
+@pytest.mark.parametrize(("at_once", "begun"), [(1, [[1, 2]]), (2, [[1, 2], [3, 4]]), (3, [[1, 2], [3, 4], [5]])])
+async def test_batches_have_their_limits(at_once, begun):
+    """Neither are there more items in a batch, nor more batches at once, than allowed."""
+    desk = Desk(at_once=at_once, largest=2)
+    desk.open.clear()
+    asked = [desk.gathering.ask(number) for number in range(1, 6)]
+    await desk.begun(at_once)
+    await asyncio.sleep(0)
+    assert desk.batches == begun
+    desk.open.set()
+    assert await asyncio.gather(*asked) == [2, 4, 6, 8, 10]
+    assert desk.batches == [[1, 2], [3, 4], [5]]
+
+
+async def test_who_has_given_up_in_time_is_left_out():
+    """What nobody waits for any more is not carried out."""
+    desk = Desk()
+    desk.open.clear()
+    first = desk.gathering.ask(1)
+    await desk.begun(1)
+    given_up, kept = desk.gathering.ask(2), desk.gathering.ask(3)
+    given_up.cancel()
+    desk.open.set()
+    assert [await first, await kept] == [2, 6]
+    assert desk.batches == [[1], [3]]
+
+
+async def test_one_bad_item_harms_nobody_else():
+    """A batch that cannot be carried out is carried out item by item."""
+    answers = await Desk().ask(1, 0, 3)
+    assert (answers[0], answers[2]) == (2, 6)
+    assert isinstance(answers[1], ValueError)
+
+
+async def test_when_the_database_is_away_all_who_wait_are_told():
+    """Those who came meanwhile need not wait as long once more."""
+    desk = Desk()
+    desk.open.clear()
+    first = desk.gathering.ask(-1)
+    await desk.begun(1)
+    later = desk.gathering.ask(2)
+    desk.open.set()
+    answers = await asyncio.gather(first, later, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreUnavailableError, StoreUnavailableError]
+    assert answers[0] is not answers[1]
+    assert desk.batches == [[-1]]
+    assert await desk.ask(3) == [6]
+
+
+async def test_closing_finishes_what_was_asked():
+    """Nothing is left behind."""
+    desk = Desk()
+    asked = desk.gathering.ask(1)
+    await desk.gathering.close()
+    assert asked.result() == 2

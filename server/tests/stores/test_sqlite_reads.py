@@ -1,0 +1,229 @@
+"""What is read from SQLite is what the file holds, although a record that did not change is read only once."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from translation_server.stores import StoreUnavailableError
+from translation_server.stores.sqlite import database_file
+from translation_server.stores.sqlite.changes import Changes
+from translation_server.stores.sqlite.reads import Reading
+
+START = 1_800_000_000.0
+BY_HAND = "UPDATE jobs SET outcome = 'error', error_code = 'changed'"
+MORE = """
+INSERT INTO jobs (job_id, metadata, owner, created_at, ends_at, outcome, delay_model)
+SELECT ?, ?, owner, created_at, ends_at, outcome, delay_model FROM jobs LIMIT 1
+"""
+
+
+@pytest.fixture
+async def others(open_a_store):
+    """The store of another process."""
+    return await open_a_store()
+
+
+@pytest.fixture
+async def job(others, accept):
+    return (await accept(others)).job
+
+
+@pytest.fixture
+def reading(job, tmp_path):  # noqa: ARG001 - which makes the file
+    found = Reading(database_file.connect(str(tmp_path / "jobs.db")), Changes())
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def asked(reading):
+    """What SQLite was asked."""
+    return statements_of(reading)
+
+
+def statements_of(reading):
+    statements = []
+    reading._connection.set_trace_callback(statements.append)
+    return statements
+
+
+def write(tmp_path, statement, *values):
+    with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as connection:
+        connection.execute(statement, values)
+
+
+async def test_a_record_is_read_once_while_none_changes(reading, asked, job, others, accept):
+    """In each round of the loop it is asked whether any did, and nothing else; new jobs are no change."""
+    for _ in range(5):
+        assert [reading.job("admin", job.job_id) for _ in range(10)] == [job] * 10
+        await accept(others)
+    assert asked.count("SELECT changes FROM store") == 5
+    assert len(asked) == 6
+
+
+async def test_what_others_change_is_seen_in_the_next_round(reading, job, others, accept):
+    """Ends, cancellations and deletions: whoever asks after they were written is told, as if each record were read."""
+    second = (await accept(others)).job
+    assert [reading.job("admin", one.job_id) for one in (job, second)] == [job, second]
+    cancelled = (await others.cancel("admin", job.job_id, START + 1)).job
+    assert reading.job("admin", job.job_id) == cancelled != job
+    assert reading.job("admin", second.job_id) == second
+    await others.settle("admin", START + 9)
+    assert reading.job("admin", second.job_id).final
+    await others.forget(START + 99, 10)
+    assert reading.job("admin", job.job_id) is reading.job("admin", second.job_id) is None
+
+
+async def test_of_what_a_process_changed_itself_only_that_is_read_again(open_a_store, accept):
+    """So those who ask for the others pay nothing for it."""
+    store = await open_a_store()
+    jobs = [(await accept(store, duration)).job for duration in (5, 50, 500, 5000)]
+    ids = [job.job_id for job in jobs]
+    await store.get_many("admin", ids)
+    asked = statements_of(store._reading)
+
+    def read_again():
+        number = len([statement for statement in asked if "job_id = " in statement])
+        asked.clear()
+        return number
+
+    await store.cancel("admin", ids[1], START + 7)  # and the first one has ended
+    found = await store.get_many("admin", ids)
+    assert [job.final for job in found.values()] == [True, True, False, False]
+    assert read_again() == 2
+    await store.settle("admin", START + 501)
+    assert (await store.get_many("admin", ids))[ids[2]].final
+    assert read_again() == 1
+    await store.forget(START + 6, 10)
+    assert [*await store.get_many("admin", ids)] == ids[1:]
+    assert read_again() == 1
+
+
+async def test_what_a_process_changed_is_seen_by_whoever_awaited_it(open_a_store, accept):
+    """A cancellation that returned is read from then on, by every store of the same file."""
+    store, other = await open_a_store(), await open_a_store()
+    for _ in range(20):
+        job = (await accept(store)).job
+        for one in (store, other):
+            assert await one.get_many("admin", [job.job_id]) == {job.job_id: job}
+        cancelled = (await store.cancel("admin", job.job_id, job.created_at + 1)).job
+        for one in (other, store):
+            assert await one.get_many("admin", [job.job_id]) == {job.job_id: cancelled}
+
+
+async def test_two_processes_that_take_turns_see_each_others_changes(open_a_store, accept):
+    """However their transactions follow one another."""
+    stores = [await open_a_store(), await open_a_store()]
+    jobs = [(await accept(stores[0], 5000)).job for _ in range(40)]
+    ids = [job.job_id for job in jobs]
+    for number, job_id in enumerate(ids):
+        for store in stores:
+            await store.get_many("admin", ids)
+        await asyncio.gather(
+            stores[number % 2].cancel("admin", job_id, START + 1),
+            stores[number % 3 % 2].cancel("admin", ids[-1 - number], START + 1),
+        )
+        told = [await store.get_many("admin", ids) for store in stores]
+        assert told[0] == told[1]
+        assert told[0][job_id].was_cancelled
+        assert told[0][ids[-1 - number]].was_cancelled
+
+
+async def test_a_number_that_was_not_used_is_anybodys(open_a_store, accept):
+    """A transaction that fails when it is committed was none: the next one, of another process, has its number."""
+    store, other = await open_a_store(), await open_a_store()
+    jobs = [(await accept(store)).job for _ in range(2)]
+    ids = [job.job_id for job in jobs]
+    await store.get_many("admin", ids)
+
+    def allow(action, name, *_):
+        refused = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+    store._writing.set_authorizer(allow)
+    with pytest.raises(StoreUnavailableError):
+        await store.cancel("admin", ids[0], START + 1)
+    await other.cancel("admin", ids[1], START + 1)
+    found = await store.get_many("admin", ids)
+    assert [job.was_cancelled for job in found.values()] == [False, True]
+
+
+async def test_what_was_due_before_a_write_may_be_told_what_was_there_before(reading, job, tmp_path):
+    """What is called in the rest of the round had been asked for when the count was read; later ones ask anew."""
+    told = []
+
+    def look():
+        told.append(reading.job("admin", job.job_id).error_code)
+
+    def look_and_write():
+        look()
+        write(tmp_path, BY_HAND)
+        loop.call_soon(look)
+
+    loop = asyncio.get_running_loop()
+    loop.call_soon(look_and_write)
+    loop.call_soon(look)
+    await asyncio.sleep(0)
+    assert told[0] == told[1] != "changed"
+    await asyncio.sleep(0)
+    assert told[2:] == ["changed"]
+
+
+async def test_what_anybody_changes_is_seen_in_the_next_round(reading, job, tmp_path):
+    """Also people with SQL of their own, and servers of a version that knows nothing of the count: the file counts."""
+    for statement in ("UPDATE jobs SET ends_at = 7", "UPDATE jobs SET ends_at = 8", BY_HAND):
+        before = reading.job("admin", job.job_id)
+        write(tmp_path, statement)
+        await asyncio.sleep(0)
+        assert reading.job("admin", job.job_id) != before
+    write(tmp_path, "DELETE FROM jobs")
+    await asyncio.sleep(0)
+    assert reading.job("admin", job.job_id) is None
+
+
+async def test_a_job_that_is_not_there_is_looked_for_again(reading, asked, job):
+    """Only what was found is kept, and only for its owner."""
+    for _ in range(3):
+        assert reading.job("admin", "none") is None
+        assert reading.job("eve", job.job_id) is None
+        assert reading.job("admin", job.job_id) == job
+    assert len(asked) == 1 + 3 + 3 + 1
+
+
+async def test_there_is_a_most_of_what_is_kept(reading, asked, tmp_path, monkeypatch):
+    """Neither many jobs nor large ones fill the memory; they are read again."""
+    monkeypatch.setattr("translation_server.stores.sqlite.reads._MOST_KEPT", 2)
+    for job_id in ("id-0", "id-1", "id-2"):
+        write(tmp_path, MORE, job_id, "{}")
+    write(tmp_path, MORE, "large", "x" * 1001)
+    for _ in range(3):
+        assert reading.job("admin", "large").metadata == "x" * 1001
+    assert len(asked) == 1 + 3
+    for job_id in ("id-0", "id-1", "id-0", "id-1", "id-2", "id-1", "id-2", "id-0"):
+        assert reading.job("admin", job_id).job_id == job_id
+    assert len(asked) == 1 + 3 + 2 + 1 + 1
+    assert len(reading._records) == 2
+
+
+async def test_a_connection_that_writes_reads_each_time(job, tmp_path):
+    """It may write in the midst of a round."""
+    with closing(database_file.connect(str(tmp_path / "jobs.db"))) as connection:
+        reading = Reading(connection, None)
+        assert reading.job("admin", job.job_id) == job
+        connection.execute(BY_HAND)
+        assert reading.job("admin", job.job_id).error_code == "changed"
+        assert not reading._records
+
+
+async def test_a_store_that_does_not_answer_is_asked_again(reading, job):
+    """What was read before is not told while nobody can say whether it still holds."""
+    assert reading.job("admin", job.job_id) == job
+    await asyncio.sleep(0)
+    reading._connection.set_progress_handler(lambda: 1, 1)  # interrupts every statement
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError):
+            reading.job("admin", job.job_id)
+    reading._connection.set_progress_handler(None, 1)
+    assert reading.job("admin", job.job_id) == job
