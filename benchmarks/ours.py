@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks.virtual import Help, Look, Server
 from translation_client import PollingConfig
-from translation_client._flow import Reply, Send, Sleep
-from translation_client._operations import UNSET, Operations
-from translation_client._protocol import Request, Response
+from translation_client._core.flow import Reply, Send, Sleep
+from translation_client._core.operations import UNSET, Operations
+from translation_client._wire.requests import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from translation_client._flow import Flow
+    from translation_client._core.flow import Flow
 
 T = TypeVar("T")
 

@@ -38,7 +38,7 @@ def __getattr__(name: str) -> object:
 
 def main(argv: Sequence[str] | None = None, *, prog: str = "python3 client.py") -> int:
     """Run the command line; returns the exit status."""
-    from translation_client._cli import main as run  # noqa: PLC0415 - those who import the names need no parser
+    from translation_client.cli.main import main as run  # noqa: PLC0415 - those who import the names need no parser
 
     return run(argv, prog=prog, folder=_FOLDER)
 

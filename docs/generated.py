@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "client/src"), str(ROOT / "server/src")]
 
-from translation_client import _cli_arguments, _errors  # noqa: E402 - from the checkout, whatever is installed
+from translation_client import _errors  # noqa: E402 - from the checkout, whatever is installed
+from translation_client.cli import arguments as client_arguments  # noqa: E402
 from translation_server import cli  # noqa: E402
 from translation_server.app import create_app  # noqa: E402
 from translation_server.config.settings import Settings  # noqa: E402
@@ -59,7 +60,7 @@ def _shown(value: object) -> str:
 
 def client_command() -> str:
     """What ``translation-client --help`` prints, and that of each subcommand."""
-    return _helps(_cli_arguments._parser("translation-client", ""))  # noqa: SLF001 - argparse knows no other way
+    return _helps(client_arguments._parser("translation-client", ""))  # noqa: SLF001 - argparse knows no other way
 
 
 def server_command() -> str:

@@ -179,7 +179,7 @@ def _install_commands(folder, base_url):
     scripts = {
         "python3": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
         "pip": f'#!/bin/sh\nexec "{folder}/environment/bin/pip" --quiet --disable-pip-version-check "$@"\n',
-        "translation-client": f"{python}from translation_client._cli import main\n"
+        "translation-client": f"{python}from translation_client.cli.main import main\n"
         f"if '--base-url' not in sys.argv and '--help' not in sys.argv:\n    sys.argv += ['--base-url', '{base_url}']\n"
         f"{last}",
         "translation-server": f"{python}from translation_server.cli import main\n{last}",

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from server_process import clean_environment
-from translation_client._cli import main
+from translation_client.cli.main import main
 
 SCRIPT = Path(__file__).resolve().parents[1] / "client.py"
 USERNAME, PASSWORD = "admin", "canary-pässword"

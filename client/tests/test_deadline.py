@@ -139,7 +139,7 @@ def test_a_name_that_is_never_resolved_ends_at_the_deadline(make_side, hanging_r
 
 def test_a_dead_address_does_not_hide_a_live_one(make_side, server, black_hole, monkeypatch):
     """A name with several addresses is tried at all of them, and soon enough at each."""
-    monkeypatch.setattr("translation_client._transport._CONNECTING", 0.2)
+    monkeypatch.setattr("translation_client._sync.transport._CONNECTING", 0.2)
 
     def resolve(_host, _port, *_, **__):
         return [

@@ -9,7 +9,7 @@ import pytest
 
 from client.tests.steps import after, answer, job, jobs, stalled, stream
 from translation_client import StatusUnavailable, WaitTimeout
-from translation_client._observed import Tally
+from translation_client._core.record import Tally
 
 
 @pytest.fixture

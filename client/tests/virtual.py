@@ -12,9 +12,9 @@ from itertools import pairwise
 import pytest
 
 from translation_client import Job, PollingConfig
-from translation_client._flow import Reply, Send, Sleep, Tell
-from translation_client._protocol import Response, Transient
-from translation_client._waiting import Wait
+from translation_client._core.flow import Reply, Send, Sleep, Tell
+from translation_client._core.wait import Wait
+from translation_client._wire.requests import Response, Transient
 
 BEGIN = 1000.0  # the monotonic clock does not begin at 0
 EPOCH = 1_700_000_000.0

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from translation_client._client import TranslationStatusClient
+from translation_client._core.schedule import PollingConfig
 from translation_client._errors import (
     ApiError,
     AuthenticationError,
@@ -30,11 +30,11 @@ from translation_client._errors import (
     WaitTimeout,
 )
 from translation_client._models import Job, JobError, JobStatus, WaitStats
-from translation_client._polling import PollingConfig
+from translation_client._sync.client import TranslationStatusClient
 from translation_client._version import __version__
 
 if TYPE_CHECKING:
-    from translation_client._async_client import AsyncTranslationStatusClient
+    from translation_client._aio.client import AsyncTranslationStatusClient
 
 __all__ = [
     "ApiError",
@@ -65,7 +65,7 @@ def __getattr__(name: str) -> object:
     if name != "AsyncTranslationStatusClient":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        from translation_client._async_client import AsyncTranslationStatusClient  # noqa: PLC0415 - the point of it
+        from translation_client._aio.client import AsyncTranslationStatusClient  # noqa: PLC0415 - the point of it
     except ModuleNotFoundError as error:
         if error.name not in {"aiohttp", "yarl"}:
             raise

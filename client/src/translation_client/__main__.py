@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from translation_client._cli import main
+from translation_client.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,133 @@
+"""Carries out what flows decide, in coroutines on aiohttp; decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from translation_client._aio.stream import AsyncStream
+from translation_client._core.callbacks import log_failure
+from translation_client._core.flow import Found, Open, Receive, Reply, Send, Sleep, Tell
+from translation_client._core.record_many import timed_out_together
+from translation_client._errors import WaitTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+    from typing import Any
+
+    from translation_client._aio.transport import AsyncTransport
+    from translation_client._core.callbacks import Callbacks
+    from translation_client._core.flow import Action, Flow
+    from translation_client._models import Job
+    from translation_client._wire.events import ServerEvent
+    from translation_client._wire.requests import Request, Response, Transient
+
+T = TypeVar("T")
+
+_LONGEST_SLEEP = 3600.0  # seconds; not every event loop takes an infinite moment
+
+
+class AsyncDriver(Generic[T]):
+    """Drives one flow; the stream it opens on the way is closed when the flow is over."""
+
+    def __init__(self, flow: Flow[T], transport: AsyncTransport, callbacks: Callbacks) -> None:
+        self.result: T
+        """What the flow returned, once it has."""
+        self._flow = flow
+        self._transport = transport
+        self._callbacks = callbacks
+        self._stream: AsyncStream | None = None
+
+    async def run(self) -> T:
+        """The flow's result; for flows that find nothing on the way."""
+        async with aclosing(self.found()) as found:
+            async for _ in found:
+                pass
+        return self.result
+
+    async def found(self) -> AsyncGenerator[Job, None]:
+        """Give the jobs the flow finds, as it finds them."""
+        try:
+            action = next(self._flow)
+            while True:
+                if isinstance(action, Found):
+                    yield action.job
+                action = self._flow.send(await self._perform(action))
+        except StopIteration as stop:
+            self.result = stop.value
+        finally:
+            self._flow.close()
+            self._close_stream()
+
+    async def _perform(self, action: Action) -> Reply:
+        result: Response | Transient | Sequence[ServerEvent] | None = None
+        match action:
+            case Send(request, deadline):
+                result = await self._transport.exchange(request, deadline)
+            case Sleep(until):
+                await _sleep(until)
+            case Tell():
+                await self._tell(action)
+            case Open(request, deadline):
+                result = await self._open(request, deadline)
+            case Receive(until) if self._stream is not None:
+                result = await self._stream.receive(until)
+        return Reply(time.monotonic(), result)
+
+    async def _tell(self, told: Tell) -> None:
+        callback = self._callbacks.for_event(told.event)
+        try:
+            answer = callback(told.job) if callback is not None else None
+            if inspect.isawaitable(answer):
+                await answer
+        except Exception as error:  # noqa: BLE001 - the user's own; logged with its traceback
+            log_failure(told.event, told.job, error)
+
+    async def _open(self, request: Request, deadline: float) -> Response | Transient:
+        self._close_stream()
+        opened = await self._transport.open(request, deadline)
+        if not isinstance(opened, AsyncStream):
+            return opened
+        self._stream = opened
+        return opened.head
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+async def side_by_side(waits: Iterable[Coroutine[Any, Any, Job]]) -> AsyncGenerator[Job, None]:
+    """Wait for all at the same time and give the jobs as they end.
+
+    Raises:
+        WaitTimeout: At the deadline, for all that are left.
+        TranslationClientError: What the first wait to fail otherwise raises; the others end with it.
+    """
+    over: asyncio.Queue[asyncio.Task[Job]] = asyncio.Queue()
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    for task in tasks:
+        task.add_done_callback(over.put_nowait)
+    timed_out = []
+    try:
+        for _ in tasks:
+            task = await over.get()
+            error = task.exception()
+            if isinstance(error, WaitTimeout):
+                timed_out.append(error)  # the others get their last look as well
+            else:
+                yield task.result()
+        if timed_out:
+            raise timed_out_together(timed_out)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _sleep(until: float) -> None:
+    while (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 - nothing but time is waited for
+        await asyncio.sleep(min(left, _LONGEST_SLEEP))

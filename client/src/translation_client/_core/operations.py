@@ -1,0 +1,198 @@
+"""What a client can do, as flows: checks the arguments, remembers the jobs it started. Shared by both clients."""
+
+from __future__ import annotations
+
+import math
+import random
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from translation_client._core.call import Call, call_given_up, get_given_up, start_given_up
+from translation_client._core.experience import Experience
+from translation_client._core.record import Tally
+from translation_client._core.schedule import PollingConfig, check_timeout
+from translation_client._core.wait import Wait
+from translation_client._core.wait_many import Many
+from translation_client._models import JobStatus
+from translation_client._wire.requests import (
+    cancel_request,
+    check_job_id,
+    check_job_ids,
+    check_video_length,
+    list_request,
+    start_request,
+    status_request,
+)
+from translation_client._wire.responses import read_job, read_jobs, read_start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from translation_client._core.call import GivenUp
+    from translation_client._core.flow import Flow
+    from translation_client._models import Job
+    from translation_client._wire.requests import Request, Response, Transient
+    from translation_client._wire.responses import Page
+
+T = TypeVar("T")
+
+_READ_AFTER_WRITE = 5.0  # seconds after a start in which a 404 may be a replica that has not heard of the job yet
+_REMEMBERED = 10_000  # started jobs whose first answer is kept; older ones are waited for like anybody's
+_LARGEST_PAGE = 1000
+
+
+class Unset:
+    """Stands for "as the client was told"; None already means "no limit"."""
+
+    def __repr__(self) -> str:
+        return "<the client's>"
+
+
+UNSET = Unset()
+
+
+class Operations:
+    """Makes the flow of each operation; ``clock`` gives the driver's monotonic moments, ``where`` names the server."""
+
+    def __init__(self, config: PollingConfig, clock: Callable[[], float], where: str = "the server") -> None:
+        self.config = config
+        self._where = where
+        self._clock = clock
+        self._random = random.SystemRandom().random
+        self._started: OrderedDict[str, tuple[Job, float]] = OrderedDict()
+        self._experience = Experience()
+        self._lock = threading.Lock()
+
+    def start(
+        self,
+        video_length: float | None,
+        metadata: Mapping[str, object] | None,
+        simulate: Mapping[str, object] | None,
+        idempotency_key: str | None,
+        timeout: float | Unset | None,
+    ) -> Flow[Job]:
+        """Start one job, exactly one whatever is lost on the way: the key is the same in every attempt."""
+        check_video_length(video_length)
+        key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
+        request = start_request(idempotency_key=key, video_length=video_length, metadata=metadata, simulate=simulate)
+        return self._remembering(
+            self._call(request, read_start, start_given_up(key, self._where), self._config(timeout))
+        )
+
+    def wait(  # noqa: PLR0913 - what each kind of wait needs, by keyword
+        self,
+        job_id: str | None,
+        timeout: float | Unset | None,
+        *,
+        look_first: bool = False,
+        told: bool = False,
+        may_hold: bool = True,
+        tally: Tally | None = None,
+    ) -> Flow[Job]:
+        """Wait for a job; without an id for the latest one, which the first answer names."""
+        if job_id is not None:
+            check_job_id(job_id)
+        with self._lock:
+            known = self._started.get(job_id) if job_id is not None else None
+        wait = Wait(
+            job_id,
+            self._config(timeout),
+            now=self._clock(),
+            randomness=self._random,
+            known=known,
+            fresh_until=known[1] + _READ_AFTER_WRITE if known else float("-inf"),
+            look_first=look_first,
+            told=told,
+            may_hold=may_hold,
+            experience=self._experience,
+            where=self._where,
+            tally=tally,
+        )
+        return wait.run()
+
+    def wait_for_many(
+        self, job_ids: Iterable[str], timeout: float | Unset | None
+    ) -> tuple[Flow[dict[str, bool]], float]:
+        """Wait for any number of jobs on one stream; the second value is the deadline of all of them."""
+        ids = check_job_ids(job_ids)
+        config, now = self._config(timeout), self._clock()
+        with self._lock:
+            known = {i: self._started[i] for i in ids if i in self._started}
+        fresh = {i: started + _READ_AFTER_WRITE for i, (_, started) in known.items()}
+        many = Many(
+            ids, config, now=now, randomness=self._random, fresh_until=fresh, known=known.values(), where=self._where
+        )
+        return many.run(), math.inf if config.timeout is None else now + config.timeout
+
+    def wait_each(
+        self, left: Mapping[str, bool], deadline: float, *, look_first: bool, may_hold: bool
+    ) -> list[Flow[Job]]:
+        """One wait for each job that `wait_for_many` left over, all with the same deadline."""
+        timeout = None if deadline == math.inf else max(deadline - self._clock(), 0.0)
+        wait = partial(self.wait, timeout=timeout, look_first=look_first, may_hold=may_hold, tally=Tally(len(left)))
+        return [wait(job_id, told=told) for job_id, told in left.items()]
+
+    def get(self, job_id: str | None) -> Flow[Job]:
+        """One poll."""
+        if job_id is not None:
+            check_job_id(job_id)
+        once = replace(self.config, max_retries=0)
+        return self._call(
+            status_request(job_id), lambda r: read_job(r, job_id), get_given_up(job_id, self._where), once
+        )
+
+    def cancel(self, job_id: str) -> Flow[Job]:
+        """Cancel a job."""
+        request = cancel_request(check_job_id(job_id))
+        given_up = call_given_up(f"job {job_id}: it is not known whether it was cancelled", self._where, job_id)
+        return self._call(request, lambda r: read_job(r, job_id), given_up, self.config)
+
+    def page_through(self, status: str | None, limit: int | None) -> Flow[list[Job]]:
+        """The user's jobs, newest first, page by page."""
+        if status is not None and status not in list(JobStatus):
+            raise ValueError(f"status must be one of {', '.join(JobStatus)}, or None, not {status!r}")
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+            raise ValueError(f"limit must be a whole number, at least 1, or None, not {limit!r}")
+        return self._pages(status, limit)
+
+    def _pages(self, status: str | None, limit: int | None) -> Flow[list[Job]]:
+        jobs: list[Job] = []
+        cursor: str | None = None
+        while True:
+            size = _LARGEST_PAGE if limit is None else min(limit - len(jobs), _LARGEST_PAGE)
+            request = list_request(status, size, cursor)
+            page: Page = yield from self._call(
+                request, read_jobs, call_given_up("the jobs could not be listed", self._where), self.config
+            )
+            jobs.extend(page.jobs)
+            cursor = page.next_cursor
+            if cursor is None or (limit is not None and len(jobs) >= limit):
+                return jobs[:limit]
+
+    def _call(
+        self,
+        request: Request,
+        read: Callable[[Response], T | Transient],
+        given_up: GivenUp,
+        config: PollingConfig,
+    ) -> Flow[T]:
+        now = self._clock()
+        return Call(request, read, config, now=now, randomness=self._random, given_up=given_up).run()
+
+    def _remembering(self, flow: Flow[Job]) -> Flow[Job]:
+        job = yield from flow
+        with self._lock:
+            self._started[job.job_id] = job, self._clock()
+            if len(self._started) > _REMEMBERED:
+                self._started.popitem(last=False)
+        return job
+
+    def _config(self, timeout: float | Unset | None) -> PollingConfig:
+        if isinstance(timeout, Unset):
+            return self.config
+        check_timeout(timeout)
+        return replace(self.config, timeout=timeout)

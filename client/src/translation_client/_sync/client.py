@@ -1,0 +1,248 @@
+"""The client: a thin driver of the flows, on requests."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING, Self
+
+from translation_client._core.callbacks import Callback, Callbacks
+from translation_client._core.operations import UNSET, Operations
+from translation_client._core.schedule import configured
+from translation_client._sync.driver import Driver
+from translation_client._sync.scheduler import AT_ONCE, SideBySide
+from translation_client._sync.transport import Transport
+from translation_client._wire.requests import check_job_id, check_job_ids
+from translation_client._wire.target import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from translation_client._core.flow import Flow
+    from translation_client._core.operations import Unset
+    from translation_client._core.schedule import PollingConfig
+    from translation_client._models import Job, JobStatus
+
+
+class TranslationStatusClient:
+    """Starts translation jobs and waits for them. Safe to share between threads.
+
+    Durations are seconds. The polling arguments can also be given together, as ``polling=PollingConfig(…)``.
+
+    Args:
+        base_url: Where the server is.
+        username: Without a colon; None: the environment's ``API_USERNAME``.
+        password: Any Unicode text; None: the environment's ``API_PASSWORD``.
+        polling: All polling arguments in one; then none of the following seven may be given.
+        initial_delay: The shortest interval between polls, where the server gives no help.
+        max_delay: The longest.
+        backoff_factor: How much longer each interval is; None: the square root of the job's age.
+        jitter: How far an interval may be off, as a fraction of it.
+        timeout: What one wait may take in all; None (no limit) must be written out.
+        max_retries: Consecutive transient failures tolerated; None: any number until the deadline.
+        max_polls: Status requests one wait may make; None: any number.
+        on_status_change: Called with the ``Job`` at first sight and on every new status of it.
+        on_completion: Called once with the ``Job`` when it has ended.
+
+    Raises:
+        ValueError: Naming the argument and what is allowed.
+    """
+
+    def __init__(  # noqa: PLR0913 - the settings of a client, all but three by keyword
+        self,
+        base_url: str = "http://127.0.0.1:8000",
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        polling: PollingConfig | None = None,
+        initial_delay: float = 0.5,
+        max_delay: float = 30.0,
+        backoff_factor: float | None = None,
+        jitter: float = 0.25,
+        timeout: float | None = 600.0,
+        max_retries: int | None = None,
+        max_polls: int | None = None,
+        on_status_change: Callback | None = None,
+        on_completion: Callback | None = None,
+    ) -> None:
+        config = configured(
+            polling,
+            initial_delay=initial_delay,
+            max_delay=max_delay,
+            backoff_factor=backoff_factor,
+            jitter=jitter,
+            timeout=timeout,
+            max_retries=max_retries,
+            max_polls=max_polls,
+        )
+        self._target = Target(base_url, username, password)
+        self._callbacks = Callbacks(None, on_status_change, on_completion).ordinary()
+        self._operations = Operations(config, monotonic, self._target.base_url)
+        self._transport = Transport(self._target.base_url, self._target.headers())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._target!r}>"
+
+    def start_job(
+        self,
+        *,
+        video_length: float | None = None,
+        metadata: Mapping[str, object] | None = None,
+        simulate: Mapping[str, object] | None = None,
+        idempotency_key: str | None = None,
+        timeout: float | Unset | None = UNSET,
+    ) -> str:
+        """Start one job and return its id: exactly one job, whatever answers are lost on the way.
+
+        Args:
+            video_length: Seconds of video, above 0.
+            metadata: A small JSON object, kept with the job.
+            simulate: The fate of this one job, where the server is a simulator.
+            idempotency_key: Made anew for each call by default; give a ``StartError``'s to try that start again.
+            timeout: Seconds to keep trying; by default the client's.
+
+        Raises:
+            ValueError: A bad argument; nothing was sent.
+            StartError: No answer before the timeout, or ``max_retries`` used up.
+            ApiError: The server refused.
+        """
+        return (
+            self._driver()
+            .run(self._operations.start(video_length, metadata, simulate, idempotency_key, timeout))
+            .job_id
+        )
+
+    def wait(
+        self,
+        job_id: str | None = None,
+        *,
+        timeout: float | Unset | None = UNSET,
+        on_status_change: Callback | None = None,
+        on_completion: Callback | None = None,
+        on_poll: Callback | None = None,
+    ) -> Job:
+        """Wait until the job has ended and return it, completed or not; without an id: the user's latest job.
+
+        Args:
+            job_id: The job, started by whatever client.
+            timeout: Seconds the wait may take in all; by default the client's.
+            on_status_change: Called with the ``Job`` at first sight and on every new status; by default the client's.
+            on_completion: Called once with the ``Job`` when it has ended; by default the client's.
+            on_poll: Called with the ``Job`` of every answer.
+
+        Raises:
+            ValueError: A bad argument; nothing was sent.
+            WaitTimeout: The deadline passed; the job may still end.
+            StatusUnavailable: ``max_retries`` or ``max_polls`` used up.
+            ApiError: The server refused (unknown job, wrong credentials, …).
+        """
+        callbacks = Callbacks(on_poll, on_status_change, on_completion).ordinary().otherwise(self._callbacks)
+        return self._driver(callbacks).run(self._operations.wait(job_id, timeout, look_first=callbacks.look_first))
+
+    def wait_for_completion(
+        self,
+        job_id: str | None = None,
+        *,
+        timeout: float | Unset | None = UNSET,
+        on_status_change: Callback | None = None,
+        on_completion: Callback | None = None,
+        on_poll: Callback | None = None,
+    ) -> JobStatus:
+        """Like ``wait``, but return only the terminal status: ``completed`` or ``error``."""
+        callbacks = {"on_status_change": on_status_change, "on_completion": on_completion, "on_poll": on_poll}
+        return self.wait(job_id, timeout=timeout, **callbacks).status
+
+    def as_completed(
+        self,
+        job_ids: Iterable[str],
+        *,
+        timeout: float | Unset | None = UNSET,
+        on_status_change: Callback | None = None,
+        on_completion: Callback | None = None,
+    ) -> Iterator[Job]:
+        """Wait for any number of jobs on one connection and give each as it ends, in the order of ending.
+
+        Args:
+            job_ids: The jobs, started by whatever client; one that is named twice is given once.
+            timeout: Seconds all of them together may take, from this call on; by default the client's.
+            on_status_change: Called with each ``Job`` at first sight and at its end; by default the client's.
+            on_completion: Called once with each ``Job`` that has ended; by default the client's.
+
+        Raises:
+            ValueError: A bad argument; nothing was sent.
+            WaitTimeout: The deadline passed; ``pending`` names the jobs that had not ended.
+            StatusUnavailable: ``max_retries`` used up.
+            ApiError: The server refused, or does not know one of the jobs.
+        """
+        callbacks = Callbacks(None, on_status_change, on_completion).ordinary().otherwise(self._callbacks)
+        flow, deadline = self._operations.wait_for_many(job_ids, timeout)
+        return self._as_completed(flow, deadline, callbacks)
+
+    def wait_all(
+        self,
+        job_ids: Iterable[str],
+        *,
+        timeout: float | Unset | None = UNSET,
+        on_status_change: Callback | None = None,
+        on_completion: Callback | None = None,
+    ) -> list[Job]:
+        """Like ``as_completed``, but return all jobs at the end, in the order given."""
+        ids = check_job_ids(job_ids)
+        ended = self.as_completed(ids, timeout=timeout, on_status_change=on_status_change, on_completion=on_completion)
+        jobs = {job.job_id: job for job in ended}
+        return [jobs[job_id] for job_id in ids]
+
+    def get_job(self, job_id: str) -> Job:
+        """The job as it is now: one poll, not repeated.
+
+        Raises:
+            ValueError: A bad id; nothing was sent.
+            StatusUnavailable: No answer.
+            ApiError: The server refused or failed.
+        """
+        return self._driver().run(self._operations.get(check_job_id(job_id)))
+
+    def get_status(self, job_id: str | None = None) -> JobStatus:
+        """The status now: one poll, not repeated; without an id the latest job's. Raises as ``get_job``."""
+        return self._driver().run(self._operations.get(job_id)).status
+
+    def cancel_job(self, job_id: str) -> Job:
+        """Cancel a job, which ends it as ``error`` with the code ``cancelled``; repeating it changes nothing.
+
+        Raises:
+            ValueError: A bad id; nothing was sent.
+            StatusUnavailable: No answer before the timeout, or ``max_retries`` used up.
+            ApiError: The server refused; with ``status_code`` 409 the job had ended otherwise.
+        """
+        return self._driver().run(self._operations.cancel(job_id))
+
+    def list_jobs(self, status: str | None = None, *, limit: int | None = None) -> list[Job]:
+        """The user's jobs, newest first: those with the status, at most ``limit``; None: all.
+
+        Raises:
+            ValueError: A bad argument; nothing was sent.
+            StatusUnavailable: No answer before the timeout, or ``max_retries`` used up.
+            ApiError: The server refused.
+        """
+        return self._driver().run(self._operations.page_through(status, limit))
+
+    def close(self) -> None:
+        """Close the connections; the client can be used again, and makes new ones."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _driver(self, callbacks: Callbacks | None = None) -> Driver:
+        return Driver(self._transport, callbacks or self._callbacks)
+
+    def _as_completed(self, flow: Flow[dict[str, bool]], deadline: float, callbacks: Callbacks) -> Iterator[Job]:
+        driver = self._driver(callbacks)
+        left = yield from driver.run_finding(flow)
+        if left:
+            waits = self._operations.wait_each(
+                left, deadline, look_first=callbacks.look_first, may_hold=len(left) <= AT_ONCE
+            )
+            yield from SideBySide(waits, driver, self._transport).run()

@@ -1,0 +1,1 @@
+"""What is sent to the server and what comes back: pure functions and values."""

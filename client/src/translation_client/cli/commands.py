@@ -1,0 +1,226 @@
+"""What the commands do."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from translation_client._errors import TranslationClientError
+from translation_client._models import Job, JobStatus
+from translation_client._version import __version__
+from translation_client.cli.connection import connected
+from translation_client.cli.display import open_display
+from translation_client.cli.errors import explain, interruption
+from translation_client.cli.log import log
+from translation_client.cli.many import as_ended
+from translation_client.cli.messages import (
+    COMPLETED,
+    REFUSED,
+    exit_status,
+    json_line,
+    outcome_line,
+    printable,
+    status_line,
+    totals_line,
+    worst,
+)
+from translation_client.cli.progress import Board
+from translation_client.cli.table import Line, job_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from translation_client._sync.client import TranslationStatusClient
+    from translation_client.cli.installation import Place
+    from translation_client.cli.options import Options
+    from translation_client.cli.output import Output
+
+_PATIENCE = 15.0  # seconds one request, a start among them, is tried for
+
+
+class Run:
+    """One run of the command line.
+
+    Args:
+        options: What the user asked for.
+        place: Where the command line runs from.
+        output: Where to say what.
+    """
+
+    def __init__(self, options: Options, place: Place, output: Output) -> None:
+        self.options = options
+        self.place = place
+        self.output = output
+        self._began = time.monotonic()
+        self._deadline = self._began + options.timeout
+        self._patience = min(options.timeout, _PATIENCE)
+        self._display = open_display(options, output, Board(max(len(options.job_ids), options.jobs), self._began))
+        self._starting = False
+        self._printed: set[str] = set()  # the jobs whose result was printed while others went on
+        # What an interrupted user needs to know: the jobs that go on, in order.
+        self._unended = dict.fromkeys(options.job_ids if options.command == "wait" else ())
+
+    def run(self) -> int:
+        """Do what was asked for, and return the exit status.
+
+        Raises:
+            UsageError: A value the client does not take, or no credentials.
+            TranslationClientError: What kept it from being done.
+            BrokenPipeError: Nobody reads the results.
+        """
+        commands: Mapping[str, Callable[[TranslationStatusClient], int]] = {
+            "run": self._run,
+            "start": self._start,
+            "wait": self._wait,
+            "status": self._status,
+            "list": self._list,
+            "cancel": self._cancel,
+        }
+        with connected(self.options, self._patience) as client:
+            log.info("translation-client %s: %s", __version__, self.options)
+            return commands[self.options.command](client)
+
+    def say(self, text: str) -> None:
+        """Tell the user in one line what went wrong."""
+        name = self.place.prog.split("/")[-1].split()[-1]
+        self.output.note(f"{name}: {printable(text)}")
+        log.info("%s", text, extra={"told": True})
+
+    def failed(self, failure: Exception) -> None:
+        """Show a failure that the client rides out."""
+        limit = "" if self._unended else f" for up to {self._patience:g} s"
+        self._display.trouble(f"{printable(str(failure))}; trying again{limit}")
+
+    def interrupted(self) -> str:
+        """What to say when the user interrupts."""
+        return interruption(list(self._unended), self.options, self.place, starting=self._starting)
+
+    # ── commands ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _run(self, client: TranslationStatusClient) -> int:
+        with self._display:
+            job_ids, errors = self._start_all(client)
+            errors += self._results(client, job_ids)
+        return self._tell(job_ids, errors)
+
+    def _wait(self, client: TranslationStatusClient) -> int:
+        with self._display:
+            job_ids = self.options.job_ids or self._latest(client)
+            errors = self._results(client, job_ids) if job_ids else []
+        return self._tell(job_ids, errors) if job_ids else self._no_job()
+
+    def _start(self, client: TranslationStatusClient) -> int:
+        (job_id,), _ = self._start_all(client)
+        self.output.result(json_line(_as_told(client, job_id)) if self.options.json else printable(job_id))
+        return COMPLETED
+
+    def _status(self, client: TranslationStatusClient) -> int:
+        jobs = [client.get_job(job_id) for job_id in self.options.job_ids] or client.list_jobs(limit=1)
+        return self._tell_one(jobs[0]) if jobs else self._no_job()
+
+    def _list(self, client: TranslationStatusClient) -> int:
+        jobs = client.list_jobs(self.options.status, limit=self.options.limit)
+        as_json = (Line(json_line(job)) for job in jobs)
+        for text, status in as_json if self.options.json else job_table(jobs, self.output.width, created=True):
+            self.output.result(text, status)
+        if not jobs:
+            self._display.note("no jobs")
+        return COMPLETED
+
+    def _cancel(self, client: TranslationStatusClient) -> int:
+        return self._tell_one(client.cancel_job(self.options.job_ids[0]))
+
+    # ── their parts ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _latest(self, client: TranslationStatusClient) -> Sequence[str]:
+        """The id of the user's latest job, said to the user; nothing if there is none."""
+        job_ids = [job.job_id for job in client.list_jobs(limit=1)]
+        for job_id in job_ids:
+            self._unended[job_id] = None
+            self._display.introduce(job_id)
+            log.info("job %s: it is the latest, and will be waited for", job_id)
+        return job_ids
+
+    def _no_job(self) -> int:
+        start = f"start one with '{self.place.prog} start'"
+        self.say(f"there is no job of this user at {self.options.base_url} yet: {start}")
+        return REFUSED
+
+    def _start_all(self, client: TranslationStatusClient) -> tuple[list[str], list[TranslationClientError]]:
+        """The jobs started, and what kept the rest from it; raises that if there is none at all."""
+        job_ids: list[str] = []
+        for _ in range(self.options.jobs):
+            self._starting = True
+            left = min(self._patience, max(self._deadline - time.monotonic(), 0.0))
+            try:
+                job_id = client.start_job(
+                    video_length=self.options.video_length,
+                    metadata=self.options.metadata,
+                    simulate=self.options.simulate,
+                    idempotency_key=self.options.idempotency_key,
+                    timeout=left,
+                )
+            except TranslationClientError as error:
+                if not job_ids:
+                    raise
+                self._starting = False
+                return job_ids, [error]
+            job_ids.append(job_id)
+            self._unended[job_id] = None
+            self._starting = False
+        return job_ids, []
+
+    def _results(self, client: TranslationStatusClient, job_ids: Sequence[str]) -> list[TranslationClientError]:
+        """Wait for the jobs and return what went wrong; jobs as JSON are printed as they end."""
+        errors = []
+        for result in as_ended(client, job_ids, self._deadline, self._display.update):
+            if not isinstance(result, Job):
+                errors.append(result)
+                continue
+            self._display.update(result)
+            self._unended.pop(result.job_id, None)
+            if self.options.json and self._display.board.expected > 1:
+                with self._display.aside():
+                    self.output.result(json_line(result))
+                self._printed.add(result.job_id)
+        return errors
+
+    def _tell(self, job_ids: Sequence[str], errors: Sequence[TranslationClientError]) -> int:
+        last = {job.job_id: job for job in self._display.board.jobs}
+        jobs = [last[job_id] for job_id in job_ids if job_id in last]
+        if self.options.json:
+            for job in jobs:
+                if job.job_id not in self._printed:
+                    self.output.result(json_line(job))
+        else:
+            self._print_outcomes(jobs, len(job_ids))
+        explained = [explain(error, self.options, self.place) for error in errors]
+        for line in dict.fromkeys(line for _, line in explained):
+            self.say(line)
+        return worst([*(status for status, _ in explained), *map(exit_status, jobs)])
+
+    def _print_outcomes(self, jobs: Sequence[Job], asked: int) -> None:
+        if asked == 1:
+            named = self.options.quiet or not self.output.result_is_seen
+            for job in jobs:
+                if job.status.is_terminal:
+                    self.output.result(outcome_line(job, self.output.marks, named=named), job.status)
+        elif jobs:
+            for text, status in job_table(jobs, self.output.width):
+                self.output.result(text, status)
+            self.output.result(totals_line(jobs, asked, time.monotonic() - self._began))
+
+    def _tell_one(self, job: Job) -> int:
+        if self.options.json:
+            self.output.result(json_line(job))
+        else:
+            self.output.result(status_line(job), job.status)
+        return COMPLETED
+
+
+def _as_told(client: TranslationStatusClient, job_id: str) -> Job:
+    """The job just started; a failure to ask must not look like a failure to start."""
+    try:
+        return client.get_job(job_id)
+    except TranslationClientError:
+        return Job(job_id, JobStatus.PENDING)

@@ -1,0 +1,115 @@
+"""The command line: ``translation-client``, and ``python3 client.py`` in a checkout."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from translation_client._errors import TranslationClientError
+from translation_client._version import __version__
+from translation_client.cli.arguments import parse
+from translation_client.cli.commands import Run
+from translation_client.cli.connection import UsageError
+from translation_client.cli.errors import explain
+from translation_client.cli.installation import checkout, installed
+from translation_client.cli.log import log, logging_to
+from translation_client.cli.output import standard_output
+from translation_client.cli.parser import USAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+    from types import FrameType
+
+    from translation_client.cli.output import Output
+
+_BUG = 70  # EX_SOFTWARE of sysexits.h
+_OUTPUT_CLOSED = 128 + 13  # what a shell makes of SIGPIPE, which not every system has
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run just as Ctrl-C does."""
+
+
+def main(argv: Sequence[str] | None = None, *, prog: str = "translation-client", folder: Path | None = None) -> int:
+    """Run one command and return its exit status; ``--help`` lists them.
+
+    Args:
+        argv: The arguments; those of the process by default.
+        prog: What the user typed to get here.
+        folder: That of the script in a checkout; None: the command is installed.
+    """
+    place = installed(prog) if folder is None else checkout(prog, folder)
+    output = standard_output()
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv, place=place, version=__version__)
+    except SystemExit as stop:
+        return _after_parsing(int(stop.code or 0), output)
+    run = Run(options, place, output)
+    log_file = options.log_file or place.log_file
+    with (
+        _sigterm_interrupts(),
+        logging_to(log_file, verbose=options.verbose, say=run.output.note, on_failure=run.failed),
+    ):
+        status = _guarded(run, log_file)
+        log.info("exit status %d", status)
+        return status
+
+
+def _after_parsing(status: int, output: Output) -> int:
+    """The exit status once the help is printed, which a reader may have left alone (``--help | head``)."""
+    try:
+        output.flush()
+    except BrokenPipeError:
+        return _OUTPUT_CLOSED
+    return status
+
+
+def _guarded(run: Run, log_file: Path | None) -> int:
+    """The exit status, whatever happens; nothing that happens is shown as a traceback."""
+    try:
+        return run.run()
+    except KeyboardInterrupt as interrupt:
+        _let_the_next_one_kill()
+        run.say(run.interrupted())
+        return 128 + signal.SIGTERM if isinstance(interrupt, _Terminated) else 128 + signal.SIGINT
+    except BrokenPipeError:
+        return _OUTPUT_CLOSED
+    except TranslationClientError as error:
+        status, text = explain(error, run.options, run.place)
+        run.say(text)
+        return status
+    except UsageError as error:
+        run.say(f"{error}. Try '{run.place.prog} --help'.")
+        return USAGE
+    except Exception as error:  # noqa: BLE001 - the log has it all
+        log.exception("a bug, or a fault nobody thought of")
+        details = f"the details are in {log_file}" if log_file else "--log-file FILE keeps the details"
+        run.say(f"unexpected {type(error).__name__}: {error}; {details}")
+        return _BUG
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    interrupted_before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGINT, interrupted_before)
+
+
+def _let_the_next_one_kill() -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
