@@ -12,12 +12,13 @@ from benchmarks.virtual import Help, Look, Server
 from translation_client import PollingConfig
 from translation_client._core.flow import Reply, Send, Sleep
 from translation_client._core.operations import UNSET, Operations
-from translation_client._wire.requests import Request, Response
+from translation_client._wire.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from translation_client._core.flow import Flow
+    from translation_client._wire.requests import Request
 
 T = TypeVar("T")
 

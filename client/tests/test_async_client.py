@@ -16,7 +16,7 @@ from client.tests.scripted import PATIENCE, closed_connections
 from client.tests.sides import LATE, QUICK
 from client.tests.steps import after, answer, body_drips, head_drips, job, jobs, stalled, stream
 from translation_client import AsyncTranslationStatusClient, JobStatus, WaitTimeout
-from translation_client._aio.pacing import turn
+from translation_client._aio.exchange import turn
 
 OUT_WITHIN = 0.05 + LATE - 0.1
 """Seconds a cancelled call may take to end: the promise, and what a busy machine may add to it."""

@@ -50,8 +50,9 @@ def test_the_script_as_a_module_of_the_package_is_no_second_identity():
 
 def test_the_checkout_folder_itself_is_put_on_no_path():
     """Only `client/src` is added: with `client/` on the path every module would exist twice."""
-    code = "import sys, client, pathlib; print([p for p in sys.path if pathlib.Path(p).resolve().name == 'client'])"
-    assert python(code, ROOT) == (0, "[]\n")
+    code = "import sys, client; from pathlib import Path; "
+    code += "print(Path('client').resolve() in [Path(p).resolve() for p in sys.path])"
+    assert python(code, ROOT) == (0, "False\n")
 
 
 def test_an_unknown_name_is_an_import_error():

@@ -35,7 +35,7 @@ from translation_client import (
     StatusUnavailable,
     WaitTimeout,
 )
-from translation_client._core.long_poll import LongPoll
+from translation_client._core.schedule import LongPoll
 
 HTML = b"<!doctype html><html><body>Bad gateway</body></html>"
 

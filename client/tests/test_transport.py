@@ -15,7 +15,7 @@ from client.tests.scripted import ScriptedServer
 from client.tests.sides import LATE, QUICK, timed
 from client.tests.steps import answer, answered_then_closed, body_stalled, closed, endless_body, gzip_bomb, job
 from translation_client import JobStatus, StatusUnavailable, WaitTimeout
-from translation_client._wire.requests import MAX_BODY
+from translation_client._wire.failures import MAX_BODY
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
 

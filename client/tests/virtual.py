@@ -14,7 +14,8 @@ import pytest
 from translation_client import Job, PollingConfig
 from translation_client._core.flow import Reply, Send, Sleep, Tell
 from translation_client._core.wait import Wait
-from translation_client._wire.requests import Response, Transient
+from translation_client._wire.failures import Transient
+from translation_client._wire.responses import Response
 
 BEGIN = 1000.0  # the monotonic clock does not begin at 0
 EPOCH = 1_700_000_000.0

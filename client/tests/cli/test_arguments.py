@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from translation_client import JobStatus, PollingConfig
+from translation_client.cli.advice import Place
 from translation_client.cli.arguments import parse
-from translation_client.cli.installation import Place
 from translation_client.cli.options import Options
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from translation_client.cli.installation import Place, checkout, installed, shown
+from translation_client.cli.advice import Place, checkout, installed, shown
 from translation_client.cli.main import main
 
 

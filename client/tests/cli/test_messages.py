@@ -18,12 +18,12 @@ from translation_client import (
     StatusUnavailable,
     WaitTimeout,
 )
-from translation_client.cli.errors import explain, interruption
-from translation_client.cli.installation import Place
+from translation_client.cli.advice import Place, explain, interruption
 from translation_client.cli.messages import (
     Marks,
     duration,
     exit_status,
+    job_table,
     json_line,
     outcome_line,
     percent,
@@ -33,7 +33,6 @@ from translation_client.cli.messages import (
     worst,
 )
 from translation_client.cli.options import Options
-from translation_client.cli.table import job_table
 
 ACCEPTED = datetime(2026, 11, 24, 19, 5, 9, 300_000, timezone(timedelta(hours=1)))
 PENDING = Job("0192f0c3a1b2c3d4", JobStatus.PENDING, elapsed_time=1.25, progress=0.419)

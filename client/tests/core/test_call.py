@@ -11,7 +11,8 @@ from client.tests.virtual import BEGIN, ROUNDING, TRANSIENT, ok, refused, stall,
 from translation_client import AuthenticationError, PollingConfig, StartError, StatusUnavailable
 from translation_client._core.call import Call, call_given_up, get_given_up, start_given_up
 from translation_client._core.flow import Reply, Send
-from translation_client._wire.requests import Transient, start_request
+from translation_client._wire.failures import Transient
+from translation_client._wire.requests import start_request
 from translation_client._wire.responses import read_job
 
 KEY = "key-1"

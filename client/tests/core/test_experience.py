@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from client.tests.virtual import BEGIN, Server, wait
 from translation_client import Job, JobStatus
-from translation_client._core.experience import Experience
+from translation_client._core.schedule import Experience
 
 
 def taught(*durations):

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_client import PollingConfig
-from translation_client._core.experience import Experience
-from translation_client._core.schedule import configured
+from translation_client._core.schedule import Experience, configured
 
 chance = st.floats(0, 1)
 

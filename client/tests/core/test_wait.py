@@ -8,8 +8,8 @@ import pytest
 
 from client.tests.virtual import BEGIN, Server, gaps, ok, status, wait
 from translation_client import Job, JobStatus
-from translation_client._core.experience import Experience
 from translation_client._core.flow import Event
+from translation_client._core.schedule import Experience
 
 
 def experienced(server_holds):

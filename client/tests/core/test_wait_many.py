@@ -16,7 +16,8 @@ from translation_client import Job, JobNotFound, JobStatus, PollingConfig, Statu
 from translation_client._core.flow import Event, Found, Open, Receive, Reply, Send, Sleep, Tell
 from translation_client._core.wait_many import Many
 from translation_client._wire.events import ServerEvent
-from translation_client._wire.requests import Response, Transient
+from translation_client._wire.failures import Transient
+from translation_client._wire.responses import Response
 
 HEAD = Response(200, {"content-type": "text/event-stream; charset=utf-8"}, b"")
 ROUND_TRIP = 0.001

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from client.tests.virtual import LATE, ROUNDING, TRANSIENT, Server, refused, status, wait
 from translation_client import WaitTimeout
-from translation_client._wire.requests import Response
+from translation_client._wire.responses import Response
 
 faults = st.tuples(
     st.floats(0, 40), st.floats(0.1, 30), st.sampled_from([*TRANSIENT.values(), status(503, retry_after="2")])

@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-from translation_client._sync.exchange import Exchange
-from translation_client._sync.interruptible import _note_use
-from translation_client._wire.requests import Transient
+from translation_client._sync.interruptible import Exchange, _note_use
+from translation_client._wire.failures import Transient
 
 PATIENCE = 10.0
 LATE = Transient(ConnectionError("too late"))

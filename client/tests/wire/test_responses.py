@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_client import ApiError, InvalidRequest, Job, JobError, JobNotFound, JobStatus, ProtocolError
+from translation_client._wire.failures import Transient
 from translation_client._wire.requests import (
-    Response,
-    Transient,
     check_job_id,
     check_video_length,
     list_request,
@@ -21,7 +20,7 @@ from translation_client._wire.requests import (
     start_request,
     status_request,
 )
-from translation_client._wire.responses import applied_wait, read_job, read_jobs, retry_after
+from translation_client._wire.responses import Response, applied_wait, read_job, read_jobs, retry_after
 
 FULL = {
     "job_id": "j1",

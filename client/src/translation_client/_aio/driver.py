@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from translation_client._core.flow import Action, Flow
     from translation_client._models import Job
     from translation_client._wire.events import ServerEvent
-    from translation_client._wire.requests import Request, Response, Transient
+    from translation_client._wire.failures import Transient
+    from translation_client._wire.requests import Request
+    from translation_client._wire.responses import Response
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from translation_client._aio.exchange import as_transient, moment
 from translation_client._wire.events import EventDecoder
-from translation_client._wire.requests import Transient
+from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from translation_client._wire.events import ServerEvent
-    from translation_client._wire.requests import Response
+    from translation_client._wire.responses import Response
 
     Item: TypeAlias = Transient | Sequence[ServerEvent]
 

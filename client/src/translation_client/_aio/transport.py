@@ -17,8 +17,8 @@ from yarl import URL
 from translation_client._aio.exchange import by
 from translation_client._aio.resolver import DaemonResolver
 from translation_client._aio.stream import AsyncStream
-from translation_client._wire.failures import too_long
-from translation_client._wire.requests import MAX_BODY, Response, Transient
+from translation_client._wire.failures import MAX_BODY, Transient, too_long
+from translation_client._wire.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

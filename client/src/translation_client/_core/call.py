@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 from translation_client._core.flow import Flow, Send, Sleep
 from translation_client._core.record import log
 from translation_client._errors import StartError, StatusUnavailable, TranslationClientError
-from translation_client._wire.requests import ANSWER_TIMEOUT, Response, Transient, as_failure
+from translation_client._wire.failures import Transient, as_failure
+from translation_client._wire.requests import ANSWER_TIMEOUT
+from translation_client._wire.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._core.call import Call, call_given_up, get_given_up, start_given_up
-from translation_client._core.experience import Experience
 from translation_client._core.record import Tally
-from translation_client._core.schedule import PollingConfig, check_timeout
+from translation_client._core.schedule import Experience, PollingConfig, check_timeout
 from translation_client._core.wait import Wait
 from translation_client._core.wait_many import Many
 from translation_client._models import JobStatus
@@ -35,8 +34,9 @@ if TYPE_CHECKING:
     from translation_client._core.call import GivenUp
     from translation_client._core.flow import Flow
     from translation_client._models import Job
-    from translation_client._wire.requests import Request, Response, Transient
-    from translation_client._wire.responses import Page
+    from translation_client._wire.failures import Transient
+    from translation_client._wire.requests import Request
+    from translation_client._wire.responses import Page, Response
 
 T = TypeVar("T")
 

@@ -1,15 +1,17 @@
-"""How long to wait between requests: numbers only, no clock and no network."""
+"""How long to wait between requests, and how long to ask the server to hold one: numbers only. Pure."""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from translation_client._wire.requests import ANSWER_TIMEOUT
 
-    from translation_client._core.experience import Experience
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
 
 # After a failure: full jitter below a ceiling that doubles from the first to the last value (seconds), so that a
 # thousand clients that lost the same server neither come back in step nor load it while it is down.
@@ -163,3 +165,134 @@ def _count(name: str, value: object, *, least: int) -> None:
         return
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number, at least {least}, or None, not {value!r}")
+
+
+_PRICE = 0.2  # seconds of delay that one request is worth
+_PRIOR = 2.0  # jobs; the schedule without experience counts as much as having seen so many
+_BOLDEST = 4.0  # times the interval without experience: jobs may have changed, and then the old ones mislead
+_MEMORY = 50  # jobs; older ones say less about the next
+
+
+class Experience:
+    """Shared by all waits of one client; safe between threads, for it is only ever appended to."""
+
+    def __init__(self) -> None:
+        self.server_holds: bool | None = None  # as the last answer to a wish for a long poll showed
+        self._durations: deque[float] = deque(maxlen=_MEMORY)
+
+    def expects_hold(self, *, confirmed: bool, hinted: bool) -> bool:
+        """Whether to expect that the server holds the next request.
+
+        Args:
+            confirmed: Whether it confirmed a wish for an answer at once, and so knows the preference.
+            hinted: Whether it said when to come again, which is obeyed where nothing else is known.
+        """
+        return confirmed or (not hinted if self.server_holds is None else self.server_holds)
+
+    def learn(self, duration: float) -> None:
+        """Remember how long a job took, in seconds."""
+        if duration > 0.0:
+            self._durations.append(duration)
+
+    def interval(self, age: float, plain: float) -> float:
+        """Seconds until the next poll is worth its price.
+
+        Args:
+            age: Seconds since the job was accepted.
+            plain: What the schedule says without experience; without any, it is the answer.
+        """
+        durations = tuple(self._durations)
+        # A few jobs say little about where exactly the next one ends: each stands for a range that narrows with them.
+        blur = 1.0 + 1.0 / math.sqrt(len(durations)) if durations else 1.0
+        ends = sorted(end - age for took in durations for end in (took / blur, took, took * blur) if end > age)
+        return min(_worth_a_request(ends, plain), _BOLDEST * plain)
+
+
+def _worth_a_request(ends: Sequence[float], plain: float) -> float:
+    """When the delay to be expected since the last poll has grown as dear as a request.
+
+    Of the jobs like this one, a third each ends at each of ``ends`` (seconds from now, sorted). A poll after ``u``
+    seconds finds those that ended before it late by ``u`` minus their end. The prior adds a delay that grows with the
+    square of ``u`` and is worth a request after ``plain`` seconds. So ``u`` solves a quadratic equation between each
+    two ends.
+    """
+    price = _PRICE * (len(ends) / 3 + _PRIOR)
+    curve = _PRIOR * _PRICE / plain**2
+    ended = total = 0.0  # jobs that end before the poll, and the sum of their ends
+    for end in (*ends, math.inf):
+        poll = (math.sqrt(ended**2 + 4 * curve * (price + total)) - ended) / (2 * curve)
+        if poll <= end:
+            return poll
+        ended, total = ended + 1 / 3, total + end / 3
+    return plain  # never reached: the last end is infinite
+
+
+LONGEST_HOLD = 30.0
+"""Seconds. Longer ones save little (one request in 30 s is few) and meet more proxies that cut them."""
+
+_PROBE = 5.0  # what is asked of a server that did not hold the last one: it may have learnt to since
+_SHORTEST_USEFUL = 2.0
+_TOLERATED_CUTS = 4
+_GRACE = 5.0
+_HELD = 0.5  # of the time asked for: a server that confirms and answers sooner was not holding
+_AT_ONCE = 0.01  # seconds; what is answered sooner was not held, whatever the server's clock says
+_SHORTEST_HOLD = 0.5  # seconds; a server that promises less is asked no more often than one that promises nothing
+
+
+class LongPoll:
+    """The state of long polling within one wait.
+
+    ``Prefer: wait=N`` (RFC 7240, section 4.3) is only a wish. A server that does not confirm it costs nothing but
+    the header; something on the way that cuts held requests shortens the hold, then ends it.
+    """
+
+    def __init__(self) -> None:
+        self._limit = LONGEST_HOLD
+        self._confirmed: bool | None = None
+        self._cuts = 0
+
+    def hold(self, room: float) -> float:
+        """Whole seconds to ask for, 0 for none: no more than ``room``."""
+        longest = self._limit if self._confirmed is not False else min(self._limit, _PROBE)
+        return max(float(math.floor(min(longest, room))), 0.0)
+
+    @staticmethod
+    def patience(asked: float) -> float:
+        """Seconds after which a request that asked to be held this long is given up."""
+        return max(ANSWER_TIMEOUT, asked + _GRACE)
+
+    def answered(self, asked: float, applied: float | None, took: float, *, passed: float | None, ended: bool) -> bool:
+        """Note an answer; True if the server really held the request, so that it may be asked again at once.
+
+        Args:
+            asked: Seconds it was asked to hold the request.
+            applied: Seconds it confirmed; None if it did not.
+            took: Seconds the answer took to come.
+            passed: Seconds that passed on the server's clock meanwhile, for a simulator's may run fast; None where
+                that cannot be told yet.
+            ended: Whether the job has ended.
+        """
+        if not asked:
+            return False
+        self._confirmed = applied is not None
+        held = applied is not None and (ended or _held(min(asked, applied), took, passed))
+        if held:
+            self._cuts = 0
+        return held
+
+    def failed(self, asked: float, took: float) -> bool:
+        """Note a failure; True if it looks like a held request cut on the way rather than like an outage."""
+        if not asked or took < 1.0:
+            return False
+        self._cuts += 1
+        # Nothing came at all, not even late: no proxy closed it, so shorter by a little would not help.
+        self._limit = _PROBE if took >= asked + _GRACE else min(self._limit, math.floor(0.8 * took))
+        if self._limit < _SHORTEST_USEFUL or self._cuts >= _TOLERATED_CUTS:
+            self._limit = 0.0
+        return self._cuts < _TOLERATED_CUTS
+
+
+def _held(promised: float, took: float, passed: float | None) -> bool:
+    if took < _AT_ONCE or promised < _SHORTEST_HOLD:
+        return False
+    return passed is None or max(took, passed) >= _HELD * promised

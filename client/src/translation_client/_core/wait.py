@@ -19,14 +19,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from translation_client._core.experience import Experience
 from translation_client._core.flow import Event, Flow, Send, Sleep, Tell
-from translation_client._core.long_poll import LongPoll
 from translation_client._core.record import Observed
+from translation_client._core.schedule import Experience, LongPoll
 from translation_client._errors import ApiError, JobNotFound
 from translation_client._models import JobStatus
-from translation_client._wire.requests import Response, Transient, as_failure, status_request
-from translation_client._wire.responses import applied_wait, read_job, retry_after
+from translation_client._wire.failures import Transient, as_failure
+from translation_client._wire.requests import status_request
+from translation_client._wire.responses import Response, applied_wait, read_job, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,15 +16,9 @@ from translation_client._core.record import log
 from translation_client._core.record_many import ObservedMany, count_of, moment_of_end
 from translation_client._core.wait import LAST_LOOK
 from translation_client._errors import ApiError, InvalidRequest, ProtocolError
-from translation_client._wire.requests import (
-    ANSWER_TIMEOUT,
-    Response,
-    Transient,
-    as_failure,
-    events_request,
-    query_request,
-)
-from translation_client._wire.responses import job_from_json, read_jobs, read_object
+from translation_client._wire.failures import Transient, as_failure
+from translation_client._wire.requests import ANSWER_TIMEOUT, events_request, query_request
+from translation_client._wire.responses import Response, job_from_json, read_jobs, read_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._core.callbacks import Callbacks, log_failure
 from translation_client._core.flow import Found, Open, Receive, Reply, Send, Sleep, Tell
-from translation_client._sync.patience import slices
-from translation_client._wire.requests import Response, Transient
+from translation_client._sync.interruptible import slices
+from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from translation_client._sync.stream import Stream
     from translation_client._sync.transport import Transport
     from translation_client._wire.events import ServerEvent
+    from translation_client._wire.responses import Response
 
 T = TypeVar("T")
 

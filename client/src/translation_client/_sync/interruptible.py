@@ -1,7 +1,12 @@
-"""Lets another thread end a request that is under way: connections that say which socket they use.
+"""Requests that can be interrupted at any moment: by their deadline, by a signal, by another thread.
 
 urllib3 offers no way to interrupt a request. Shutting its socket down ends every read and write on it at once, and
 the request with them; for that the socket must be known while the request runs.
+
+CPython looks for signals before it enters a blocking call. A signal that arrives between that look and the call itself
+does not interrupt the call, so Ctrl-C would have to wait for a held answer. Therefore the main thread, which runs the
+signal handlers, never blocks for long: it waits in slices. An exception that a handler raises is lost while CPython
+clears up behind an object, as it does behind each ``Thread``; so no thread object is kept.
 """
 
 from __future__ import annotations
@@ -9,11 +14,41 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import Any
+import time
+from typing import TYPE_CHECKING, Any
 
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from translation_client._wire.failures import out_of_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from translation_client._wire.failures import Transient
+    from translation_client._wire.responses import Response
+
+
+_MAIN = 0.04  # seconds; Ctrl-C is promised to end a wait within 0.05
+_OTHERS = 3600.0  # seconds; what a lock can wait for, and a sleep, is bounded
+
+
+def run_aside(target: Callable[[], None], name: str) -> None:
+    """Run it on a daemon thread that nobody joins."""
+    threading.Thread(target=target, name=name, daemon=True).start()
+
+
+def slices(until: float) -> Iterator[float]:
+    """The timeouts to wait with, one after the other, until the moment (on ``time.monotonic()``); at least one."""
+    longest = _MAIN if threading.current_thread() is threading.main_thread() else _OTHERS
+    left = until - time.monotonic()
+    while True:
+        yield min(max(left, 0.0), longest)
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+
 
 _running = threading.local()
 
@@ -118,3 +153,62 @@ class CuttableAdapter(HTTPAdapter):
 
 def _watch(manager: PoolManager) -> None:
     manager.pool_classes_by_scheme = {"http": _WatchedPool, "https": _WatchedSecurePool}
+
+
+_ENDING = 0.02  # seconds an abandoned exchange is given to leave
+
+
+class Exchange:
+    """A request under way; it is begun by making it.
+
+    Args:
+        send: Sends the request and reads the answer, however long that takes; never raises.
+        deadline: The moment (on ``time.monotonic()``) at which nobody waits for it any more.
+    """
+
+    def __init__(self, send: Callable[[], Response | Transient], deadline: float) -> None:
+        self.deadline = deadline
+        self._send = send
+        self._began = time.monotonic()
+        self._cutter = Cutter()
+        self._lock = threading.Lock()
+        self._under_way = threading.Lock()  # held while it is; an Event, interrupted, can stay locked
+        self._under_way.acquire()
+        self._outcome: Response | Transient | None = None
+        self._when_over: Callable[[Response | Transient], None] | None = None
+        run_aside(self._run, "translation-client-exchange")
+
+    def result(self) -> Response | Transient:
+        """Wait for the outcome, until the deadline; whoever leaves earlier (Ctrl-C) takes the request along."""
+        try:
+            any(self._under_way.acquire(timeout=left) for left in slices(self.deadline))
+        except BaseException:
+            self.cut()
+            raise
+        return self._outcome or self.cut()
+
+    def cut(self) -> Response | Transient:
+        """End it, whatever it is doing; the outcome is a failure, unless the answer came first."""
+        came_first = self._outcome  # what comes after the cut is a consequence of it
+        sent = self._cutter.cut()
+        if came_first is None:
+            self._under_way.acquire(timeout=_ENDING)
+        return came_first or out_of_time(time.monotonic() - self._began, sent=sent)
+
+    def when_over(self, call: Callable[[Response | Transient], None]) -> None:
+        """Call back with the outcome, from its thread, or at once if it is over."""
+        with self._lock:
+            self._when_over = call
+            outcome = self._outcome
+        if outcome is not None:
+            call(outcome)
+
+    def _run(self) -> None:
+        with self._cutter:
+            outcome = self._send()
+        with self._lock:
+            self._outcome = outcome
+            call = self._when_over
+        self._under_way.release()
+        if call is not None:
+            call(outcome)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from translation_client._core.flow import Reply, Send, Sleep
 from translation_client._core.record_many import timed_out_together
 from translation_client._errors import WaitTimeout
-from translation_client._sync.patience import slices
-from translation_client._wire.requests import Transient
+from translation_client._sync.interruptible import slices
+from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from translation_client._core.flow import Flow
     from translation_client._models import Job
     from translation_client._sync.driver import Driver
-    from translation_client._sync.exchange import Exchange
+    from translation_client._sync.interruptible import Exchange
     from translation_client._sync.transport import Transport
-    from translation_client._wire.requests import Response
+    from translation_client._wire.responses import Response
 
 AT_ONCE = 32
 """Requests under way at the same time. With no more waits than these, each can afford to be held by the server."""

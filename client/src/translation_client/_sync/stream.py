@@ -8,10 +8,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from translation_client._sync.interruptible import Cutter
-from translation_client._sync.patience import run_aside, slices
+from translation_client._sync.interruptible import Cutter, run_aside, slices
 from translation_client._wire.events import EventDecoder
-from translation_client._wire.requests import Response, Transient
+from translation_client._wire.failures import Transient
+from translation_client._wire.responses import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,19 +9,35 @@ thread does nothing more and ends when they do.)
 from __future__ import annotations
 
 import os
+import socket
+import ssl
 import threading
 import time
+import zlib
 from email.utils import formatdate
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import requests
+from urllib3.exceptions import NewConnectionError
 
-from translation_client._sync.exchange import Exchange
-from translation_client._sync.interruptible import CuttableAdapter
+from translation_client._sync.interruptible import CuttableAdapter, Exchange
 from translation_client._sync.stream import Stream
-from translation_client._wire.failures import as_transient, too_long
-from translation_client._wire.requests import ANSWER_TIMEOUT, MAX_BODY, Response, Transient
+from translation_client._wire.failures import (
+    BROKEN_OFF,
+    CLOSED,
+    MAX_BODY,
+    NO_HTTP,
+    TIMED_OUT,
+    UNPACKABLE,
+    UNRESOLVED,
+    Transient,
+    failed,
+    too_long,
+)
+from translation_client._wire.requests import ANSWER_TIMEOUT
+from translation_client._wire.responses import Response
 
 if TYPE_CHECKING:
     from translation_client._wire.requests import Request
@@ -124,3 +140,34 @@ def _new_session(base_url: str) -> requests.Session:
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session
+
+
+def as_transient(error: Exception) -> Transient:
+    """Return the failure of a request made with requests, worth retrying."""
+    root = _root(error)
+    sent = not isinstance(root, NewConnectionError) and not isinstance(error, requests.ConnectTimeout)
+    cause = root.__cause__ if not sent and root.__cause__ is not None else root
+    if isinstance(cause, socket.gaierror):
+        return failed(cause, UNRESOLVED, sent=False)
+    if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
+        return failed(cause, TIMED_OUT, sent=sent)
+    for kind, words in _WORDS.items():
+        if isinstance(cause, kind):
+            return failed(cause, words)
+    return failed(cause, sent=sent and not isinstance(cause, ssl.SSLCertVerificationError))
+
+
+_WORDS: dict[type[Exception], str] = {
+    RemoteDisconnected: CLOSED,
+    IncompleteRead: BROKEN_OFF,  # urllib3's is one, too
+    HTTPException: NO_HTTP,
+    zlib.error: UNPACKABLE,
+}
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return the innermost of the errors that requests and urllib3 wrap around each other."""
+    for inner in (getattr(error, "reason", None), *error.args):
+        if isinstance(inner, BaseException):
+            return error if isinstance(error, NewConnectionError) else _root(inner)
+    return error

@@ -9,16 +9,12 @@ import json
 import re
 import sys
 from collections.abc import Iterable
-from http import HTTPStatus
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlencode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-MAX_BODY = 16 * 1024 * 1024
-"""Bytes of an answer that are read at most; a longer one is a transient failure, not a full memory."""
 
 ANSWER_TIMEOUT = 10.0
 """Seconds an answer may take to come, beyond what the server was asked to hold the request."""
@@ -39,39 +35,6 @@ class Request(NamedTuple):
     headers: Mapping[str, str] = _NO_HEADERS
     body: bytes | None = None
     hold: float = 0.0  # seconds the server was asked to hold the request
-
-
-class Response(NamedTuple):
-    """What came back: the names of the headers in lower case, ``date`` always among them (RFC 9110, section 6.6.1)."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def is_event_stream(self) -> bool:
-        """Whether it is the head of a stream of events, with the body still to come."""
-        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return self.status == HTTPStatus.OK and kind == "text/event-stream"
-
-
-class Transient(NamedTuple):
-    """A failure worth retrying.
-
-    Attributes:
-        error: What went wrong.
-        retry_after: Seconds before which the server wants no request; None if it did not say.
-        maybe_received: False if the server certainly did not act on the request.
-    """
-
-    error: Exception
-    retry_after: float | None = None
-    maybe_received: bool = True
-
-
-def as_failure(result: object) -> Transient:
-    """What a driver replied where a response was expected and none came."""
-    return result if isinstance(result, Transient) else Transient(ConnectionError("no answer"))
 
 
 def start_request(

@@ -12,6 +12,7 @@ import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from translation_client._errors import (
@@ -23,12 +24,11 @@ from translation_client._errors import (
     RateLimited,
 )
 from translation_client._models import Job, JobError, JobStatus
-from translation_client._wire.requests import Transient
+from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from translation_client._wire.requests import Response
 
 _TRANSIENT = frozenset({408, 425, 429})
 _REFUSALS: Mapping[int, type[ApiError]] = {
@@ -41,6 +41,20 @@ _REFUSALS: Mapping[int, type[ApiError]] = {
 }
 _DELTA_SECONDS = re.compile(r"\d+(\.\d*)?")
 _FOREVER = 1e12
+
+
+class Response(NamedTuple):
+    """What came back: the names of the headers in lower case, ``date`` always among them (RFC 9110, section 6.6.1)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether it is the head of a stream of events, with the body still to come."""
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.status == HTTPStatus.OK and kind == "text/event-stream"
 
 
 def read_start(response: Response) -> Job | Transient:

@@ -13,10 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from translation_client._models import JobStatus
-from translation_client.cli.display import Display
+from translation_client.cli.display import Display, fit
 from translation_client.cli.messages import printable
 from translation_client.cli.output import columns
-from translation_client.cli.progress import fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from translation_client._models import Job
+    from translation_client.cli.display import Board
     from translation_client.cli.output import Output
-    from translation_client.cli.progress import Board
 
 _FRAMES_A_SECOND = 10
 _STYLES = {JobStatus.COMPLETED: "green", JobStatus.ERROR: "red", JobStatus.PENDING: "cyan"}

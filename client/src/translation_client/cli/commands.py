@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from translation_client._errors import TranslationClientError
+from translation_client._errors import JobNotFound, TranslationClientError
 from translation_client._models import Job, JobStatus
+from translation_client._sync.client import TranslationStatusClient
 from translation_client._version import __version__
-from translation_client.cli.connection import connected
-from translation_client.cli.display import open_display
-from translation_client.cli.errors import explain, interruption
+from translation_client.cli.advice import explain, interruption
+from translation_client.cli.arguments import as_options
+from translation_client.cli.display import Board, open_display
 from translation_client.cli.log import log
-from translation_client.cli.many import as_ended
 from translation_client.cli.messages import (
     COMPLETED,
     REFUSED,
+    Line,
     exit_status,
+    job_table,
     json_line,
     outcome_line,
     printable,
@@ -24,16 +30,89 @@ from translation_client.cli.messages import (
     totals_line,
     worst,
 )
-from translation_client.cli.progress import Board
-from translation_client.cli.table import Line, job_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from translation_client._sync.client import TranslationStatusClient
-    from translation_client.cli.installation import Place
+    from translation_client.cli.advice import Place
     from translation_client.cli.options import Options
     from translation_client.cli.output import Output
+
+
+class UsageError(Exception):
+    """The command line cannot be followed; says why."""
+
+
+def connected(options: Options, timeout: float) -> TranslationStatusClient:
+    """A client of the user's.
+
+    Args:
+        options: What the user asked for.
+        timeout: The seconds each of its requests is tried for, unless told otherwise.
+
+    Raises:
+        UsageError: A value the client does not take, or no credentials.
+    """
+    password = _password(options)
+    polling = replace(options.polling, timeout=timeout)
+    try:
+        return TranslationStatusClient(options.base_url, options.username, password, polling=polling)
+    except ValueError as error:  # it names the argument and what is allowed
+        given = {"base_url": options.base_url_given, "username": options.username, "password": options.password}
+        variables = {name: f"API_{name.upper()}" for name, value in given.items() if not value}
+        raise UsageError(as_options(str(error), given, variables)) from None
+
+
+def _password(options: Options) -> str | None:
+    """The password; None if the client finds it in the environment."""
+    username = options.username or os.environ.get("API_USERNAME")
+    if not username:
+        raise UsageError("no username: give --username, or set API_USERNAME")
+    if options.password:
+        return options.password
+    if os.environ.get("API_PASSWORD"):
+        return None
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError("no password: give --password, or set API_PASSWORD")
+    try:
+        return getpass.getpass(f"Password of {printable(username)}: ")
+    except EOFError:
+        raise UsageError("no password was given") from None
+
+
+def as_ended(
+    client: TranslationStatusClient, job_ids: Sequence[str], deadline: float, on_update: Callable[[Job], object]
+) -> Iterator[Job | TranslationClientError]:
+    """Each job as it ends, and each error that ends the wait for one of them, or for all that are left.
+
+    Args:
+        client: The client to wait with.
+        job_ids: The jobs; no two alike.
+        deadline: When the wait must be over, on ``time.monotonic()``.
+        on_update: Called with what is learnt of a job, from any thread.
+    """
+    left = dict.fromkeys(job_ids)
+    while left:
+        try:
+            for job in _waited_for(client, list(left), deadline, on_update):
+                del left[job.job_id]
+                yield job
+        except TranslationClientError as error:
+            yield error
+            if not isinstance(error, JobNotFound) or error.job_id not in left:
+                return
+            del left[error.job_id]  # the others are waited for nonetheless
+
+
+def _waited_for(
+    client: TranslationStatusClient, job_ids: Sequence[str], deadline: float, on_update: Callable[[Job], object]
+) -> Iterator[Job]:
+    timeout = max(deadline - time.monotonic(), 0.0)
+    if len(job_ids) == 1:  # a wait for one tells its progress, too
+        yield client.wait(job_ids[0], timeout=timeout, on_status_change=on_update, on_poll=on_update)
+    else:
+        yield from client.as_completed(job_ids, timeout=timeout, on_status_change=on_update)
+
 
 _PATIENCE = 15.0  # seconds one request, a start among them, is tried for
 

@@ -1,23 +1,143 @@
-"""What is seen of a wait while it lasts: a bar on a terminal, plain lines in a pipe, nothing if so wished."""
+"""What is shown of a wait while it lasts: a bar on a terminal, plain lines in a pipe, nothing with ``--quiet``."""
 
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from translation_client._models import JobStatus
-from translation_client.cli.messages import duration, percent, printable, reason
+from translation_client.cli.messages import duration, percent, printable, reason, short_id, totals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from translation_client._models import Job
     from translation_client.cli.options import Options
     from translation_client.cli.output import Output
-    from translation_client.cli.progress import Board
+
+
+_DEFAULT_HORIZON = 10.0  # seconds a job is thought to take on where the server does not say
+_SHORTEST_HORIZON = 0.5
+_UNFINISHED = 0.99
+_SPARE = 3  # columns left free: a terminal writes ^C behind the line, and breaks it at its last column
+_SHORTEST_BAR, _LONGEST_BAR = 10, 40
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A guess at the progress of a pending job: from ``start`` at ``since`` it nears 1, and never reaches it.
+
+    Attributes:
+        start: The fraction that was shown or told last; the guess never falls below it.
+        since: The moment of the answer.
+        horizon: Seconds in which about two thirds of the rest are thought to pass.
+    """
+
+    start: float = 0.0
+    since: float = 0.0
+    horizon: float = _DEFAULT_HORIZON
+
+    def at(self, now: float) -> float:
+        """The fraction to show."""
+        done = 1.0 - math.exp(-max(now - self.since, 0.0) / self.horizon)
+        return min(self.start + (1.0 - self.start) * done, _UNFINISHED)
+
+    def corrected(self, job: Job, now: float) -> Estimate:
+        """The guess after an answer; what has been shown is not taken back."""
+        horizon = max(job.poll_after or _DEFAULT_HORIZON, _SHORTEST_HORIZON)
+        return Estimate(max(self.at(now), job.progress), now, horizon)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What there is to show at one moment; trouble is worth more columns than the bar."""
+
+    label: str
+    fraction: float
+    elapsed: float
+    text: str
+    is_trouble: bool = False
+
+
+class Board:
+    """What is known of the jobs shown together.
+
+    Args:
+        expected: How many jobs there will be.
+        began: The moment the command began.
+    """
+
+    def __init__(self, expected: int, began: float) -> None:
+        self.expected = expected
+        self.ended = 0
+        self.trouble = ""
+        self._began = began
+        self._seen: dict[str, tuple[Job, float]] = {}
+        self._estimates: dict[str, Estimate] = {}
+
+    @property
+    def jobs(self) -> Collection[Job]:
+        """The last answer about each job."""
+        return [job for job, _ in self._seen.values()]
+
+    def update(self, job: Job, now: float) -> Job | None:
+        """Take in an answer; returns the one before."""
+        before = self._seen.get(job.job_id)
+        self.ended += job.status.is_terminal and not (before and before[0].status.is_terminal)
+        last = self._estimates.get(job.job_id, Estimate(job.progress, now))
+        self._estimates[job.job_id] = last.corrected(job, now)
+        self._seen[job.job_id] = job, now
+        self.trouble = ""
+        return before[0] if before else None
+
+    def snapshot(self, now: float) -> Snapshot:
+        """What to show; a copy is taken of what other threads may change meanwhile."""
+        seen = self._seen.copy()
+        if self.expected == 1:
+            return self._of_one(seen, now)
+        fraction = sum(self._fraction(job, now) for job, _ in seen.values()) / self.expected
+        words = totals([job for job, _ in seen.values()], self.expected)
+        return Snapshot(f"{self.expected} jobs", fraction, now - self._began, self.trouble or words, bool(self.trouble))
+
+    def _of_one(self, seen: dict[str, tuple[Job, float]], now: float) -> Snapshot:
+        for job_id, (job, seen_at) in seen.items():
+            elapsed = job.elapsed_time + (0.0 if job.status.is_terminal else now - seen_at)
+            words = self.trouble or str(job.status)
+            return Snapshot(short_id(job_id), self._fraction(job, now), elapsed, words, bool(self.trouble))
+        return Snapshot("", 0.0, now - self._began, self.trouble or str(JobStatus.PENDING), bool(self.trouble))
+
+    def _fraction(self, job: Job, now: float) -> float:
+        return 1.0 if job.status.is_terminal else self._estimates[job.job_id].at(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line: a label, a bar of so many columns (0: none), figures and words."""
+
+    label: str
+    bar: int
+    text: str
+
+
+def fit(snapshot: Snapshot, width: int) -> Row:
+    """The line that says the most in so many columns: what does not fit is left out, the label first."""
+    figures = f"{percent(snapshot.fraction):>2} %  {duration(snapshot.elapsed)}"
+    name, words = snapshot.label, snapshot.text
+    wordless = () if snapshot.is_trouble else ((name, ""), ("", ""))
+    for label, text in ((name, words), ("", words), *wordless):
+        line = f"{figures}  {text}".rstrip()
+        room = width - _SPARE - len(line) - 2 - (len(label) + 2 if label else 0)
+        if room >= _SHORTEST_BAR:
+            return Row(label, min(room, _LONGEST_BAR), line)
+    line = f"{figures}  {words}" if snapshot.is_trouble else figures
+    room = max(width - _SPARE, 0)
+    return Row("", 0, line if len(line) <= room else f"{line[: max(room - 2, 0)]}.."[:room])
+
 
 _LINE_EVERY = 10.0  # seconds between two lines that say nothing new
 

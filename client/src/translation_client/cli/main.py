@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING
 
 from translation_client._errors import TranslationClientError
 from translation_client._version import __version__
-from translation_client.cli.arguments import parse
-from translation_client.cli.commands import Run
-from translation_client.cli.connection import UsageError
-from translation_client.cli.errors import explain
-from translation_client.cli.installation import checkout, installed
+from translation_client.cli.advice import checkout, explain, installed
+from translation_client.cli.arguments import USAGE, parse
+from translation_client.cli.commands import Run, UsageError
 from translation_client.cli.log import log, logging_to
 from translation_client.cli.output import standard_output
-from translation_client.cli.parser import USAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
