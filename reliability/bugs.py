@@ -32,7 +32,10 @@ class Bug:
     @property
     def suite(self) -> tuple[str, ...]:
         """The tests, from the root."""
-        return tuple(name if name.startswith(("tests/", "client/", "server/")) else f"{self.part}/tests/{name}" for name in self.tests)
+        return tuple(
+            name if name.startswith(("tests/", "client/", "server/")) else f"{self.part}/tests/{name}"
+            for name in self.tests
+        )
 
 
 MANY = ("core/test_wait_many.py",)

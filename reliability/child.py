@@ -19,7 +19,6 @@ import uvicorn.loops.auto
 import uvicorn.protocols.http.auto
 import uvicorn.protocols.websockets.auto
 
-from translation_server import pauses
 from translation_server.app import create_app
 from translation_server.config.settings import Settings
 from translation_server.observability import log_file
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from fastapi import FastAPI
+    from translation_server.app import Application
 
 _GRACE = 8  # seconds, as the server's own command gives
 
@@ -46,7 +45,6 @@ def serve(values: Mapping[str, Any], port: int, bug: str, wall_offset: Any, wait
         server_bugs.plant(bug)
     clock = SystemClock(lambda: time.time() + wall_offset.value) if wall_offset is not None else None
     app = create_app(settings, clock=clock)
-    pauses.shorten()
     if waiters is not None:
         _count_waiters(app, waiters)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE, backlog=4096)
@@ -64,9 +62,9 @@ def _print_into(file: Path) -> None:
         os.dup2(printed.fileno(), 2)
 
 
-def _count_waiters(app: FastAPI, number: Any) -> None:  # noqa: ANN401 - as above
+def _count_waiters(app: Application, number: Any) -> None:  # noqa: ANN401 - as above
     """Say every few milliseconds how many requests and streams are held."""
-    inner = app.router.lifespan_context
+    inner = app.running
 
     async def count() -> None:
         while True:
@@ -74,12 +72,12 @@ def _count_waiters(app: FastAPI, number: Any) -> None:  # noqa: ANN401 - as abov
             await asyncio.sleep(0.02)
 
     @asynccontextmanager
-    async def lifespan(scope: FastAPI) -> AsyncIterator[Any]:
-        async with inner(scope) as state:
+    async def running() -> AsyncIterator[None]:
+        async with inner():
             counting = asyncio.create_task(count())
             try:
-                yield state
+                yield
             finally:
                 counting.cancel()
 
-    app.router.lifespan_context = lifespan
+    app.running = running  # type: ignore[method-assign]

@@ -82,13 +82,13 @@ def keys_in_memory() -> None:
 
 def draw_at_every_start() -> None:
     """The outcome is drawn when the server starts, instead of stored with the job."""
-    right = representation.tell
+    right = representation.represent
 
-    def tell(job: Job, *more: Any, **named: Any) -> representation.Told:  # noqa: ANN401 - whatever the right one takes
+    def represent(job: Job, *more: Any, **named: Any) -> representation.Representation:  # noqa: ANN401 - whatever the right one takes
         heads = (hash(job.job_id) ^ os.getpid()) % 2
         return right(job._replace(outcome=Status.COMPLETED if heads else Status.ERROR), *more, **named)
 
-    representation.tell = tell
+    representation.represent = represent
 
 
 def trust_the_wall_clock() -> None:
@@ -114,13 +114,13 @@ def lenient_json() -> None:
 
 def sleepy_waiters() -> None:
     """Those who wait are not woken by what happens, and look again every few seconds."""
-    right = Waiter.until
+    right = Waiter.wait_until
 
-    async def until(self: Waiter, moment: float, patience: float | None = None) -> None:
-        await right(self, moment, 10.0 if patience is None else min(patience, 10.0))
+    async def wait_until(self: Waiter, moment: float, seconds: float | None = None) -> None:
+        await right(self, moment, 10.0 if seconds is None else min(seconds, 10.0))
 
-    Waiter.until = until  # type: ignore[method-assign]
-    Waiters.ended = lambda *_: None  # type: ignore[method-assign]
+    Waiter.wait_until = wait_until  # type: ignore[method-assign]
+    Waiters.end_jobs = lambda *_: None  # type: ignore[method-assign]
 
 
 def deaf_to_sigterm() -> None:

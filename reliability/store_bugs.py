@@ -69,6 +69,9 @@ STORE_BUGS = (
     SERVER("nothing is heard of others", CHANGES, "                            yield change\n", "                            self._ended.discard(change.owner)\n                    yield Change('', None)\n", MACHINES),
     SERVER("each server has its own end of a job", SQL, "created_at, ends_at, _OUTCOMES", "created_at, ends_at + __import__('os').getpid() % 7, _OUTCOMES", MACHINES),
     SERVER("each server knows its own keys only", WRITES, "        if keyed:\n", "        if False:\n", MACHINES),
+    # calls in turn
+    SERVER("a crowd goes on all at once", "stores/fair_queue.py", "min(_CALLS_PER_ROUND, len(self._waiting))", "len(self._waiting)", ("stores/test_fair_queue.py",)),
+    SERVER("a call that fails stops those behind it", "stores/fair_queue.py", "        finally:  # a call", "        except ImportError:\n            pass\n        else:  # a call", ("stores/test_fair_queue.py",)),
     # SQLite
     SERVER("a failed transaction is left open", "stores/sqlite/writer.py", "            transaction.finish()\n        except BaseException:\n            self._roll_back()\n", "            transaction.finish()\n        except BaseException:\n", COMMITS),
     SERVER("a failed commit is left open", "stores/sqlite/writer.py", "            self._changes.take_back()\n            self._roll_back()\n", "            self._changes.take_back()\n", COMMITS),

@@ -15,6 +15,7 @@ from server.tests.postgres import running_postgres, schema
 
 from translation_server.app import create_app
 from translation_server.config.settings import Settings
+from translation_server.http.responses import Disconnect
 from translation_server.jobs.delays import Uniform
 from translation_server.jobs.model import Draft
 from translation_server.jobs.simulation import Simulation
@@ -153,6 +154,15 @@ class Stream:
         return not self._text and self._messages.empty()
 
 
+def silent_client() -> Disconnect:
+    """A client that neither says anything nor leaves."""
+
+    async def receive():
+        await asyncio.get_running_loop().create_future()
+
+    return Disconnect(receive)
+
+
 @pytest.fixture
 def clock():
     return SteppedClock()
@@ -181,7 +191,7 @@ async def open_api(make_app):
 
         async def open_(**changes) -> Api:
             app = make_app(**changes)
-            await stack.enter_async_context(app.router.lifespan_context(app))
+            await stack.enter_async_context(app.running())
             transport = httpx.ASGITransport(app)
             clients = [
                 await stack.enter_async_context(

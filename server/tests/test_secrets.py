@@ -65,7 +65,7 @@ def surface(folder, capfd):
     settings = Settings.load({}, folder / ".env")
     with logging_to(settings):
         app = create_app(settings)
-        app.add_api_route("/fails", fail)
+        app._framework.add_api_route("/fails", fail)
         layers = list(layers_of(app))
         users = next(one._logins._users for one in layers if isinstance(one, BasicAuth))
         with serving(app) as port:
@@ -82,10 +82,10 @@ def surface(folder, capfd):
 
 def layers_of(app):
     """Give the layers in front of the framework, from the outermost to the innermost."""
-    layer = app.middleware_stack
+    layer = app
     while layer is not None:
         yield layer
-        layer = getattr(layer, "_app", None)
+        layer = getattr(layer, "_handler", None)
 
 
 async def fail() -> None:

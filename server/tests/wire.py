@@ -28,7 +28,7 @@ class Reply:
 def serving(app: ASGIApp, **options: Any) -> Iterator[int]:
     """Serve the app, with uvicorn's options, while the block runs; gives the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    usual = {"interface": "asgi3", "log_config": None, "timeout_graceful_shutdown": 1}
+    usual = {"http": "h11", "interface": "asgi3", "log_config": None, "timeout_graceful_shutdown": 1}
     server = uvicorn.Server(uvicorn.Config(app, **usual | options))
     thread = threading.Thread(target=server.run, args=([listener],), name="uvicorn")
     thread.start()

@@ -5,10 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from fastapi import FastAPI
-
-from translation_server import pauses
-from translation_server.app import create_app
+from translation_server.app import Application, create_app
 from translation_server.config.settings import Settings, SettingsError
 from translation_server.observability import log_file
 
@@ -19,7 +16,7 @@ WRONG_CONFIGURATION = 2
 _GIVE_UP = 3  # tells uvicorn's supervisor of several workers to give up, where it would restart them for ever
 
 
-def configured_app(env_file: Path | None) -> FastAPI:
+def configured_app(env_file: Path | None) -> Application:
     """Return the application, its log set up, or end the process with a line for each thing that is wrong.
 
     Args:
@@ -32,10 +29,9 @@ def configured_app(env_file: Path | None) -> FastAPI:
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the log may not be there yet, and the operator is at the terminal
         sys.exit(_GIVE_UP if multiprocessing.parent_process() else WRONG_CONFIGURATION)
-    pauses.shorten()
     return app
 
 
-def worker_app() -> FastAPI:
+def worker_app() -> Application:
     """Return the application of one worker of `translation-server`."""
     return configured_app(Path(os.environ[ENV_FILE]))

@@ -21,7 +21,6 @@ from translation_server._version import __version__
 from translation_server.app import create_app
 from translation_server.asgi import ENV_FILE, WRONG_CONFIGURATION
 from translation_server.config.settings import Settings, SettingsError
-from translation_server.guard import DRAINED_AFTER
 from translation_server.middleware.users import accounts_of
 from translation_server.simulator.configured import for_one_process
 from translation_server.simulator.report import command
@@ -29,6 +28,7 @@ from translation_server.simulator.report import command
 _KEEP_ALIVE: Final = (
     75  # seconds; longer than load balancers keep idle connections, so that none closes under a request
 )
+DRAINED_AFTER: Final = 7  # seconds
 _BACKLOG: Final = 4096  # connections that arrive at once
 _MOST_WORKERS: Final = 256
 _LAST_PORT: Final = 65_535

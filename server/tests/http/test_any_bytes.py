@@ -73,7 +73,7 @@ def call(make_app):
     """Send a request to an application that keeps running from example to example."""
     with asyncio.Runner() as runner:
         app = make_app(database_url="sqlite:///:memory:")
-        lifespan = app.router.lifespan_context(app)
+        lifespan = app.running()
         runner.run(lifespan.__aenter__())
         yield lambda *request: runner.run(answer(app, request))
         runner.run(lifespan.__aexit__(None, None, None))

@@ -8,8 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_server.http import parameters
+from translation_server.http.parameters import CURSOR, LIMIT, SINCE, STATUS, WAIT, QueryParameter
 from translation_server.http.problems import ProblemError
 from translation_server.jobs.model import Status
+
+NUMBERS = QueryParameter("b", "", {}, str, "", repeated=True)
+NUMBER = QueryParameter("a", "", {}, str, "")
+
+
+def scope(query=b"", prefer=()):
+    """A request with this query and these headers."""
+    return {"query_string": query, "headers": [(b"prefer", value.encode("latin-1", "replace")) for value in prefer]}
+
+
+def value(parameter, text):
+    """What a text means for a parameter; None: it was not given."""
+    return parameter.value({} if text is None else {parameter.name: [text]})
 
 
 def refusal(read, *arguments) -> tuple[int, str]:
@@ -44,13 +58,13 @@ def refusal(read, *arguments) -> tuple[int, str]:
 )
 def test_the_time_to_hold_a_request(text, prefer, seconds):
     """The parameter goes before the header; a header that makes no sense is no preference."""
-    assert parameters.wait(text, prefer) == seconds
+    assert parameters.wait_seconds(scope(b"" if text is None else f"wait={text}".encode(), prefer)) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "-1", "nan", "inf", "1e9", "1_0", " 1", "1.", ".5", "x", "\u0663", "9" * 5000])
 def test_a_wait_that_is_no_number_of_seconds_is_refused(text):
     """A query is written by a program: what it cannot mean is an error."""
-    assert refusal(parameters.wait, text, []) == (422, "wait")
+    assert refusal(value, WAIT, text) == (422, "wait")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +86,7 @@ def test_what_was_applied(seconds, text):
 )
 def test_a_query_is_read_by_name(query, expected):
     """Known parameters are read, whatever bytes they hold."""
-    assert parameters.read_query(query, once=("a",), repeated=("b",)) == expected
+    assert parameters.read_query(scope(query), NUMBER, NUMBERS) == expected
 
 
 @pytest.mark.parametrize(
@@ -88,25 +102,25 @@ def test_a_query_is_read_by_name(query, expected):
 )
 def test_a_query_with_anything_else_is_refused(query, field):
     """A parameter that is unknown, or given twice where that has no meaning, is named."""
-    assert refusal(lambda: parameters.read_query(query, once=("a",), repeated=("b",))) == (422, field)
+    assert refusal(lambda: parameters.read_query(scope(query), NUMBER, NUMBERS)) == (422, field)
 
 
 @pytest.mark.parametrize(("text", "number"), [(None, 100), ("1", 1), ("1000", 1000)])
 def test_the_size_of_a_page(text, number):
     """From 1 to 1000, and 100 unless said otherwise."""
-    assert parameters.limit(text) == number
+    assert value(LIMIT, text) == number
 
 
 @pytest.mark.parametrize("text", ["0", "1001", "-1", "1.5", "", "x", "9" * 5000])
 def test_other_sizes_are_refused(text):
     """No page is empty or endless."""
-    assert refusal(parameters.limit, text) == (422, "limit")
+    assert refusal(value, LIMIT, text) == (422, "limit")
 
 
 def test_the_three_statuses():
     """There are exactly three, and no other spelling of them."""
-    assert [parameters.status(text) for text in (None, "pending", "completed", "error")] == [None, *Status]
-    assert refusal(parameters.status, "PENDING") == (422, "status")
+    assert [value(STATUS, text) for text in (None, "pending", "completed", "error")] == [None, *Status]
+    assert refusal(value, STATUS, "PENDING") == (422, "status")
 
 
 @pytest.mark.parametrize(
@@ -114,7 +128,7 @@ def test_the_three_statuses():
 )
 def test_a_cursor_of_ones_own_making_is_refused(text):
     """Only what an answer gave is a cursor."""
-    assert refusal(parameters.cursor, text) == (422, "cursor")
+    assert refusal(value, CURSOR, text) == (422, "cursor")
 
 
 @pytest.mark.parametrize(
@@ -132,14 +146,14 @@ def test_a_cursor_of_ones_own_making_is_refused(text):
 )
 def test_moments(text, moment):
     """Seconds since 1970, or date and time with their offset, a plus sign escaped or not."""
-    assert parameters.since(text) == moment
+    assert value(SINCE, text) == moment
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 2), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone
 def test_every_moment_that_is_told_can_be_asked_for(moment):
     """A timestamp of an answer is a moment to replay from."""
     text = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    assert math.isclose(parameters.since(text), moment.timestamp(), abs_tol=0.001)
+    assert math.isclose(value(SINCE, text), moment.timestamp(), abs_tol=0.001)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +161,7 @@ def test_every_moment_that_is_told_can_be_asked_for(moment):
 )
 def test_no_other_text_is_a_moment(text):
     """A moment without its offset, or one that does not exist, is refused."""
-    assert refusal(parameters.since, text) == (422, "since")
+    assert refusal(value, SINCE, text) == (422, "since")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import base64
 import json
 
 import pytest
+from server.tests.conftest import silent_client
 from server.tests.wire import connect, exchange, serving, until_closed
 
 CREDENTIALS = b"Authorization: Basic " + base64.b64encode(b"admin:secret") + b"\r\n"
@@ -111,7 +112,7 @@ async def test_limits_of_jobs_and_waiters(open_api):
     answer = await api.admin.post("/jobs")
     assert (answer.status_code, answer.headers["ratelimit-policy"]) == (429, '"pending-jobs";q=1')
     assert answer.headers["ratelimit"] == f'"pending-jobs";r=0;t={answer.headers["retry-after"]}'
-    with api.service.waiters.enter("admin", job):
+    with api.service.waiters.enter("admin", job, silent_client()):
         answer = await api.admin.get(f"/jobs/{job}?wait=1")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     assert answer.headers["ratelimit-policy"] == '"waiters";q=1;qu="concurrent-requests"'

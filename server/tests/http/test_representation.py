@@ -88,12 +88,12 @@ def test_hints_are_rounded_up_to_the_millisecond(elapsed):
     now = CREATED + elapsed
     exact = 3 - elapsed + math.sqrt(1.6)
     if elapsed < 3:
-        assert 0 <= representation.tell(job(), now).hint - exact < 0.002
+        assert 0 <= representation.represent(job(), now).hint - exact < 0.002
 
 
 def test_a_given_hint_replaces_the_models():
     """A request that was held may be repeated at once."""
-    told = orjson.loads(representation.tell(job(), CREATED + 1, at_once=True).body)
+    told = orjson.loads(representation.represent(job(), CREATED + 1, at_once=True).body)
     assert told["poll_after"] == 0
 
 
@@ -118,7 +118,7 @@ def test_an_event_is_three_lines_and_a_blank_one():
 
 def test_the_entity_tag_changes_with_the_status_only():
     """Two answers about a job have the same tag exactly if they tell the same status."""
-    tags = [representation.tell(job(), CREATED + elapsed).etag for elapsed in (0, 1, 5.5, 99)]
+    tags = [representation.represent(job(), CREATED + elapsed).etag for elapsed in (0, 1, 5.5, 99)]
     assert tags[0] == tags[1] != tags[2] == tags[3]
     assert all(tag.startswith('W/"') for tag in tags)
 

@@ -5,12 +5,11 @@ import re
 
 import httpx
 import pytest
-from server.tests.test_connections import guarded
-from server.tests.wire import PATIENCE, exchange, serving
+from server.tests.wire import exchange, serving
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
-from translation_server.cycle import DONE, WHOLE
+from translation_server.http.answers import Answer
 from translation_server.http.problems import ProblemError
 from translation_server.middleware.access import Access, is_cross_site
 from translation_server.observability.log_format import REQUEST_ID, LineFormatter
@@ -112,7 +111,7 @@ def test_client_in_the_line(address, shown, lines):
     assert f" client={shown} request=" in LineFormatter().format(record)
 
 
-def test_what_is_answered_at_once_is_logged_and_counted(lines, caplog):
+def test_a_whole_answer_is_sent_logged_and_counted(lines, caplog):
     """As any other request, and what is logged meanwhile belongs to it."""
     counted, within = [], []
 
@@ -120,11 +119,10 @@ def test_what_is_answered_at_once_is_logged_and_counted(lines, caplog):
         if scope["path"] == "/fails":
             raise RuntimeError("why")
         within.append(REQUEST_ID.get())
-        assert scope[WHOLE](202, [], b"told")
-        return DONE
+        return Answer(b"told", status=202)
 
     asgi = Access(endpoint, count=lambda scope, status, seconds: counted.append((scope["path"], status, seconds < 1)))
-    with guarded(asgi, seconds=PATIENCE, access_log=False) as port:
+    with serving(asgi) as port:
         head = "HTTP/1.1\r\nHost: x\r\nX-Request-ID: abc\r\n\r\n"
         told = [exchange(port, f"GET {path} {head}".encode()) for path in ("/", "/fails")]
     assert [(reply.status, dict(reply.headers)["x-request-id"]) for reply in told] == [(202, "abc"), (500, "abc")]

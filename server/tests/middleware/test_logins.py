@@ -10,6 +10,7 @@ import pytest
 from server.tests.steady import Steady
 from starlette.responses import PlainTextResponse
 
+from translation_server.http.answers import as_asgi
 from translation_server.middleware.basic_auth import BasicAuth
 from translation_server.middleware.logins import Logins, network
 from translation_server.middleware.users import Accounts
@@ -50,7 +51,7 @@ async def endpoint(scope, receive, send):
 @pytest.fixture
 def get(steady):
     """Ask, from an address, with a header; one application for all that a test asks."""
-    app = BasicAuth(endpoint, Logins(Accounts({"admin": "secret"}), steady=steady))
+    app = as_asgi(BasicAuth(endpoint, Logins(Accounts({"admin": "secret"}), monotonic=steady)))
     return ask(app)
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from server.tests.steady import Steady
 from starlette.responses import PlainTextResponse
 
-from translation_server.middleware.rate_limit import Allowance, FailureCounts, LoginThrottle, RateLimit, limit_headers
+from translation_server.http.answers import as_asgi
+from translation_server.http.problems import limit_headers
+from translation_server.middleware.rate_limit import Allowance, FailureCounts, LoginThrottle, RateLimit
 
 # The rate
 
@@ -15,22 +17,22 @@ from translation_server.middleware.rate_limit import Allowance, FailureCounts, L
 def test_burst_then_rate():
     """After a pause the burst is free, then one request each interval, and never the burst again without a pause."""
     allowance = Allowance(10, 5)
-    assert [allowance.take(0.0) for _ in range(5)] == [0.0] * 5
-    assert allowance.take(0.0) == pytest.approx(0.1)
-    assert allowance.take(0.05) == pytest.approx(0.05)
-    assert allowance.take(0.1) == 0.0
-    assert allowance.take(0.1) == pytest.approx(0.1)
-    assert [allowance.take(100.0) for _ in range(5)] == [0.0] * 5
-    assert allowance.take(100.0) > 0
+    assert [allowance.spend(0.0) for _ in range(5)] == [0.0] * 5
+    assert allowance.spend(0.0) == pytest.approx(0.1)
+    assert allowance.spend(0.05) == pytest.approx(0.05)
+    assert allowance.spend(0.1) == 0.0
+    assert allowance.spend(0.1) == pytest.approx(0.1)
+    assert [allowance.spend(100.0) for _ in range(5)] == [0.0] * 5
+    assert allowance.spend(100.0) > 0
 
 
 def test_refusals_cost_nothing():
     """Whoever is refused and comes at the time that was said is let in, however often they asked meanwhile."""
     allowance = Allowance(1, 1)
-    allowance.take(0.0)
-    waits = [allowance.take(second / 100) for second in range(99)]
+    allowance.spend(0.0)
+    waits = [allowance.spend(second / 100) for second in range(99)]
     assert all(waits)
-    assert allowance.take(1.0) == 0.0
+    assert allowance.spend(1.0) == 0.0
 
 
 @given(
@@ -43,7 +45,7 @@ def test_never_more_than_allowed(rate, burst, pauses):
     allowance, now, taken = Allowance(rate, burst), 0.0, 0
     for pause in pauses:
         now += pause
-        wait = allowance.take(now)
+        wait = allowance.spend(now)
         taken += not wait
         if wait:
             assert 0 < wait <= 1 / rate + 1e-6
@@ -56,7 +58,7 @@ def test_extreme_rates(rate, burst):
     """Every rate and burst the settings allow can be told in a header."""
     allowance = Allowance(rate, burst)
     for _ in range(3):
-        headers = limit_headers("requests", burst, retry_after=allowance.take(0.0), window=burst / max(rate, 1e-9))
+        headers = limit_headers("requests", burst, retry_after=allowance.spend(0.0), window=burst / max(rate, 1e-9))
         assert 1 <= int(headers["Retry-After"]) <= 10**9
 
 
@@ -64,7 +66,7 @@ def limited(steady, rate=2, burst=3):
     async def app(scope, receive, send):
         await PlainTextResponse("ok")(scope, receive, send)
 
-    layer = RateLimit(app, rate, burst, steady=steady)
+    layer = as_asgi(RateLimit(app, rate, burst, monotonic=steady))
 
     async def with_user(scope, receive, send):
         user = dict(scope["headers"]).get(b"user")

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from server.tests.conftest import silent_client
 
 from translation_server.jobs.delays import Uniform
 from translation_server.jobs.model import Draft, Status
@@ -47,18 +48,18 @@ async def test_no_end_is_told_before_it_is_written_down(service, clock):
 async def test_an_end_is_not_at_hand_before_it_is_written_down(service, clock):
     """A job can be told of at once while it is pending, and again when somebody has written down that it has ended."""
     job = await start(service)
-    assert service.at_hand("admin", job.job_id).job == job
+    assert service.get_cached("admin", job.job_id).job == job
     clock.advance(5)
-    assert service.at_hand("admin", job.job_id) is None
+    assert service.get_cached("admin", job.job_id) is None
     found = await service.find("admin", job.job_id)
-    assert service.at_hand("admin", job.job_id) == found
+    assert service.get_cached("admin", job.job_id) == found
     assert (found.status, found.job.final) == (COMPLETED, True)
 
 
 @pytest.mark.parametrize("job_id", ["", "x", "x" * 65, "\0", "\ud800", "ü"])
 async def test_what_cannot_be_told_is_not_at_hand(service, job_id):
     """Whatever text was asked for; who waits is told that there is no such job."""
-    assert service.at_hand("admin", job_id) is None
+    assert service.get_cached("admin", job_id) is None
     with pytest.raises(UnknownJobError):
         await service.find("admin", job_id)
 
@@ -95,13 +96,13 @@ async def test_what_is_told_is_the_record_as_it_then_stands(service, clock, monk
     assert (await service.find("admin", job.job_id)).job.error_code == "cancelled"
 
 
-async def test_settling_one_end_wakes_whoever_waits_for_another(service, clock):
+async def test_settlement_one_end_wakes_whoever_waits_for_another(service, clock):
     """An end that is written down on somebody else's occasion is told to its own waiters."""
     job = await start(service)
-    with service.waiters.enter("admin", job.job_id) as waiter:
+    with service.waiters.enter("admin", job.job_id, silent_client()) as waiter:
         clock.advance(5)
         await service.position("admin")
-        await asyncio.wait_for(waiter.until(float("inf")), 5)
+        await asyncio.wait_for(waiter.wait_until(float("inf")), 5)
 
 
 async def test_a_job_without_duration_has_ended_when_it_is_accepted(service):
@@ -130,7 +131,7 @@ async def test_a_probe_tells_the_truth_and_is_cheap(service, monkeypatch):
 async def test_the_end_of_a_wait_is_the_truth(service, clock):
     """A wait whose job is cancelled at the very moment it would have ended tells one of the two, for good."""
     job = await start(service)
-    with service.waiters.enter("admin", job.job_id) as waiter:
+    with service.waiters.enter("admin", job.job_id, silent_client()) as waiter:
         waiting = asyncio.create_task(service.hold(waiter, "admin", job.job_id, 60))
         await asyncio.sleep(0)
         clock.advance(4.999)
@@ -142,7 +143,7 @@ async def test_the_end_of_a_wait_is_the_truth(service, clock):
 async def test_waiting_for_a_job_that_outlasts_the_wait(service, clock):
     """The job is returned as it is, pending, when the time is over."""
     job = await start(service, duration=600.0)
-    with service.waiters.enter("admin", job.job_id) as waiter:
+    with service.waiters.enter("admin", job.job_id, silent_client()) as waiter:
         waiting = asyncio.create_task(service.hold(waiter, "admin", job.job_id, 30))
         await asyncio.sleep(0.01)
         clock.advance(30)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server.tests.conftest import START, SteppedClock
 
-from translation_server.service.timer_heap import Agenda
+from translation_server.service.timer_heap import TimerHeap
 
 
 @dataclass(eq=False)
@@ -42,16 +42,16 @@ class Alarm:
 
 
 def made():
-    """A clock, an agenda by it, and those who were called."""
+    """A clock, an timers by it, and those who were called."""
     clock, come = InstantClock(), []
-    return clock, Agenda(clock, come.extend), come
+    return clock, TimerHeap(clock, come.extend), come
 
 
 @pytest.mark.parametrize("seconds", [0.0, 4.999])
 def test_nobody_is_called_early(seconds):
     """Before its moment nothing is heard of a sleeper."""
-    clock, agenda, come = made()
-    agenda.add(Sleeper(START + 5))
+    clock, timers, come = made()
+    timers.add(Sleeper(START + 5))
     clock.advance(seconds)
     assert not come
     assert len(clock.alarms) == 1
@@ -59,10 +59,10 @@ def test_nobody_is_called_early(seconds):
 
 def test_all_of_one_moment_come_together():
     """A thousand who wait for the same moment are one call and one timer."""
-    clock, agenda, come = made()
+    clock, timers, come = made()
     sleepers = [Sleeper(START + 5) for _ in range(1000)]
     for sleeper in sleepers:
-        agenda.add(sleeper)
+        timers.add(sleeper)
     assert len(clock.alarms) == 1
     clock.advance(5)
     assert come == sleepers
@@ -71,11 +71,11 @@ def test_all_of_one_moment_come_together():
 
 def test_who_does_not_wait_any_more_is_not_called():
     """Another moment crosses the earlier one off."""
-    clock, agenda, come = made()
+    clock, timers, come = made()
     sleeper = Sleeper(START + 5)
-    agenda.add(sleeper)
+    timers.add(sleeper)
     sleeper.moment = START + 9
-    agenda.add(sleeper)
+    timers.add(sleeper)
     clock.advance(5)
     assert not come
     clock.advance(4)
@@ -84,26 +84,26 @@ def test_who_does_not_wait_any_more_is_not_called():
 
 def test_who_never_is_to_be_woken_sets_no_timer():
     """An infinite moment is none."""
-    clock, agenda, _ = made()
-    agenda.add(Sleeper(math.inf))
+    clock, timers, _ = made()
+    timers.add(Sleeper(math.inf))
     assert not clock.alarms
 
 
 def test_what_is_crossed_off_is_forgotten():
     """Thousands who came and went leave no entry and no timer, and of one who slept often one entry stays."""
-    clock, agenda, come = made()
+    clock, timers, come = made()
     often = Sleeper(START + 7)
     for _ in range(5000):
         gone = Sleeper(START + 5)
-        agenda.add(gone)
+        timers.add(gone)
         gone.moment = math.inf
-        agenda.add(often)
-        agenda.tidy(1)
-    assert len(agenda._entries) <= 102
+        timers.add(often)
+        timers.compact(1)
+    assert len(timers._entries) <= 102
     clock.advance(7)
     assert set(come) == {often}
-    agenda.tidy(0)
-    assert not agenda._entries
+    timers.compact(0)
+    assert not timers._entries
     assert not [alarm for alarm in clock.alarms if alarm.moment < math.inf]
 
 
@@ -111,18 +111,18 @@ def test_what_is_crossed_off_is_forgotten():
 def test_everyone_is_called_at_their_last_moment(steps):
     """Whatever the order of coming, changing one's mind, tidying and time, nobody is missed."""
     clock, come = InstantClock(), []
-    agenda = Agenda(clock, lambda sleepers: come.extend((sleeper, clock.now()) for sleeper in sleepers))
+    timers = TimerHeap(clock, lambda sleepers: come.extend((sleeper, clock.now()) for sleeper in sleepers))
     sleepers = []
     for step, number in steps:
         if step == "add":
             sleepers.append(Sleeper(clock.now() + number))
-            agenda.add(sleepers[-1])
+            timers.add(sleepers[-1])
         elif step == "change" and sleepers:
             sleeper = sleepers[number % len(sleepers)]
             sleeper.moment = clock.now() + number
-            agenda.add(sleeper)
+            timers.add(sleeper)
         elif step == "tidy":
-            agenda.tidy(number % 2)
+            timers.compact(number % 2)
         elif step == "wait":
             clock.advance(number)
     clock.advance(100)

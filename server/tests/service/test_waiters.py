@@ -1,9 +1,14 @@
 """Who waits is woken at the right moment, and leaves nothing behind."""
 
 import asyncio
+import contextlib
+from itertools import pairwise
 
 import pytest
+from server.tests.conftest import silent_client
 
+from translation_server.http.responses import Disconnect
+from translation_server.service import waiters as waiters_module
 from translation_server.service.errors import TooManyWaitersError
 from translation_server.service.waiters import Waiters
 
@@ -21,8 +26,8 @@ async def turns() -> None:
 
 async def test_a_waiter_waits_until_its_moment(waiters, clock):
     """It is told when the clock comes to the moment, and not before."""
-    with waiters.enter("admin", "job") as waiter:
-        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+    with waiters.enter("admin", "job", silent_client()) as waiter:
+        waiting = asyncio.create_task(waiter.wait_until(clock.now() + 5))
         await turns()
         clock.advance(4.999)
         await turns()
@@ -34,14 +39,14 @@ async def test_a_waiter_waits_until_its_moment(waiters, clock):
 
 async def test_a_moment_that_has_passed_is_not_waited_for(waiters, clock):
     """Waiting for the past takes no time."""
-    with waiters.enter("admin", "job") as waiter:
-        await waiter.until(clock.now() - 1)
+    with waiters.enter("admin", "job", silent_client()) as waiter:
+        await waiter.wait_until(clock.now() - 1)
 
 
 async def test_patience_runs_on_the_machines_time(waiters, clock):
     """A waiter that shall give a sign of life does so though the service's clock stands still."""
-    with waiters.enter("admin", None) as waiter:
-        await asyncio.wait_for(waiter.until(clock.now() + 5, patience=0.001), 5)
+    with waiters.enter("admin", None, silent_client()) as waiter:
+        await asyncio.wait_for(waiter.wait_until(clock.now() + 5, seconds=0.001), 5)
 
 
 @pytest.mark.parametrize(
@@ -49,10 +54,10 @@ async def test_patience_runs_on_the_machines_time(waiters, clock):
 )
 async def test_an_end_wakes_who_waits_for_that_job(waiters, clock, owner, job_id, woken):
     """Nobody else is disturbed."""
-    with waiters.enter("admin", "a") as waiter:
-        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+    with waiters.enter("admin", "a", silent_client()) as waiter:
+        waiting = asyncio.create_task(waiter.wait_until(clock.now() + 5))
         await turns()
-        waiters.ended(owner, {job_id: None})
+        waiters.end_jobs(owner, {job_id: None})
         await turns()
         assert waiting.done() is woken
         waiter.wake()
@@ -61,17 +66,17 @@ async def test_an_end_wakes_who_waits_for_that_job(waiters, clock, owner, job_id
 
 async def test_an_end_wakes_the_owners_streams(waiters, clock):
     """A stream hears of every job of its owner."""
-    with waiters.enter("admin", None) as stream:
-        waiters.ended("admin", {"any": None})
-        await stream.until(clock.now() + 5)
+    with waiters.enter("admin", None, silent_client()) as stream:
+        waiters.end_jobs("admin", {"any": None})
+        await stream.wait_until(clock.now() + 5)
 
 
 async def test_being_woken_beforehand_counts(waiters, clock):
     """What happens between two waits is not lost, and wakes once."""
-    with waiters.enter("admin", "a") as waiter:
-        waiters.ended("admin", {"a": None})
-        await waiter.until(clock.now() + 5)
-        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+    with waiters.enter("admin", "a", silent_client()) as waiter:
+        waiters.end_jobs("admin", {"a": None})
+        await waiter.wait_until(clock.now() + 5)
+        waiting = asyncio.create_task(waiter.wait_until(clock.now() + 5))
         await turns()
         assert not waiting.done()
         waiter.wake()
@@ -81,10 +86,10 @@ async def test_being_woken_beforehand_counts(waiters, clock):
 @pytest.mark.parametrize(("seconds", "woken"), [(4.9, True), (5.1, False)])
 async def test_a_new_job_wakes_a_stream_that_would_sleep_over_its_end(waiters, clock, seconds, woken):
     """A stream plans anew only if that brings its next event forward."""
-    with waiters.enter("admin", None) as stream:
-        waiting = asyncio.create_task(stream.until(clock.now() + 5))
+    with waiters.enter("admin", None, silent_client()) as stream:
+        waiting = asyncio.create_task(stream.wait_until(clock.now() + 5))
         await turns()
-        waiters.planned("admin", clock.now() + seconds)
+        waiters.wake_streams("admin", clock.now() + seconds)
         await turns()
         assert waiting.done() is woken
         stream.wake()
@@ -93,12 +98,14 @@ async def test_a_new_job_wakes_a_stream_that_would_sleep_over_its_end(waiters, c
 
 async def test_one_user_may_not_hold_too_many(waiters):
     """Beyond the limit a user is refused, another one is not, and who has left makes room."""
-    with waiters.enter("admin", "a"), waiters.enter("admin", "a"), waiters.enter("admin", None):
-        with pytest.raises(TooManyWaitersError), waiters.enter("admin", "b"):
+    with contextlib.ExitStack() as held:
+        for job_id in ("a", "a", None):
+            held.enter_context(waiters.enter("admin", job_id, silent_client()))
+        with pytest.raises(TooManyWaitersError), waiters.enter("admin", "b", silent_client()):
             pass
-        with waiters.enter("eve", "a"):
+        with waiters.enter("eve", "a", silent_client()):
             assert len(waiters) == 4
-    with waiters.enter("admin", "b"):
+    with waiters.enter("admin", "b", silent_client()):
         assert len(waiters) == 1
     assert len(waiters) == 0
     assert not waiters._waiters
@@ -106,8 +113,8 @@ async def test_one_user_may_not_hold_too_many(waiters):
 
 async def test_stopping_wakes_everyone(waiters, clock):
     """When the server stops, nobody is kept."""
-    with waiters.enter("admin", "a") as one, waiters.enter("eve", None) as other:
-        waiting = asyncio.gather(one.until(clock.now() + 5), other.until(float("inf")))
+    with waiters.enter("admin", "a", silent_client()) as one, waiters.enter("eve", None, silent_client()) as other:
+        waiting = asyncio.gather(one.wait_until(clock.now() + 5), other.wait_until(float("inf")))
         await turns()
         waiters.stop()
         await waiting
@@ -116,8 +123,8 @@ async def test_stopping_wakes_everyone(waiters, clock):
 
 async def test_giving_up_leaves_no_timer(waiters, clock):
     """A wait that is cancelled takes its timer with it."""
-    with waiters.enter("admin", "a") as waiter:
-        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+    with waiters.enter("admin", "a", silent_client()) as waiter:
+        waiting = asyncio.create_task(waiter.wait_until(clock.now() + 5))
         await turns()
         waiting.cancel()
         await turns()
@@ -140,8 +147,8 @@ def client():
 
 async def test_a_client_that_leaves_wakes_its_waiter(waiters, clock, client):
     """It does not sleep on for somebody who has gone."""
-    with waiters.enter("admin", "a", client) as waiter:
-        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+    with waiters.enter("admin", "a", Disconnect(client)) as waiter:
+        waiting = asyncio.create_task(waiter.wait_until(clock.now() + 5))
         await turns()
         client.leave()
         await asyncio.wait_for(waiting, 5)
@@ -150,12 +157,12 @@ async def test_a_client_that_leaves_wakes_its_waiter(waiters, clock, client):
 
 async def test_being_woken_is_no_cancellation_to_others(waiters, clock, client):
     """The task goes on after it, may sleep again, and is not left marked as cancelled."""
-    with waiters.enter("admin", "a", client) as waiter:
+    with waiters.enter("admin", "a", Disconnect(client)) as waiter:
 
         async def twice():
-            await waiter.until(clock.now() + 5)
+            await waiter.wait_until(clock.now() + 5)
             async with asyncio.timeout(5):  # which counts the cancellations of its task
-                await waiter.until(clock.now() + 5)
+                await waiter.wait_until(clock.now() + 5)
             return asyncio.current_task().cancelling()
 
         waiting = asyncio.create_task(twice())
@@ -167,8 +174,8 @@ async def test_being_woken_is_no_cancellation_to_others(waiters, clock, client):
 
 async def test_a_task_that_is_cancelled_while_it_is_woken_ends(waiters, clock, client):
     """Somebody else's cancellation is never taken for being woken."""
-    with waiters.enter("admin", "a", client) as waiter:
-        waiting = asyncio.create_task(waiter.until(clock.now() + 5))
+    with waiters.enter("admin", "a", Disconnect(client)) as waiter:
+        waiting = asyncio.create_task(waiter.wait_until(clock.now() + 5))
         await turns()
         waiter.wake()
         await asyncio.sleep(0)  # woken, and not yet run
@@ -177,84 +184,53 @@ async def test_a_task_that_is_cancelled_while_it_is_woken_ends(waiters, clock, c
             await waiting
 
 
-async def held(waiters, clock, number, tell):
-    """So many who wait for a job; the log of what happens to each, and their tasks."""
-    log = []
+async def test_the_record_of_an_end_is_handed_over(waiters, clock):
+    """Whoever waits for the job gets it, and need not ask the store."""
+    with waiters.enter("admin", "a", silent_client()) as waiter:
+        waiting = asyncio.create_task(waiter.wait_until(clock.now() + 5))
+        await turns()
+        waiters.end_jobs("admin", {"a": "record"})
+        await asyncio.wait_for(waiting, 5)
+        assert waiter.job == "record"
 
-    async def wait(name):
-        def told(job):
-            log.append(("told", name))
-            return tell(name, job)
 
-        with waiters.enter("admin", "a", tell=told) as waiter:
-            await waiter.until(clock.now() + 5)
-            log.append(("goes on", name, waiter.told))
+async def test_many_are_woken_a_few_at_a_time(clock):
+    """Of a thousand, the others' requests get their turn in between."""
+    waiters, rounds = Waiters(clock, limit=1000), []
 
-    tasks = [asyncio.create_task(wait(name)) for name in range(number)]
+    async def wait():
+        with waiters.enter("admin", "a", silent_client()) as waiter:
+            await waiter.wait_until(clock.now() + 5)
+
+    tasks = [asyncio.create_task(wait()) for _ in range(1000)]
     await turns()
-    return log, tasks
+    waiters.end_jobs("admin", {"a": "record"})
+    while len(waiters):
+        rounds.append(len(waiters))
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    assert len(rounds) > 20
+    assert max(before - after for before, after in pairwise(rounds)) < 100
 
 
-async def test_all_are_told_before_their_tasks_go_on(clock):
-    """And each is told once, of the record that was handed over."""
-    waiters, records = Waiters(clock, limit=100), []
-    log, tasks = await held(waiters, clock, 100, lambda _, job: records.append(job) or True)
-    waiters.ended("admin", {"a": "record"})
-    waiters.ended("admin", {"a": "record"})
-    await asyncio.wait_for(asyncio.gather(*tasks), 5)
-    assert records == ["record"] * 100
-    assert [entry[0] for entry in log] == ["told"] * 100 + ["goes on"] * 100
-    assert all(entry[2] for entry in log[100:])
-    clock.advance(0)
-    assert (len(waiters), clock.alarms) == (0, [])
-
-
-async def test_who_was_told_may_come_again_at_once(waiters, clock):
-    """Their places are free, though their tasks have not gone on yet."""
-    numbers = []
-
-    def tell(_name, _job):
-        numbers.append(len(waiters))
-        if len(numbers) == 3:
-            with waiters.enter("admin", "b"), waiters.enter("admin", "b"):  # of three that are allowed
-                numbers.append(len(waiters))
-        return True
-
-    log, tasks = await held(waiters, clock, 3, tell)
-    waiters.ended("admin", {"a": "record"})
-    await asyncio.wait_for(asyncio.gather(*tasks), 5)
-    assert numbers == [3, 2, 1, 3]
-    assert len(log) == 6
-    assert len(waiters) == 0
-
-
-@pytest.mark.parametrize("record", [None, "record"])
-async def test_who_cannot_be_told_goes_on(waiters, clock, record):
-    """At once, to look and to tell by itself; also if no record is at hand."""
-    log, tasks = await held(waiters, clock, 3, lambda *_: False)
-    waiters.ended("admin", {"a": record})
-    await asyncio.wait_for(asyncio.gather(*tasks), 5)
-    assert sorted(entry for entry in log if entry[0] == "goes on") == [("goes on", name, False) for name in range(3)]
-    assert len(log) == (3 if record is None else 6)
-    assert len(waiters) == 0
-
-
-async def test_telling_that_fails_holds_nobody_up(waiters, clock):
-    """It is reported, and all of them go on."""
-    errors = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context["exception"]))
-    log, tasks = await held(waiters, clock, 3, lambda name, _: 1 / name)
-    waiters.ended("admin", {"a": "record"})
-    await asyncio.wait_for(asyncio.gather(*tasks), 5)
-    assert sorted(entry[1:] for entry in log if entry[0] == "goes on") == [(0, False), (1, 1.0), (2, 0.5)]
-    assert [type(error) for error in errors] == [ZeroDivisionError]
-    assert len(waiters) == 0
-
-
-async def test_a_task_may_be_cancelled_after_its_client_was_told(waiters, clock):
-    """It is counted no more, once."""
-    _, tasks = await held(waiters, clock, 2, lambda *_: tasks[0].cancel() or True)
-    waiters.ended("admin", {"a": "record"})
-    done = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(done[0], asyncio.CancelledError)
-    assert len(waiters) == 0
+async def test_waits_of_a_removed_user_end(waiters, clock, monkeypatch):
+    """And those of a user with another password; whoever stays the same waits on."""
+    monkeypatch.setattr(waiters_module, "_RECHECK", 0.0)
+    versions = {"admin": 1, "eve": 1, "zoe": 1}
+    with (
+        waiters.enter("admin", "a", silent_client()) as stays,
+        waiters.enter("eve", None, silent_client()) as removed,
+        waiters.enter("zoe", "c", silent_client()) as changed,
+    ):
+        waiting = [asyncio.create_task(one.wait_until(clock.now() + 5)) for one in (stays, removed, changed)]
+        following = asyncio.create_task(waiters.follow_users(versions.get))
+        await turns()
+        assert not any(one.done() for one in waiting)
+        del versions["eve"]
+        versions["zoe"] = 2
+        await asyncio.wait_for(asyncio.gather(*waiting[1:]), 5)
+        assert (stays.revoked, removed.revoked, changed.revoked) == (False, True, True)
+        assert not waiting[0].done()
+        for task in (following, waiting[0]):
+            task.cancel()
+        await asyncio.gather(following, waiting[0], return_exceptions=True)

@@ -9,13 +9,12 @@ from typing import Final, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
-from translation_server.cycle import TRANSPORT
 from translation_server.http.problems import ProblemError
 
 _DEEPEST: Final = 32
 _LONGEST_INTEGER: Final = 20  # characters: what fits 64 bits
 _JSON: Final = b"application/json"
-_TIME_LIMIT: Final = 8.0  # seconds; less than a request has in all, after which its connection is closed
+_TIME_LIMIT: Final = 8.0  # seconds
 
 
 async def read_json(request: Request, limit: int, *, time_limit: float = _TIME_LIMIT) -> dict[str, object] | None:
@@ -35,9 +34,7 @@ async def read_json(request: Request, limit: int, *, time_limit: float = _TIME_L
     declared = headers.get(b"content-length", b"").decode("latin-1")
     if declared.isdecimal() and (len(declared) > _LONGEST_INTEGER or int(declared) > limit):
         raise _too_long(limit)
-    # A guarded connection is closed in time, and a second timer would cost as much as all the rest.
-    is_timed = TRANSPORT in request.scope
-    body = await (_read(request, limit) if is_timed else _read_in_time(request, limit, time_limit))
+    body = await _read_in_time(request, limit, time_limit)
     if not body:
         return None
     _check_declared_as_json(headers)

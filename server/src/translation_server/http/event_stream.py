@@ -8,6 +8,7 @@ import math
 from typing import TYPE_CHECKING
 
 from translation_server.http import parameters, representation
+from translation_server.http.responses import Disconnect
 from translation_server.stores import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _HEADERS = (
 
 
 class EventStream:
-    """An answer that goes on until the client leaves or the server stops; an ASGI application.
+    """An answer that goes on until the client leaves, its user is removed or the server stops; an ASGI application.
 
     Args:
         service: Where the jobs are.
@@ -46,8 +47,8 @@ class EventStream:
         self._job_ids = frozenset(job_ids)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
-        """Send the stream; raises ``TooManyWaitersError`` before its first byte."""
-        with self._service.waiters.enter(self._owner, None, receive) as waiter:
+        """Send the stream."""
+        with self._service.waiters.enter(self._owner, None, Disconnect(receive)) as waiter:
             await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
             try:
                 await self._send_all(waiter, send)
@@ -62,24 +63,24 @@ class EventStream:
         while not waiter.gone:
             if chunk:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            if self._service.waiters.stopping:
+            if self._service.waiters.stopping or waiter.revoked:
                 return
             jobs, next_end = await self._service.endings(self._owner, self._position)
             if not jobs:
-                chunk = await self._silence(waiter, math.inf if next_end is None else next_end)
+                chunk = await self._wait(waiter, math.inf if next_end is None else next_end)
             else:
-                chunk = self._tell(jobs)
+                chunk = self._events(jobs)
                 self._position = jobs[-1].ending or self._position
 
-    async def _silence(self, waiter: Waiter, next_end: float) -> bytes:
+    async def _wait(self, waiter: Waiter, next_end: float) -> bytes:
         begun = asyncio.get_running_loop().time()
         waiter.end = next_end
-        await waiter.until(next_end, patience=_HEARTBEAT)
+        await waiter.wait_until(next_end, seconds=_HEARTBEAT)
         return b": \n\n" if asyncio.get_running_loop().time() - begun >= _HEARTBEAT else b""
 
-    def _tell(self, jobs: Sequence[Job]) -> bytes:
-        told = [job for job in jobs if not self._job_ids or job.job_id in self._job_ids]
-        return b"".join(representation.event(job, job.ends_at, self._id(job.ending or 0)) for job in told)
+    def _events(self, jobs: Sequence[Job]) -> bytes:
+        wanted = [job for job in jobs if not self._job_ids or job.job_id in self._job_ids]
+        return b"".join(representation.event(job, job.ends_at, self._id(job.ending or 0)) for job in wanted)
 
     def _id(self, position: int) -> str:
         return parameters.to_event_id(self._service.store.identity, position)

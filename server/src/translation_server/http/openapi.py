@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from translation_server.http.parameters import QueryParameter
+
 _Json = dict[str, Any]
 
 DESCRIPTION: Final = """\
@@ -92,20 +94,17 @@ def _parameter(where: str, name: str, description: str, schema: _Json) -> _Json:
     return {"in": where, "name": name, "description": description, "required": False, "schema": schema}
 
 
+def _query(parameter: QueryParameter[Any]) -> _Json:
+    return _parameter("query", parameter.name, parameter.description, dict(parameter.schema))
+
+
 _TEXT: Final = {"type": "string"}
-
-
 _HOLD: Final = (
-    _parameter("query", "wait", "Seconds to hold the request until the job ends.", {"type": "number", "minimum": 0}),
+    _query(parameters.WAIT),
     _parameter("header", "Prefer", "`wait=N`: the same, in whole seconds (RFC 7240).", _TEXT),
     _parameter("header", "If-None-Match", "Entity tags; with one that still holds, a 304.", _TEXT),
 )
-_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": parameters.MOST_PER_PAGE, "default": parameters.PER_PAGE}
-_PAGE: Final = (
-    _parameter("query", "status", "Only jobs with this status.", _reference("Status")),
-    _parameter("query", "limit", "Jobs in one answer.", _LIMIT),
-    _parameter("query", "cursor", "`next_cursor` of the answer before.", _TEXT),
-)
+_PAGE: Final = (_query(parameters.STATUS), _query(parameters.LIMIT), _query(parameters.CURSOR))
 _KEY: Final = _parameter(
     "header",
     "Idempotency-Key",
@@ -114,8 +113,8 @@ _KEY: Final = _parameter(
 )
 _EVENTS: Final = (
     _parameter("header", "Last-Event-ID", "Goes on after this event: nothing missed, nothing twice.", _TEXT),
-    _parameter("query", "since", "Replays from this moment: RFC 3339, or seconds since 1970.", _TEXT),
-    _parameter("query", "job_id", "Only this job; may be repeated.", {"type": "array", "items": _TEXT}),
+    _query(parameters.SINCE),
+    _query(parameters.JOB_ID),
 )
 
 
@@ -125,7 +124,8 @@ def _body(model: str, *, required: bool) -> _Json:
 
 def _operation(responses: Mapping[int, _Json], *parameters_: _Json, **extra: object) -> _Json:
     """What a route's decorator is given, beside its path."""
-    return {"responses": responses, "openapi_extra": {"parameters": list(parameters_), **extra}}
+    document = {"parameters": list(parameters_), **extra}
+    return {"responses": responses, "openapi_extra": document, "response_model": None}
 
 
 START: Final = _operation(
@@ -195,7 +195,7 @@ _CLEAN: Final = _header("Whether there is nothing to complain of.", enum=["true"
 REPORT: Final = _operation(_instrument("The report card.", {"X-Report-Clean": _CLEAN}))
 REQUESTS: Final = _operation(
     _instrument("The last requests, oldest first; moments in seconds since 1970."),
-    _parameter("query", "limit", "How many.", _LIMIT),
+    _query(parameters.LIMIT),
 )
 
 

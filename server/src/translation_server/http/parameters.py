@@ -1,32 +1,39 @@
-"""Reads query parameters and request headers; whatever is wrong with one is a 422 that names it. Pure."""
+"""Query parameters, each declared once, and request headers; what is wrong with one is a 422 that names it. Pure."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 from translation_server.http.problems import ProblemError
 from translation_server.jobs.model import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-MOST_PER_PAGE = 1000
-PER_PAGE = 100
-NO_CURSOR = "must be a next_cursor of an earlier answer"
-_LATEST = 253402300799.0  # the last second of the year 9999
+    from starlette.types import Scope
 
-_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-_WHOLE = re.compile(r"[0-9]{1,4}")
-_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?)([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
-_PREFERRED_WAIT = re.compile(r'\s*wait\s*=\s*("?)(\d{1,9})\1\s*(;.*)?', re.ASCII | re.IGNORECASE)
-_KEY_STRING = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
-_KEY_BARE = re.compile(r"[!#-~][!-~]*")
-_LONGEST_KEY = 255
-_JOB_ID = re.compile(r"[0-9a-f-]{36}")
-_EVENT_ID = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
+MOST_PER_PAGE: Final = 1000
+PER_PAGE: Final = 100
+NO_CURSOR: Final = "must be a next_cursor of an earlier answer"
+_LATEST: Final = 253402300799.0  # the last second of the year 9999
+
+_SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_WHOLE: Final = re.compile(r"[0-9]{1,4}")
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?)([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
+_PREFERRED_WAIT: Final = re.compile(r'\s*wait\s*=\s*("?)(\d{1,9})\1\s*(;.*)?', re.ASCII | re.IGNORECASE)
+_KEY_STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
+_KEY_BARE: Final = re.compile(r"[!#-~][!-~]*")
+_LONGEST_KEY: Final = 255
+_JOB_ID: Final = re.compile(r"[0-9a-f-]{36}")
+_EVENT_ID: Final = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
+_MOST_VALUES: Final = 1000
+
+_T = TypeVar("_T")
+Query = dict[str, list[str]]
 
 
 def refuse(name: str, message: str) -> NoReturn:
@@ -34,85 +41,141 @@ def refuse(name: str, message: str) -> NoReturn:
     raise ProblemError(422, f"{name}: {message}", errors=[{"field": name, "message": message}])
 
 
-def read_query(query: bytes, *, once: Collection[str] = (), repeated: Collection[str] = ()) -> Mapping[str, list[str]]:
-    """The values of each parameter; one that is unknown, or repeated though it may not be, is refused."""
-    if not query:
+@dataclass(frozen=True)
+class QueryParameter(Generic[_T]):
+    """A query parameter; the OpenAPI document and the errors are made from it.
+
+    Attributes:
+        name: In the address.
+        description: For the document.
+        schema: For the document, a JSON schema.
+        parse: Returns what the text means; raises ``ValueError`` that says what it must be.
+        default: What it is if it is not given.
+        repeated: Whether it may be given several times.
+    """
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    parse: Callable[[str], _T]
+    default: _T
+    repeated: bool = False
+
+    def value(self, query: Query) -> _T:
+        """Return what a request gives for it, or the default; raises ``ProblemError`` (422)."""
+        values = query.get(self.name)
+        return self._parsed(values[0]) if values else self.default
+
+    def values(self, query: Query) -> list[_T]:
+        """Return everything a request gives for it; raises ``ProblemError`` (422)."""
+        return [self._parsed(text) for text in query.get(self.name, ())]
+
+    def _parsed(self, text: str) -> _T:
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            refuse(self.name, str(error))
+
+
+def read_query(scope: Scope, *parameters: QueryParameter[Any]) -> Query:
+    """Return the values of each parameter; one that is unknown, or repeated though it may not be, is refused."""
+    if not scope["query_string"]:
         return {}
     try:
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1000)
+        text = scope["query_string"].decode("latin-1")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_VALUES)
     except ValueError:
         refuse("query", "too many parameters")
-    found: dict[str, list[str]] = {}
+    known = {parameter.name: parameter for parameter in parameters}
+    found: Query = {}
     for name, value in pairs:
-        if name not in once and name not in repeated:
-            allowed = ", ".join([*once, *repeated]) or "none"
-            refuse(name[:100], f"is not a parameter here; allowed: {allowed}")
-        if name in found and name in once:
+        if name not in known:
+            refuse(name[:100], f"is not a parameter here; allowed: {', '.join(known) or 'none'}")
+        if name in found and not known[name].repeated:
             refuse(name, "may be given once only")
         found.setdefault(name, []).append(value)
     return found
 
 
-def one(query: Mapping[str, list[str]], name: str) -> str | None:
-    """The value of a parameter that may be given once."""
-    return query[name][0] if name in query else None
+def header_values(scope: Scope, name: bytes) -> list[str]:
+    """Return what the request gives for a header, whose name is in lower case."""
+    return [value.decode("latin-1") for given, value in scope["headers"] if given == name]
 
 
-def wait(parameter: str | None, prefer: Sequence[str]) -> float | None:
-    """Seconds to hold the request: the parameter, else the header ``Prefer`` (RFC 7240, section 4.3); None: neither.
-
-    A header that makes no sense is no preference (section 2), so it is not an error.
-    """
-    if parameter is not None:
-        if not _SECONDS.fullmatch(parameter):
-            refuse("wait", "must be a number of seconds, 0 or more, such as 30 or 2.5")
-        return float(parameter)
-    if not prefer:
-        return None
-    found = [match for part in ",".join(prefer).split(",") if (match := _PREFERRED_WAIT.fullmatch(part))]
-    return float(found[0][2]) if found else None
+def _wait(text: str) -> float:
+    if not _SECONDS.fullmatch(text):
+        raise ValueError("must be a number of seconds, 0 or more, such as 30 or 2.5")
+    return float(text)
 
 
-def limit(parameter: str | None) -> int:
-    """How many jobs a page has."""
-    if parameter is None:
-        return PER_PAGE
-    if not _WHOLE.fullmatch(parameter) or not 1 <= int(parameter) <= MOST_PER_PAGE:
-        refuse("limit", f"must be a whole number from 1 to {MOST_PER_PAGE}")
-    return int(parameter)
+def _limit(text: str) -> int:
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MOST_PER_PAGE:
+        raise ValueError(f"must be a whole number from 1 to {MOST_PER_PAGE}")
+    return int(text)
 
 
-def status(parameter: str | None) -> Status | None:
-    """Which jobs are listed; None: all."""
-    if parameter is None:
-        return None
-    if parameter not in set(Status):
-        refuse("status", f"must be one of {', '.join(Status)}")
-    return Status(parameter)
+def _status(text: str) -> Status:
+    if text not in set(Status):
+        raise ValueError(f"must be one of {', '.join(Status)}")
+    return Status(text)
 
 
-def cursor(parameter: str | None) -> str | None:
-    """The id of the job with which a page ended."""
-    if parameter is not None and not _JOB_ID.fullmatch(parameter):
-        refuse("cursor", NO_CURSOR)
-    return parameter
+def _cursor(text: str) -> str:
+    if not _JOB_ID.fullmatch(text):
+        raise ValueError(NO_CURSOR)
+    return text
 
 
-def since(parameter: str | None) -> float | None:
-    """A moment, in seconds since 1970, given so or as date and time of RFC 3339."""
-    if parameter is None:
-        return None
-    if _SECONDS.fullmatch(parameter) and float(parameter) <= _LATEST:
-        return float(parameter)
-    match = _MOMENT.fullmatch(parameter)
+def _since(text: str) -> float:
+    if _SECONDS.fullmatch(text) and float(text) <= _LATEST:
+        return float(text)
+    match = _MOMENT.fullmatch(text)
     try:
         # A plus sign that was not escaped arrives as a space.
         moment = datetime.fromisoformat((match[1] + match[2].replace(" ", "+")).upper()) if match else None
     except ValueError:
         moment = None
     if moment is None:
-        refuse("since", "must be a date and time such as 2026-01-31T12:00:00Z, or seconds since 1970")
+        raise ValueError("must be a date and time such as 2026-01-31T12:00:00Z, or seconds since 1970")
     return moment.timestamp()
+
+
+_TEXT: Final = {"type": "string"}
+WAIT: Final = QueryParameter[float | None](
+    "wait", "Seconds to hold the request until the job ends.", {"type": "number", "minimum": 0}, _wait, None
+)
+STATUS: Final = QueryParameter[Status | None](
+    "status", "Only jobs with this status.", {"$ref": "#/components/schemas/Status"}, _status, None
+)
+LIMIT: Final = QueryParameter(
+    "limit",
+    "How many are told of in one answer.",
+    {"type": "integer", "minimum": 1, "maximum": MOST_PER_PAGE, "default": PER_PAGE},
+    _limit,
+    PER_PAGE,
+)
+CURSOR: Final = QueryParameter[str | None]("cursor", "`next_cursor` of the answer before.", _TEXT, _cursor, None)
+SINCE: Final = QueryParameter[float | None](
+    "since", "Replays from this moment: RFC 3339, or seconds since 1970.", _TEXT, _since, None
+)
+JOB_ID: Final = QueryParameter(
+    "job_id", "Only this job; may be repeated.", {"type": "array", "items": _TEXT}, str, "", repeated=True
+)
+
+
+def preferred_wait(values: Sequence[str]) -> float | None:
+    """Return the seconds of the header ``Prefer: wait=N`` (RFC 7240, section 4.3); None without one.
+
+    A header that makes no sense is no preference (section 2), so it is not an error.
+    """
+    found = [match for part in ",".join(values).split(",") if (match := _PREFERRED_WAIT.fullmatch(part))]
+    return float(found[0][2]) if found else None
+
+
+def wait_seconds(scope: Scope) -> float | None:
+    """Return for how long a request asks to be held, by the parameter or else the header; raises ``ProblemError``."""
+    seconds = WAIT.value(read_query(scope, WAIT))
+    return preferred_wait(header_values(scope, b"prefer")) if seconds is None else seconds
 
 
 def idempotency_key(values: Sequence[str]) -> str | None:

@@ -20,7 +20,7 @@ _MOST_KEPT = 20_000  # jobs, of which nothing but the time changes
 _LONGEST_KEPT = 1000  # characters of metadata
 
 
-class Told(NamedTuple):
+class Representation(NamedTuple):
     """What is told of one job at one moment.
 
     Attributes:
@@ -35,8 +35,8 @@ class Told(NamedTuple):
     etag: str
 
 
-def tell(job: Job, now: float, speed: float = 1.0, *, at_once: bool = False) -> Told:
-    """What to tell of one job.
+def represent(job: Job, now: float, speed: float = 1.0, *, at_once: bool = False) -> Representation:
+    """Return what to tell of one job.
 
     Args:
         job: The job.
@@ -49,12 +49,12 @@ def tell(job: Job, now: float, speed: float = 1.0, *, at_once: bool = False) -> 
         hint = 0.0 if at_once else math.ceil(hint / speed * 1000) / 1000
     before, after, etag = (_kept_frame if len(job.metadata) <= _LONGEST_KEPT else _frame)(job, status)
     changing = {"elapsed_time": round(elapsed, 3), "progress": round(progress, 3), **stage, "poll_after": hint}
-    return Told(before + orjson.dumps(changing)[1:-1] + after, hint, etag)
+    return Representation(before + orjson.dumps(changing)[1:-1] + after, hint, etag)
 
 
 def job_json(job: Job, now: float, speed: float = 1.0) -> bytes:
-    """The JSON object of one job at one moment, see ``tell``."""
-    return _final_json(job) if job.final else tell(job, now, speed).body
+    """The JSON object of one job at one moment, see ``represent``."""
+    return _final_json(job) if job.final else represent(job, now, speed).body
 
 
 def jobs_json(jobs: Iterable[bytes], next_cursor: str | None) -> bytes:
@@ -81,7 +81,7 @@ def _second(moment: int) -> str:
 @lru_cache(maxsize=256)
 def _final_json(job: Job) -> bytes:
     """Of a job that stays as it is; thousands may have waited for it."""
-    return tell(job, job.ends_at).body
+    return represent(job, job.ends_at).body
 
 
 class _Frame(NamedTuple):

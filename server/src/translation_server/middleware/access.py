@@ -1,4 +1,4 @@
-"""The outermost layer: a request id, security headers, one log line per request, and an answer to every error."""
+"""The door: a request id, security headers, one log line per request, and an answer to every error."""
 
 import logging
 import random
@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from translation_server.cycle import DONE, WHOLE, Header, whole_of
+from translation_server.http.answers import Answer, Handled, Handler, Header, as_asgi
 from translation_server.http.problems import answer_to, respond
 from translation_server.observability.log_format import REQUEST_ID, RequestLine, request_record
 
@@ -33,111 +33,86 @@ _FOR_PAGES: Final = (*_ALWAYS, (b"content-security-policy", _PAGE_POLICY))
 
 
 class Access:
-    """Pure ASGI middleware, to be the first to see a request and the last to see its answer.
+    """The outermost layer, an ASGI application: the first to see a request and the last to see its answer.
 
     It takes the request id from `X-Request-ID` (1 to 64 of `A-Za-z0-9._-`) or makes one, puts it in
     `scope["request_id"]` and in the answer, and refuses with 403 what a page of another site makes a browser send.
 
     Args:
-        app: the application behind it.
+        handler: what is behind it.
         count: called at the end of each request with its scope, its status and the seconds it took.
         log: called then with what is logged of it; None: `log_request`.
     """
 
     def __init__(
         self,
-        app: ASGIApp,
+        handler: Handler,
         *,
         count: Callable[[Scope, int, float], None] = lambda *_: None,
         log: Callable[[RequestLine], None] | None = None,
     ) -> None:
-        self._app = app
+        self._handler = handler
         self._count = count
         self._log = log or log_request
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] != "http":
-            return self._app(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
-        answer = _Answer(scope, send)
+            await as_asgi(self._handler)(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
+            return
+        response = _Response(scope, send)
         named = REQUEST_ID.set(scope["request_id"])
         try:
             if scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], dict(scope["headers"])):
-                answering: Awaitable[None] = respond(403, "Pages of other sites may not do this.")(
-                    scope, receive, answer.send
-                )
+                handled: Handled = respond(403, "Pages of other sites may not do this.")
             else:
-                answering = self._app(scope, receive, answer.send)
-        except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
-            answering = answer.fail(error, receive)
-        finally:
-            REQUEST_ID.reset(named)
-        if answering is DONE:
-            self._end(scope, answer)
-            return DONE
-        return self._wait_for(answering, answer, scope, receive)
-
-    async def _wait_for(self, answering: Awaitable[None], answer: "_Answer", scope: Scope, receive: Receive) -> None:
-        named = REQUEST_ID.set(scope["request_id"])
-        try:
-            await answering
+                handled = self._handler(scope, receive, response.send)
+            if isinstance(handled, Answer):
+                for message in handled.messages():
+                    await response.send(message)
+            else:
+                await handled
         except ClientDisconnect:
-            pass  # nobody is left to be told; the line below says so
+            pass  # nobody is left to be answered; the log line says so
         except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
-            await answer.fail(error, receive)
+            await response.fail(error)
         finally:
-            self._end(scope, answer)
+            seconds = response.seconds()
+            self._count(scope, response.status or _CLIENT_GONE, seconds)
+            self._log(response.line(seconds))
             REQUEST_ID.reset(named)
 
-    def _end(self, scope: Scope, answer: "_Answer") -> None:
-        scope.pop(WHOLE, None)  # by which it would keep itself alive
-        seconds = answer.seconds()
-        self._count(scope, answer.status or _CLIENT_GONE, seconds)
-        self._log(answer.line(seconds))
 
-
-class _Answer:
+class _Response:
     """One answer on its way out; its `send` stands in for the server's."""
 
-    __slots__ = ("_begun", "_ended", "_request_id", "_scope", "_send", "_whole", "status")
+    __slots__ = ("_begun", "_request_id", "_scope", "_send", "status")
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._begun = time.perf_counter()
-        self._ended = 0.0
         self._scope = scope
         self._send = send
-        self._whole = whole_of(send)
         self._request_id = _request_id(scope["headers"])
         self.status = 0
         scope["request_id"] = self._request_id.decode()
-        if self._whole is not None:
-            scope[WHOLE] = self.send_whole
 
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = self._with_ours(message.get("headers", ()))
+            headers = message.get("headers", ())
+            message["headers"] = [*headers, *self._further_headers(headers)]
         return self._send(message)
 
-    def send_whole(self, status: int, headers: Iterable[Header], body: bytes) -> bool:
-        if self._whole is None or not self._whole(status, self._with_ours(headers), body):
-            return False
-        self.status = status
-        self._ended = time.perf_counter()
-        return True
+    async def fail(self, error: Exception) -> None:
+        """Answer with the problem; an answer under way can only be broken off, which the server does by itself."""
+        answer = answer_to(error)
+        if not self.status:
+            for message in answer.messages():
+                await self.send(message)
 
     def seconds(self) -> float:
-        """Return how long it took, once it is over."""
-        return (self._ended or time.perf_counter()) - self._begun
-
-    async def fail(self, error: Exception, receive: Receive) -> None:
-        """Answer with the problem; an answer under way can only be broken off, which the server does by itself."""
-        response = answer_to(error)
-        if not self.status:
-            await response(self._scope, receive, self.send)
-
-    def _with_ours(self, headers: Iterable[Header]) -> list[Header]:
-        return [*headers, (b"x-request-id", self._request_id), *_added(self._scope["path"], headers)]
+        """Return how long it has taken."""
+        return time.perf_counter() - self._begun
 
     def line(self, seconds: float) -> RequestLine:
         """Return what is logged of it."""
@@ -150,6 +125,9 @@ class _Answer:
         user = scope.get("user", "")
         address = client[0] if client else ""
         return RequestLine(scope["method"], path, status, seconds * 1000, user, address, scope["request_id"])
+
+    def _further_headers(self, given: Iterable[Header]) -> Iterable[Header]:
+        return (b"x-request-id", self._request_id), *_added(self._scope["path"], given)
 
 
 def log_request(line: RequestLine) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from translation_server.http.answers import Answer
 from translation_server.http.problems import ProblemError, answer_to
+from translation_server.http.routes import path_of
 from translation_server.middleware.logins import Logins
-from translation_server.middleware.rate_limit import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
+    from translation_server.http.answers import Handled, Handler
     from translation_server.middleware.logins import Users
 
 _OPEN: Final = ("/health", "/docs", "/openapi.json", "/static-offline-docs")
@@ -24,51 +26,44 @@ def is_open_path(path: str) -> bool:
 
 
 class BasicAuth:
-    """Pure ASGI middleware: sets `scope["user"]` to the user's name, or answers 401 or 429 without reading the body.
+    """A layer: sets `scope["user"]` to the user's name, or answers 401 or 429 without reading the body.
 
     At an open address credentials are not checked, so that it is no place to guess them; a user who has logged in
     elsewhere is recognised.
 
     Args:
-        app: the application behind it.
+        handler: what is behind it.
         accounts: who may come in.
         is_open: whether a path (without the root path) needs no credentials.
     """
 
     def __init__(
-        self, app: ASGIApp, accounts: Users | Logins, *, is_open: Callable[[str], bool] = is_open_path
+        self, handler: Handler, accounts: Users | Logins, *, is_open: Callable[[str], bool] = is_open_path
     ) -> None:
-        self._app = app
+        self._handler = handler
         self._logins = accounts if isinstance(accounts, Logins) else Logins(accounts)
         self._recall = self._logins.recall
         self._is_open = is_open
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one connection; no coroutine for known users, because held requests would keep one each."""
-        if scope["type"] in {"http", "websocket"}:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Handled:
+        """Handle one request; without a coroutine for users that are known already, as held requests would keep one."""
+        if scope["type"] == "http":
             authorization = _authorization(scope)
             user = self._recall(authorization) if authorization is not None else None
             if user is not None:
                 scope["user"] = user
             elif not self._is_open(path_of(scope)):
                 return self._log_in(authorization, scope, receive, send)
-        return self._app(scope, receive, send)
+        return self._handler(scope, receive, send)
 
     async def _log_in(self, authorization: bytes | None, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             scope["user"] = await self._logins.log_in(authorization, scope.get("client"))
         except ProblemError as problem:
-            await _refuse(problem, scope, receive, send)
+            handled: Handled = answer_to(problem)
         else:
-            await self._app(scope, receive, send)
-
-
-async def _refuse(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008})
-        return
-    await answer_to(problem)(scope, receive, send)
+            handled = self._handler(scope, receive, send)
+        await (handled(scope, receive, send) if isinstance(handled, Answer) else handled)
 
 
 def _authorization(scope: Scope) -> bytes | None:

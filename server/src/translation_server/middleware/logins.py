@@ -13,15 +13,14 @@ import math
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from translation_server.http.problems import ProblemError
+from translation_server.http.problems import ProblemError, login_refused
 from translation_server.middleware import credentials
 from translation_server.middleware.rate_limit import LoginThrottle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 _LOGGER: Final = logging.getLogger(__name__)
-_CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="translation", charset="UTF-8"'}
 _AT_ONCE: Final = 2  # checked at the same time; hashing takes a whole core each
 _MOST_WAITING: Final = 100
 
@@ -38,6 +37,9 @@ class Users(Protocol):
         It takes the same time for a wrong password as for an unknown user.
         """
 
+    def version_of(self, user: str) -> Hashable:
+        """Return what changes with the user's password; None: there is no such user."""
+
 
 class _Verdict(NamedTuple):
     user: str | None
@@ -49,13 +51,13 @@ class Logins:
 
     Args:
         users: who may come in.
-        steady: seconds of any origin; never goes back.
+        monotonic: seconds of any origin; never goes back.
     """
 
-    def __init__(self, users: Users, *, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, users: Users, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.recall = users.recall
         self._users = users
-        self._steady = steady
+        self._monotonic = monotonic
         self._throttle = LoginThrottle()
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._under_way: dict[bytes, asyncio.Task[_Verdict]] = {}
@@ -67,15 +69,15 @@ class Logins:
             ProblemError: 401 credentials are missing or wrong; 429 too many wrong ones before, or too many logins.
         """
         if authorization is None:
-            raise ProblemError(401, "Give a user name and a password (HTTP Basic).", headers=_CHALLENGE)
+            raise login_refused("Give a user name and a password (HTTP Basic).")
         given = credentials.read(authorization)
         if given is None:
-            raise _wrong()
+            raise login_refused()
         verdict = await asyncio.shield(self._task(authorization, given, network(client)))
         if verdict.wait:
             raise _later("There were too many wrong logins; wait before the next.", verdict.wait)
         if verdict.user is None:
-            raise _wrong()
+            raise login_refused()
         return verdict.user
 
     def _task(self, authorization: bytes, given: credentials.Credentials, address: str) -> asyncio.Task[_Verdict]:
@@ -91,13 +93,13 @@ class Logins:
     async def _decide(self, authorization: bytes, given: credentials.Credentials, address: str) -> _Verdict:
         # Those who must wait are told at once; those who waited for their turn are looked at again, as others of the
         # same address may have guessed meanwhile.
-        wait = self._throttle.wait(address, given.user, self._steady())
+        wait = self._throttle.wait(address, given.user, self._monotonic())
         if wait:
             return _Verdict(None, wait)
         async with self._turns:
-            wait = self._throttle.wait(address, given.user, self._steady())
+            wait = self._throttle.wait(address, given.user, self._monotonic())
             user = None if wait else await self._users.check(authorization, given)
-        if user is None and not wait and self._throttle.failed(address, given.user, self._steady()):
+        if user is None and not wait and self._throttle.failed(address, given.user, self._monotonic()):
             _LOGGER.warning("many wrong logins from %s: further ones are slowed down", address)
         return _Verdict(user, wait)
 
@@ -113,10 +115,6 @@ def network(client: tuple[str, int] | None) -> str:
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     return str(address.ipv4_mapped or ipaddress.ip_network((address, 64), strict=False))
-
-
-def _wrong() -> ProblemError:
-    return ProblemError(401, "The user name or the password is wrong.", headers=_CHALLENGE)
 
 
 def _later(detail: str, seconds: float) -> ProblemError:

@@ -7,12 +7,15 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from translation_server.http.problems import respond
+from translation_server.http.problems import limit_headers, respond
+from translation_server.http.routes import path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
+
+    from translation_server.http.answers import Handled, Handler
 
 _MOST_KEPT: Final = 10_000  # addresses or names; attackers have more of both than we have memory
 _FORGOTTEN_AFTER: Final = 900.0  # seconds without a further wrong login
@@ -111,7 +114,7 @@ class Allowance:
         self._window = self._interval * (burst - 1)
         self._full_at = -math.inf
 
-    def take(self, now: float) -> float:
+    def spend(self, now: float) -> float:
         """Allow a request at this moment and return 0; or return the seconds until there may be one."""
         ahead = self._full_at - now
         if ahead <= 0.0:
@@ -124,82 +127,46 @@ class Allowance:
 
 
 class RateLimit:
-    """Pure ASGI middleware: answers 429 to a user who makes too many requests, without reading the body.
+    """A layer: answers 429 to a user who makes too many requests, without reading the body.
 
     Args:
-        app: the application behind it.
+        handler: what is behind it.
         rate: requests per second, on average.
         burst: requests at once, after a pause.
         is_open: whether a path (without the root path) is answered to everyone, and so to this user as well.
-        steady: seconds of any origin; never goes back.
+        monotonic: seconds of any origin; never goes back.
         speed: how many of them pass in one of the client's.
     """
 
     def __init__(  # noqa: PLR0913 - named by the one who gives them
         self,
-        app: ASGIApp,
+        handler: Handler,
         rate: float,
         burst: int,
         *,
         is_open: Callable[[str], bool] = lambda _: False,
-        steady: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
         speed: float = 1.0,
     ) -> None:
-        self._app = app
+        self._handler = handler
         self._rate = rate
         self._burst = burst
         self._is_open = is_open
-        self._steady = steady
+        self._monotonic = monotonic
         self._speed = speed
         self._allowances: dict[str, Allowance] = {}
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Handle one connection; no coroutine, because ten thousand held requests would keep one each."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Handled:
+        """Handle one request."""
         user = scope.get("user")
         if user is not None and (wait := self._wait(user)) and not self._is_open(path_of(scope)):
-            return self._refuse(wait, scope, receive, send)
-        return self._app(scope, receive, send)
+            window = self._burst / self._rate / self._speed
+            headers = limit_headers("requests", self._burst, retry_after=wait / self._speed, window=window)
+            return respond(429, "You make more requests than allowed.", headers=headers)
+        return self._handler(scope, receive, send)
 
     def _wait(self, user: str) -> float:
         allowance = self._allowances.get(user)
         if allowance is None:
             allowance = self._allowances[user] = Allowance(self._rate, self._burst)
-        return allowance.take(self._steady())
-
-    async def _refuse(self, seconds: float, scope: Scope, receive: Receive, send: Send) -> None:
-        window = self._burst / self._rate / self._speed
-        headers = limit_headers("requests", self._burst, retry_after=seconds / self._speed, window=window)
-        await respond(429, "You make more requests than allowed.", headers=headers)(scope, receive, send)
-
-
-def path_of(scope: Scope) -> str:
-    """Return the path without the root path, which a proxy adds."""
-    path: str = scope["path"]
-    return path.removeprefix(scope.get("root_path", ""))
-
-
-def limit_headers(
-    name: str, quota: int, *, retry_after: float, window: float | None = None, unit: str | None = None
-) -> dict[str, str]:
-    """Return the headers of an answer to a user who has reached a limit.
-
-    They are `Retry-After` (RFC 9110, section 10.2.3), and `RateLimit-Policy` and `RateLimit` of
-    draft-ietf-httpapi-ratelimit-headers-11 (May 2026).
-
-    Args:
-        name: of the limit, in ASCII.
-        quota: what is allowed.
-        retry_after: seconds until something is allowed again; rounded up.
-        window: seconds in which the whole quota comes in again.
-        unit: what is counted, by its name in the registry of the draft (section 10.3); None: requests.
-    """
-    seconds = _whole_seconds(retry_after)
-    policy = (
-        f'"{name}";q={quota}' + (f';qu="{unit}"' if unit else "") + (f";w={_whole_seconds(window)}" if window else "")
-    )
-    return {"Retry-After": str(seconds), "RateLimit-Policy": policy, "RateLimit": f'"{name}";r=0;t={seconds}'}
-
-
-def _whole_seconds(seconds: float) -> int:
-    """Round up; from 1 to a billion, as a number of more than 15 digits cannot stand in a header (RFC 9651)."""
-    return max(1, math.ceil(min(seconds, 1e9)))
+        return allowance.spend(self._monotonic())

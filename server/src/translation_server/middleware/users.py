@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from translation_server.middleware import credentials, htpasswd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from translation_server.config.settings import Settings
     from translation_server.middleware.logins import Users
@@ -39,25 +39,16 @@ class Accounts:
     def __repr__(self) -> str:
         return f"Accounts({len(self._digests)} users)"
 
-    def verify(self, authorization: bytes | None) -> str | None:
-        """Return the user whose name and password the header holds, else None, whatever its bytes are.
-
-        It takes the same time for a wrong password as for an unknown user.
-        """
-        if authorization is None:
-            return None
-        given = credentials.read(authorization)
-        return self.recall(authorization) or (self._check(authorization, given) if given else None)
-
     def recall(self, authorization: bytes) -> str | None:
         """See `Users`."""
         return self._remembered.get(authorization)
 
+    def version_of(self, user: str) -> Hashable:
+        """See `Users`."""
+        return self._digests.get(user)
+
     async def check(self, authorization: bytes, given: credentials.Credentials) -> str | None:
         """See `Users`."""
-        return self._check(authorization, given)
-
-    def _check(self, authorization: bytes, given: credentials.Credentials) -> str | None:
         known = self._digests.get(given.user)
         equal = hmac.compare_digest(_digest(given.password), _NOBODY if known is None else known)
         if known is None or not equal:
@@ -101,6 +92,10 @@ class HashedAccounts:
             return None
         self._remembered.move_to_end(digest)
         return user
+
+    def version_of(self, user: str) -> Hashable:
+        """See `Users`."""
+        return self._file.hashes().get(user) or self._others.version_of(user)
 
     async def check(self, authorization: bytes, given: credentials.Credentials) -> str | None:
         """See `Users`."""

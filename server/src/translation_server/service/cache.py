@@ -1,7 +1,4 @@
-"""What was found out is told again for a second, without asking the store.
-
-So it must be what nothing changes, such as which jobs ended after a certain one; or whoever changes it drops it.
-"""
+"""A one-second cache of query results, which must stay true, or be dropped by who changes them."""
 
 from __future__ import annotations
 
@@ -12,40 +9,40 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-_KEPT: Final = 1.0  # seconds
+_TIME_TO_LIVE: Final = 1.0  # seconds
 
 _T = TypeVar("_T")
 
 
-class Recent(Generic[_T]):
-    """Keeps answers for up to a second, by user and what they are about; then drops all of them and begins anew.
+class Cache(Generic[_T]):
+    """Keeps results for up to a second, by user and what they are about; then drops all of them and begins anew.
 
     Args:
-        most: how many it keeps.
-        steady: seconds of any origin; never goes back.
+        size: How many it keeps.
+        monotonic: Seconds of any origin; never goes back.
     """
 
-    __slots__ = ("_answers", "_dropped_at", "_most", "_steady")
+    __slots__ = ("_cleared_at", "_monotonic", "_results", "_size")
 
-    def __init__(self, most: int, *, steady: Callable[[], float] = time.monotonic) -> None:
-        self._most = most
-        self._steady = steady
-        self._answers: dict[tuple[str, Hashable], _T] = {}
-        self._dropped_at = -math.inf
+    def __init__(self, size: int, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._size = size
+        self._monotonic = monotonic
+        self._results: dict[tuple[str, Hashable], _T] = {}
+        self._cleared_at = -math.inf
 
     def get(self, owner: str, about: Hashable) -> _T | None:
-        """The answer, if it is kept."""
-        now = self._steady()
-        if now - self._dropped_at >= _KEPT:
-            self._answers.clear()
-            self._dropped_at = now
-        return self._answers.get((owner, about))
+        """Return the result, if it is kept."""
+        now = self._monotonic()
+        if now - self._cleared_at >= _TIME_TO_LIVE:
+            self._results.clear()
+            self._cleared_at = now
+        return self._results.get((owner, about))
 
-    def keep(self, owner: str, about: Hashable, answer: _T) -> None:
-        """Keep the answer, if there is room; it must be one that stays true."""
-        if len(self._answers) < self._most:
-            self._answers[owner, about] = answer
+    def put(self, owner: str, about: Hashable, result: _T) -> None:
+        """Keep the result if there is room."""
+        if len(self._results) < self._size:
+            self._results[owner, about] = result
 
-    def drop(self) -> None:
-        """Keep nothing of what there is."""
-        self._answers.clear()
+    def clear(self) -> None:
+        """Drop everything."""
+        self._results.clear()

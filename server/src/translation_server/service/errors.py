@@ -1,4 +1,4 @@
-"""What users can do wrong with jobs; ``routes`` says it in HTTP."""
+"""What users can do wrong with jobs; ``http.problems`` says it in HTTP."""
 
 from __future__ import annotations
 
@@ -52,13 +52,23 @@ class TooManyPendingError(Exception):
     """The user has as many pending jobs as allowed.
 
     Args:
+        limit: How many are allowed.
         retry_after: Seconds after which one of them may have ended.
     """
 
-    def __init__(self, retry_after: float) -> None:
-        super().__init__(retry_after)
+    def __init__(self, limit: int, retry_after: float) -> None:
+        super().__init__(limit, retry_after)
+        self.limit = limit
         self.retry_after = retry_after
 
 
 class TooManyWaitersError(Exception):
-    """The user holds as many requests and streams as allowed."""
+    """The user holds as many requests and streams as allowed.
+
+    Args:
+        limit: How many are allowed.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self.limit = limit

@@ -49,7 +49,7 @@ async def forget_regularly(service: Service, retention: float) -> None:
 
 async def forget(service: Service, before: float) -> int:
     """Delete all jobs that ended before a moment; return how many."""
-    await service.settling.settle_all()
+    await service.settlement.settle_all()
     loop = asyncio.get_running_loop()
     forgotten, number = 0, _BATCH
     while number:

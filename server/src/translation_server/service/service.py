@@ -20,7 +20,7 @@ from translation_server.service.errors import (
     UnknownJobError,
 )
 from translation_server.service.health import PATIENCE, Probe
-from translation_server.service.settlement import Settling
+from translation_server.service.settlement import Settlement
 from translation_server.stores import Accepted, KeyTaken, StoreUnavailableError, TooMany
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ class Snapshot(NamedTuple):
 
     @property
     def job(self) -> Job:
-        """The only one."""
+        """The single job of this snapshot."""
         return self.jobs[0]
 
     @property
     def status(self) -> Status:
-        """That of the only one."""
+        """The status of the single job of this snapshot."""
         return self.job.status_at(self.now)
 
 
@@ -77,8 +77,8 @@ class Service:
     ) -> None:
         self.store = store
         self.clock = clock
-        self.settling = Settling(store, clock, max_waiters)
-        self.waiters = self.settling.waiters
+        self.settlement = Settlement(store, clock, max_waiters)
+        self.waiters = self.settlement.waiters
         self._simulation = simulation
         self._max_pending_jobs = max_pending_jobs
         self._on_read = on_read
@@ -100,16 +100,17 @@ class Service:
             case KeyTaken(job_id):
                 raise KeyReusedError(job_id)
             case TooMany():
-                raise TooManyPendingError(self._simulation.model.poll_after(0.0) / self.clock.speed)
+                retry_after = self._simulation.model.poll_after(0.0) / self.clock.speed
+                raise TooManyPendingError(self._max_pending_jobs, retry_after)
             case Accepted(job, replayed):
-                self.settling.planned(job)
+                self.settlement.add(job)
                 snapshot = Snapshot([job], self.clock.now())
                 if job.must_be_settled(snapshot.now):
                     snapshot = await self.find(job.owner, job.job_id)
                 return snapshot, replayed
 
-    def at_hand(self, owner: str, job_id: str) -> Snapshot | None:
-        """One job, if it can be told of without waiting; None: ask ``find``."""
+    def get_cached(self, owner: str, job_id: str) -> Snapshot | None:
+        """Return one job if it can be told of without waiting; None: ask ``find``."""
         now, begun = self.clock.now(), time.perf_counter()
         job = self.store.at_hand(owner, job_id) if _may_be_an_id(job_id) else None
         if job is None or job.must_be_settled(now):
@@ -126,7 +127,7 @@ class Service:
         self._on_read(time.perf_counter() - begun)
         job = found.get(job_id)
         if job is not None and job.must_be_settled(now):
-            await self.settling.settle(owner, now)
+            await self.settlement.settle(owner, now)
             job = (await self.store.get_many(owner, (job_id,))).get(job_id)
         if job is None:
             raise UnknownJobError(job_id)
@@ -185,7 +186,7 @@ class Service:
             raise UnknownJobError(job_id)
         now = self.clock.now()
         cancelled = await self.store.cancel(owner, job_id, now)
-        await self.settling.tell(owner, cancelled.ended)
+        await self.settlement.wake_waiters(owner, cancelled.ended)
         if cancelled.job is None:
             raise UnknownJobError(job_id)
         if not cancelled.job.was_cancelled:
@@ -198,25 +199,25 @@ class Service:
         while True:
             job = waiter.job
             snapshot = Snapshot([job], self.clock.now()) if job else await self.find(owner, job_id)
-            pointless = waiter.gone or self.waiters.stopping
+            pointless = waiter.gone or waiter.revoked or self.waiters.stopping
             if snapshot.status is not Status.PENDING or snapshot.now >= deadline or pointless:
                 return snapshot
             waiter.end = snapshot.job.ends_at
             del snapshot  # which thousands would keep
-            await waiter.until(min(waiter.end, deadline))
+            await waiter.wait_until(min(waiter.end, deadline))
 
     async def position(self, owner: str, since: float | None = None) -> int:
         """Where a stream begins: now, or before the first job that ended at ``since`` or later."""
-        await self.settling.settle_due(owner)
+        await self.settlement.settle_due(owner)
         return await self.store.position(owner, since)
 
     async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
         """The next jobs in the order of ending, after a position; if there is none, also when one will have ended."""
-        return await self.settling.endings(owner, position)
+        return await self.settlement.endings(owner, position)
 
     async def next_end(self) -> float | None:
         """When the next job of any user ends; None if none is pending."""
-        await self.settling.settle_all()
+        await self.settlement.settle_all()
         ends = [await self.store.next_end(owner) for owner in await self.store.owners_due(math.inf)]
         return min((end for end in ends if end is not None), default=None)
 
@@ -228,7 +229,7 @@ class Service:
         """How many jobs there are by status, of all users; None while the store does not say."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await self.settling.settle_all()
+                await self.settlement.settle_all()
                 return await self.store.counts()
         except (StoreUnavailableError, TimeoutError):
             return None
@@ -240,7 +241,7 @@ class Service:
         jobs = await read(now)
         self._on_read(time.perf_counter() - begun)
         if any(job.must_be_settled(now) for job in jobs):
-            await self.settling.settle(owner, now)
+            await self.settlement.settle(owner, now)
             jobs = await read(now)
         return Snapshot(jobs, now)
 

@@ -1,4 +1,4 @@
-"""Writes down that jobs have ended, and tells those who wait for it: once for all of them.
+"""Writes down that jobs have ended, and wakes those who wait for it: once for all of them.
 
 Each of ten thousand waiters could do so for itself. But then each would ask the store, twice, and all at the same time.
 """
@@ -9,7 +9,7 @@ import asyncio
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 
-from translation_server.service.cache import Recent
+from translation_server.service.cache import Cache
 from translation_server.service.waiters import Waiters, wake_all
 from translation_server.stores import StoreUnavailableError
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from translation_server.stores import JobStore
 
 _CHUNK = 500  # jobs read in one go
-_PLACES = 16  # at which most streams are; each may take such a chunk of memory
+_PLACES = 16  # in the order of ending at which most streams are; each may take such a chunk of memory
 
 
-class Settling:
+class Settlement:
     """Brings what is written down up to the time.
 
     Args:
@@ -41,16 +41,16 @@ class Settling:
         self._store = store
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
-        self._endings: Recent[tuple[Sequence[Job], float | None]] = Recent(_PLACES)
+        self._endings: Cache[tuple[Sequence[Job], float | None]] = Cache(_PLACES)
         self._changes = 0
-        self.waiters = Waiters(clock, max_waiters, self._come)
+        self.waiters = Waiters(clock, max_waiters, self._settle_due_waiters)
 
     async def settle(self, owner: str, now: float) -> None:
-        """Write down the end of each job of the owner that has ended by now."""
-        await self.tell(owner, await self._store.settle(owner, now))
+        """Write down the end of each job of the owner that has ended by now, and wake who waits for it."""
+        await self.wake_waiters(owner, await self._store.settle(owner, now))
 
     async def settle_due(self, owner: str) -> float | None:
-        """Write down what has ended; return when the owner's next job will."""
+        """Write down what has ended; return when the owner's next job will end, None if none is pending."""
         now = self._clock.now()
         due = await self._store.next_end(owner)
         if due is not None and due <= now:
@@ -58,11 +58,16 @@ class Settling:
             due = await self._store.next_end(owner)
         return due
 
-    async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
-        """The next jobs in the order of ending, after a position, and when the next one will have ended.
+    async def settle_all(self) -> None:
+        """Write down every end that nobody has asked about, of all users."""
+        now = self._clock.now()
+        await asyncio.gather(*(self.settle(owner, now) for owner in await self._store.owners_due(now)))
 
-        Most streams of an owner are at the same place, so what one has found is told to the others, until anything
-        changes.
+    async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
+        """Return the next jobs in the order of ending, after a position, and when the next one will have ended.
+
+        Most streams of an owner are at the same position, so what one has found serves the others as well, until
+        anything changes.
         """
         found = self._endings.get(owner, position)
         if found is None or (found[1] is not None and found[1] <= self._clock.now()):
@@ -70,48 +75,43 @@ class Settling:
             due = await self.settle_due(owner)
             found = await self._store.ended_after(owner, position, _CHUNK), due
             if before == self._changes:
-                self._endings.keep(owner, position, found)
+                self._endings.put(owner, position, found)
         return found
 
-    def planned(self, job: Job) -> None:
-        """Take note of a new job."""
-        self._forget()
-        self.waiters.planned(job.owner, job.ends_at)
+    def add(self, job: Job) -> None:
+        """Wake the owner's streams that would sleep beyond the end of this new job."""
+        self._invalidate()
+        self.waiters.wake_streams(job.owner, job.ends_at)
 
-    async def settle_all(self) -> None:
-        """Write down every end that nobody has asked about, of all users."""
-        now = self._clock.now()
-        await asyncio.gather(*(self.settle(owner, now) for owner in await self._store.owners_due(now)))
-
-    async def tell(self, owner: str, job_ids: Sequence[str]) -> None:
+    async def wake_waiters(self, owner: str, job_ids: Sequence[str]) -> None:
         """Wake those who wait for these jobs, which have ended; hand each the record it waits for."""
-        self._forget()
+        self._invalidate()
         waited_for = self.waiters.waited_for(owner, job_ids)
         for start in range(0, len(waited_for), _CHUNK):
-            self.waiters.ended(owner, await self._store.get_many(owner, waited_for[start : start + _CHUNK]))
+            self.waiters.end_jobs(owner, await self._store.get_many(owner, waited_for[start : start + _CHUNK]))
         if job_ids:
-            self.waiters.planned(owner)
+            self.waiters.wake_streams(owner)
 
     async def follow_changes(self) -> None:
         """Wake those who wait for what another process wrote; runs until it is cancelled."""
         async with aclosing(self._store.changes()) as changes:
             async for change in changes:
-                self._forget()
-                self.waiters.ended(change.owner, {} if change.job_id is None else {change.job_id: None})
+                self._invalidate()
+                self.waiters.end_jobs(change.owner, {} if change.job_id is None else {change.job_id: None})
 
-    def _forget(self) -> None:
+    def _invalidate(self) -> None:
         self._changes += 1
-        self._endings.drop()
+        self._endings.clear()
 
-    def _come(self, waiters: Sequence[Waiter]) -> None:
+    def _settle_due_waiters(self, waiters: Sequence[Waiter]) -> None:
         task = asyncio.create_task(self._settle_for(waiters))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _settle_for(self, waiters: Sequence[Waiter]) -> None:
-        """Settle once for all whose moment has come, and wake them."""
+        """Settle once for all waiters whose due time has come, and wake them."""
         now = self._clock.now()
         owners = {waiter.owner for waiter in waiters if waiter.end <= now}
-        with suppress(StoreUnavailableError):  # then they look themselves, and tell
+        with suppress(StoreUnavailableError):  # then each finds that out by itself, and says so to its client
             await asyncio.gather(*(self.settle(owner, now) for owner in owners))
         wake_all(waiters)

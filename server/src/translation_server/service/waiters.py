@@ -1,7 +1,7 @@
 """Where held requests and event streams wait, and are woken: one registry for both.
 
 A waiter sleeps until the next moment at which something is known to happen. Only what nobody could know before (a
-cancellation, a new job, a client that left, a server that stops) wakes it earlier.
+cancellation, a new job, a client that left, a user that was removed, a server that stops) wakes it earlier.
 """
 
 from __future__ import annotations
@@ -9,25 +9,30 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-from translation_server.http.disconnect import client_of
 from translation_server.service.errors import TooManyWaitersError
-from translation_server.service.timer_heap import Agenda
-from translation_server.stores.fair_queue import Turns
+from translation_server.service.timer_heap import TimerHeap
+from translation_server.stores.fair_queue import FairQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
     from types import TracebackType
 
-    from starlette.types import Receive
-
-    from translation_server.http.disconnect import Client
     from translation_server.jobs.model import Job
     from translation_server.service.clock import Clock
 
-    Tell = Callable[[Job], bool]
-    """Tells a waiter's client of the end of its job; returns whether that was possible."""
+_RECHECK = 2.0  # seconds after which it is noticed that a user was removed
+
+
+class Client(Protocol):
+    """Who a waiter waits for."""
+
+    async def wait_closed(self) -> bool:
+        """Return True when the client has disconnected, False when ``wake`` was called."""
+
+    def wake(self) -> None:
+        """End the wait that is under way, if there is one."""
 
 
 class Waiter:
@@ -37,8 +42,8 @@ class Waiter:
         owner: Whose jobs it waits for.
         job_id: Which job; None: any.
         job: The record of that job once it has ended, if it was handed over.
-        told: Whether its client was told of the end while it slept.
         gone: Whether its client has left.
+        revoked: Whether its user was removed, or got another password.
         moment: When it is to be woken; infinite while it is not asleep.
         end: The next end of a job that it knows of.
     """
@@ -47,7 +52,6 @@ class Waiter:
         "_asleep",
         "_client",
         "_registry",
-        "_tell",
         "_woken",
         "end",
         "gone",
@@ -55,20 +59,19 @@ class Waiter:
         "job_id",
         "moment",
         "owner",
-        "told",
+        "revoked",
     )
 
-    def __init__(self, registry: Waiters, owner: str, job_id: str | None, client: Client, tell: Tell | None) -> None:
+    def __init__(self, registry: Waiters, owner: str, job_id: str | None, client: Client) -> None:
         self._registry = registry
         self._client = client
-        self._tell = tell
         self._asleep = False
         self._woken = False
         self.owner = owner
         self.job_id = job_id
         self.job: Job | None = None
-        self.told = False
         self.gone = False
+        self.revoked = False
         self.moment = math.inf
         self.end = math.inf
 
@@ -81,12 +84,11 @@ class Waiter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Do not count any more."""
-        if not self.told:
-            self._registry.discard(self)
-        del self._client, self._tell  # the agenda may know this one for a while, and would keep a connection's memory
+        self._registry.discard(self)
+        del self._client  # the timer heap may know this waiter for a while, and would keep a connection's memory
 
-    async def until(self, moment: float, patience: float | None = None) -> None:
-        """Return when woken, when the clock reaches ``moment``, or after ``patience`` seconds of the machine's time.
+    async def wait_until(self, moment: float, seconds: float | None = None) -> None:
+        """Return when woken, when the clock reaches ``moment``, or after so many seconds of the machine's time.
 
         If it was woken since it last waited, it returns at once; and if its client has left, it is ``gone``.
         """
@@ -94,9 +96,9 @@ class Waiter:
             self._woken = False
             return
         self._fall_asleep(moment)
-        end = None if patience is None else asyncio.get_running_loop().call_later(patience, self.wake)
+        end = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.wake)
         try:
-            self.gone = await self._client.rest()
+            self.gone = await self._client.wait_closed()
         finally:
             self._asleep = self._woken = False
             self.moment = math.inf
@@ -104,31 +106,22 @@ class Waiter:
                 end.cancel()
 
     def wake(self) -> None:
-        """Let it look again."""
+        """Let it look again, in its turn."""
         if not self._woken:
             self._woken = True
             if self._asleep:
-                self._registry.turns.take(self._interrupt)
+                self._registry.turns.put(self._interrupt)
 
     def _fall_asleep(self, moment: float) -> None:
         self.moment = moment
-        self._registry.agenda.add(self)
-        self._registry.agenda.tidy(len(self._registry))
+        self._registry.timers.add(self)
+        self._registry.timers.compact(len(self._registry))
         self._asleep = True
 
     def _interrupt(self) -> None:
-        if not self._asleep or not self._woken:
-            return
-        self._asleep = False
-        try:
-            self.told = self.job is not None and self._tell is not None and self._tell(self.job)
-        finally:
-            if self.told:
-                self.moment = math.inf
-                self._registry.discard(self)  # now, as its client may come again before its task goes on
-                self._registry.turns.take(self._client.rouse)  # after all those who are to be told
-            else:
-                self._client.rouse()
+        if self._asleep and self._woken:
+            self._asleep = False
+            self._client.wake()
 
 
 def wake_all(waiters: Sequence[Waiter]) -> None:
@@ -141,35 +134,28 @@ class Waiters:
     """All waiters of this process.
 
     Args:
-        clock: What their moments are moments of.
+        clock: What their due times are times of.
         limit: How many one user may have at a time.
-        come: Called with those whose moment has come; who is not told of anything then must be woken.
+        on_due: Called with those whose due time has come, and wakes them.
 
     Attributes:
-        agenda: Their moments.
-        turns: By which they go on.
+        timers: Their due times.
+        turns: By which they are woken, a few at a time.
         stopping: Whether the server is about to stop.
     """
 
-    def __init__(self, clock: Clock, limit: int, come: Callable[[Sequence[Waiter]], None] = wake_all) -> None:
+    def __init__(self, clock: Clock, limit: int, on_due: Callable[[Sequence[Waiter]], None] = wake_all) -> None:
         self._limit = limit
         self._waiters: defaultdict[tuple[str, str | None], set[Waiter]] = defaultdict(set)
         self._counts: Counter[str] = Counter()
         self._total = 0
-        self.agenda = Agenda[Waiter](clock, come)
-        self.turns = Turns()
+        self.timers = TimerHeap[Waiter](clock, on_due)
+        self.turns = FairQueue()
         self.stopping = False
 
-    def enter(self, owner: str, job_id: str | None, receive: Receive | None = None, tell: Tell | None = None) -> Waiter:
-        """A waiter for one job, or (None) for all of the owner's.
-
-        Args:
-            owner: Whose.
-            job_id: Which job.
-            receive: By this its client is listened to.
-            tell: Called with the job's record once it has ended, if it is at hand while the waiter sleeps.
-        """
-        return Waiter(self, owner, job_id, client_of(receive), tell)
+    def enter(self, owner: str, job_id: str | None, client: Client) -> Waiter:
+        """Return a waiter for one job, or (None) for all of the owner's."""
+        return Waiter(self, owner, job_id, client)
 
     def add(self, waiter: Waiter) -> None:
         """Count a waiter.
@@ -177,11 +163,15 @@ class Waiters:
         Raises:
             TooManyWaitersError: Its owner has too many already.
         """
-        if self._counts[waiter.owner] >= self._limit:
-            raise TooManyWaitersError
+        self.check_limit(waiter.owner)
         self._waiters[waiter.owner, waiter.job_id].add(waiter)
         self._counts[waiter.owner] += 1
         self._total += 1
+
+    def check_limit(self, owner: str) -> None:
+        """Raise ``TooManyWaitersError`` if the owner has as many waiters as allowed."""
+        if self._counts[owner] >= self._limit:
+            raise TooManyWaitersError(self._limit)
 
     def discard(self, waiter: Waiter) -> None:
         """Count it no more."""
@@ -193,32 +183,54 @@ class Waiters:
         if not self._counts[waiter.owner]:
             del self._counts[waiter.owner]
         self._total -= 1
-        self.agenda.tidy(len(self))
+        self.timers.compact(len(self))
 
     def waited_for(self, owner: str, job_ids: Sequence[str]) -> list[str]:
-        """For which of these jobs, by themselves, somebody waits."""
+        """Return for which of these jobs, by themselves, somebody waits."""
         return [job_id for job_id in job_ids if (owner, job_id) in self._waiters]
 
-    def ended(self, owner: str, jobs: Mapping[str, Job | None]) -> None:
-        """Wake who waits for any of these jobs, by id, and the owner's streams; hand over the records at hand."""
+    def end_jobs(self, owner: str, jobs: Mapping[str, Job | None]) -> None:
+        """Wake who waits for any of these jobs, by id, and the owner's streams; hand over the records there are."""
         for job_id, job in jobs.items():
             for waiter in self._waiters.get((owner, job_id), ()):
                 waiter.job = job
                 waiter.wake()
-        self.planned(owner)
+        self.wake_streams(owner)
 
-    def planned(self, owner: str, moment: float = -math.inf) -> None:
+    def wake_streams(self, owner: str, moment: float = -math.inf) -> None:
         """Wake the owner's streams that would sleep beyond the moment, at which a new job ends."""
         for waiter in self._waiters.get((owner, None), ()):
             if moment < waiter.moment:
                 waiter.wake()
 
+    async def follow_users(self, version_of: Callable[[str], Hashable]) -> None:
+        """End the waits of users that were removed or got another password; runs until it is cancelled.
+
+        Args:
+            version_of: Returns what changes with a user's password; None: there is no such user.
+        """
+        versions: dict[str, Hashable] = {}
+        while True:
+            await asyncio.sleep(_RECHECK)
+            current = {owner: version_of(owner) for owner in self._counts}
+            for owner, version in current.items():
+                if version is None or versions.get(owner, version) != version:
+                    self.revoke(owner)
+            versions = current
+
+    def revoke(self, owner: str) -> None:
+        """End all waits of a user."""
+        for (whose, _), waiters in self._waiters.items():
+            if whose == owner:
+                for waiter in waiters:
+                    waiter.revoked = True
+                    waiter.wake()
+
     def stop(self) -> None:
         """Wake everyone, for good: the server is about to stop."""
         self.stopping = True
         for waiters in self._waiters.values():
-            for waiter in waiters:
-                waiter.wake()
+            wake_all([*waiters])
 
     def __len__(self) -> int:
         return self._total

@@ -9,10 +9,10 @@ from fastapi import APIRouter
 from starlette.requests import Request  # noqa: TC002 - FastAPI looks at what the endpoints take
 
 from translation_server.http import parameters
+from translation_server.http.answers import Answer
 from translation_server.http.bodies import read_json
 from translation_server.http.problems import ProblemError
 from translation_server.http.representation import timestamp
-from translation_server.http.routing import Answer, DirectRoute
 from translation_server.simulator import openapi
 from translation_server.simulator.clocks import MovableClock, SteppedClock
 from translation_server.simulator.emptying import delete_all_jobs
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _JSON = (b"content-type", b"application/json")
 
-control = APIRouter(route_class=DirectRoute, prefix="/simulator", tags=["simulator"])
+control = APIRouter(prefix="/simulator", tags=["simulator"])
 
 
 @control.get("/faults", **openapi.FAULTS)
@@ -177,7 +177,7 @@ async def _body(request: Request, *, none: bool = False) -> dict[str, object]:
 
 
 def _refuse_query(request: Request) -> None:
-    parameters.read_query(request.scope["query_string"])
+    parameters.read_query(request.scope)
 
 
 def _refuse(error: RuleError) -> NoReturn:

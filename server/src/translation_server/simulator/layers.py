@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from translation_server.middleware.basic_auth import is_open_path
 from translation_server.service.errors import UnknownJobError
@@ -11,19 +11,18 @@ from translation_server.simulator.recording.recorder import Noting, Recording
 from translation_server.stores import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
     from starlette.types import ASGIApp
 
+    from translation_server.app import Application
     from translation_server.jobs.model import Job
-    from translation_server.service.service import Service
     from translation_server.simulator.simulator import Simulator
 
 
-def innermost(layers: ASGIApp, simulator: Simulator, app: FastAPI) -> ASGIApp:
+def innermost(layers: ASGIApp, simulator: Simulator, app: Application) -> ASGIApp:
     """What learns from the application itself, also what its client never will."""
 
     async def find(user: str, job_id: str) -> Job | None:
-        service = cast("Service", app.state.service)
+        service = app.state.service
         try:
             return (await service.find(user, job_id)).job
         except (UnknownJobError, StoreUnavailableError):
@@ -32,7 +31,7 @@ def innermost(layers: ASGIApp, simulator: Simulator, app: FastAPI) -> ASGIApp:
     return Noting(layers, simulator.exchanges, find)
 
 
-def around(layers: ASGIApp, simulator: Simulator, app: FastAPI) -> ASGIApp:
+def around(layers: ASGIApp, simulator: Simulator, app: Application) -> ASGIApp:
     """Faults, and around them the record of what really got out."""
     faulty = Faulty(layers, simulator, is_stopping=lambda: app.state.service.waiters.stopping)
     return Recording(faulty, simulator.exchanges, simulator.clock, is_open=is_open_path)

@@ -88,7 +88,7 @@ def _operation(responses: Mapping[int, _Json], body: _Json | None = None, *, req
     extra = {} if body is None else {"requestBody": content}
     told = _COMMON | (_WITH_BODY if body is not None else {}) | dict(responses)
     status = min(responses)
-    return {"status_code": status, "responses": told, "openapi_extra": extra}
+    return {"status_code": status, "responses": told, "openapi_extra": extra, "response_model": None}
 
 
 FAULTS: Final = _operation({200: _answer("What goes wrong from now on.", _LISTED), 403: _WITH_BODY[403]})

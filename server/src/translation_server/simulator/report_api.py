@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request  # noqa: TC002 - FastAPI looks at what the endpoints take
 
 from translation_server.http import openapi, parameters
-from translation_server.http.routing import Answer, DirectRoute
+from translation_server.http.answers import Answer
 
 if TYPE_CHECKING:
     from translation_server.simulator.simulator import Simulator
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 _JSON: Final = (b"content-type", b"application/json")
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
-reports = APIRouter(route_class=DirectRoute, prefix="/simulator", tags=["simulator"])
+reports = APIRouter(prefix="/simulator", tags=["simulator"])
 
 
 @reports.get("/report", **openapi.REPORT)
 async def report(request: Request) -> Answer:
     """Tell how well the clients behaved until now."""
-    parameters.read_query(request.scope["query_string"])
+    parameters.read_query(request.scope)
     found = _simulator(request).report()
     clean = (b"x-report-clean", b"true" if found.is_clean else b"false")
     if _wants_text(request):
@@ -34,8 +34,7 @@ async def report(request: Request) -> Answer:
 @reports.get("/requests", **openapi.REQUESTS)
 async def requests(request: Request) -> Answer:
     """Tell what arrived, oldest first."""
-    query = parameters.read_query(request.scope["query_string"], once=("limit",))
-    last = parameters.limit(parameters.one(query, "limit"))
+    last = parameters.LIMIT.value(parameters.read_query(request.scope, parameters.LIMIT))
     simulator = _simulator(request)
     found = simulator.requests[-last:]
     if _wants_text(request):

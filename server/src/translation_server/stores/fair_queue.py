@@ -1,4 +1,4 @@
-"""Lets thousands who are told something at once go on a few at a time, so that other requests get their turn."""
+"""A queue of calls, a few of which are made in each round of the event loop, so that other requests get their turn."""
 
 from __future__ import annotations
 
@@ -7,44 +7,37 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from translation_server.outbox import outbox_of
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_AT_A_TIME = 32  # each goes on for about a tenth of a millisecond
+_CALLS_PER_ROUND = 32  # each takes about a tenth of a millisecond
 
 
-class Turns:
-    """A queue of calls, a few of which are made in each round of the event loop; for one loop at a time."""
+class FairQueue:
+    """Makes calls in the order given, over as many rounds of the event loop as it takes; for one loop at a time."""
 
     def __init__(self) -> None:
         self._waiting: deque[Callable[[], None]] = deque()
 
-    def take(self, call: Callable[[], None]) -> None:
-        """Make the call in its turn."""
+    def put(self, call: Callable[[], None]) -> None:
+        """Make the call when all calls before it have been made; never before this returns."""
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._round)
+            asyncio.get_running_loop().call_soon(self._run_round)
         self._waiting.append(call)
 
-    def give(self, future: asyncio.Future[Any], outcome: object = None) -> None:
-        """Resolve the future in its turn: with the outcome, or by raising it if it is an exception."""
-        self.take(partial(_resolve, future, outcome))
+    def resolve(self, future: asyncio.Future[Any], outcome: object = None) -> None:
+        """Give the future its outcome in turn: as its exception if the outcome is one, otherwise as its result."""
+        self.put(partial(_resolve, future, outcome))
 
-    def _round(self) -> None:
-        loop = asyncio.get_running_loop()
-        number = min(_AT_A_TIME, len(self._waiting))
-        outbox = outbox_of(loop)
-        outbox.expect(number)
-        loop.call_soon(outbox.expect, number)  # who goes on by what is called here does so in the next round
+    take = put  # the name that `service/waiters.py` calls
+
+    def _run_round(self) -> None:
         try:
-            for _ in range(number):
+            for _ in range(min(_CALLS_PER_ROUND, len(self._waiting))):
                 self._waiting.popleft()()
-        finally:  # one call that fails is not to keep the others from their turn
-            outbox.over(number)
-            loop.call_soon(outbox.over, number)
+        finally:  # a call that fails must not keep the others from theirs
             if self._waiting:
-                loop.call_soon(self._round)
+                asyncio.get_running_loop().call_soon(self._run_round)
 
 
 def _resolve(future: asyncio.Future[Any], outcome: object) -> None:
@@ -54,3 +47,6 @@ def _resolve(future: asyncio.Future[Any], outcome: object) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
+
+
+Turns = FairQueue  # the name that `service/waiters.py` imports

@@ -11,7 +11,7 @@ from translation_server.testing.uvicorn_server import ServingThread
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from fastapi import FastAPI
+    from translation_server.app import Application
 
 _HOST: Final = "127.0.0.1"
 _NOT_RUNNING: Final = "the server is not running: use it inside `with TranslationServer() as server:`, or await start()"
@@ -96,11 +96,11 @@ class Lifecycle:
         """Where it listens; raises ``RuntimeError`` unless it is running."""
         return self._where()[1]
 
-    def _make_app(self) -> FastAPI:
+    def _make_app(self) -> Application:
         """Make the application; in the thread that runs it."""
         raise NotImplementedError
 
-    def _is_up(self, run: ServingThread, app: FastAPI) -> None:
+    def _is_up(self, run: ServingThread, app: Application) -> None:
         """Called when it answers."""
 
     def _is_about_to_stop(self) -> None:

@@ -24,9 +24,8 @@ from translation_server.testing.sockets import most_connections
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from fastapi import FastAPI
-
     from translation_client import AsyncTranslationStatusClient, TranslationStatusClient
+    from translation_server.app import Application
     from translation_server.jobs.delay_model import DelayModel
     from translation_server.jobs.stages import Stages
     from translation_server.service.clock import Clock
@@ -206,10 +205,10 @@ class TranslationServer(Lifecycle):
         name = arguments.get("username", self.username)
         return {"base_url": self.base_url, "username": name, "password": self._users.get(name)} | arguments
 
-    def _make_app(self) -> FastAPI:
+    def _make_app(self) -> Application:
         return create_app(self._settings, accounts=Accounts(self._users), clock=self.clock, simulator=self._simulator)
 
-    def _is_up(self, run: ServingThread, app: FastAPI) -> None:
+    def _is_up(self, run: ServingThread, app: Application) -> None:
         service = self._service = app.state.service
         if isinstance(self.clock, MovableClock):
             self._forget = self.clock.ask(lambda: run.call(service.next_end()))

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import uvicorn
 
-from translation_server.guard import guard
-
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
 
-    from fastapi import FastAPI
+    from translation_server.app import Application
 
 _DATE_INTERVAL: Final = 1.0  # seconds
 _GRACE: Final = 0.25  # seconds for answers under way when the server stops; whoever is held was told before
@@ -96,8 +94,8 @@ class ServingThread:
         ended: Done once nothing is left of it; what it raises went wrong after the start.
     """
 
-    def __init__(self, sock: socket.socket, make_app: Callable[[], FastAPI], max_connections: int) -> None:
-        self.started: Future[FastAPI] = Future()
+    def __init__(self, sock: socket.socket, make_app: Callable[[], Application], max_connections: int) -> None:
+        self.started: Future[Application] = Future()
         self.ended: Future[None] = Future()
         for future in (self.started, self.ended):
             future.set_running_or_notify_cancel()  # who gives up waiting for it does not cancel it
@@ -130,6 +128,7 @@ class ServingThread:
             config = uvicorn.Config(
                 "",
                 lifespan="off",
+                http="h11",
                 log_config=None,
                 ws="none",
                 workers=1,
@@ -150,26 +149,12 @@ class ServingThread:
 
     async def _serve(self, config: uvicorn.Config) -> None:
         app = self._make_app()
-        try:
-            await self._serve_app(app, config)
-        finally:
-            _empty(app)
-
-    async def _serve_app(self, app: FastAPI, config: uvicorn.Config) -> None:
         config.app = app
         config.load()
-        guard(config, self._max_connections)
-        async with app.router.lifespan_context(app):
+        async with app.running():
             self._loop, self._server = asyncio.get_running_loop(), _Server(config)
             await self._server.startup(sockets=[self._sock])
             self.started.set_result(app)
             await self._server.main_loop()
             app.state.service.waiters.stop()
             await self._server.shutdown([self._sock])
-
-
-def _empty(app: FastAPI) -> None:
-    """Take everything out of an application that is over: FastAPI remembers hundreds of them, by their functions."""
-    app.middleware_stack = None
-    app.router.routes.clear()
-    vars(app.state).clear()

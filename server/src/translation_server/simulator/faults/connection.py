@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from starlette.requests import ClientDisconnect
 
-from translation_server.cycle import TRANSPORT
 from translation_server.simulator.recording.exchange import SCOPE_KEY
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from translation_server.simulator.recording.exchange import Exchange
 
+TRANSPORT: Final = "translation.transport"
 _LOGGER: Final = logging.getLogger(__name__)
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER for no time: closing sends a reset (TCP RST)
 _PATIENCE: Final = 5.0  # seconds for a body that is on its way, and for the end of a connection

@@ -9,7 +9,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from translation_server.cycle import WHOLE
 from translation_server.http.problems import respond
 from translation_server.simulator.faults.altered_response import Struck, instead_of_an_answer, page
 from translation_server.simulator.faults.connection import Wire
@@ -69,7 +68,6 @@ class Faulty:
         if exchange is None:
             await self._app(scope, receive, send)
             return
-        scope.pop(WHOLE, None)  # bodies are recorded and cut
         wire = Wire(scope, receive, send, speed=self._simulator.clock.speed, is_stopping=self._is_stopping)
         if self._steady() < self._down_until:
             exchange.fault = Restart.name

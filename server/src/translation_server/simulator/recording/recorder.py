@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from translation_server.http import parameters
 from translation_server.http.problems import ProblemError
-from translation_server.middleware.rate_limit import path_of
+from translation_server.http.routes import path_of
 from translation_server.simulator.recording.exchange import SCOPE_KEY, Exchange, Kind, Told
 from translation_server.simulator.report.answers import Endings, read_headers, read_job
 
@@ -231,20 +231,15 @@ class Noting:
             self._exchanges.ended(job)
 
 
-def _values(scope: Scope, name: bytes) -> list[str]:
-    return [value.decode("latin-1") for given, value in scope["headers"] if given == name]
-
-
 def _key(scope: Scope) -> str | None:
     try:
-        return parameters.idempotency_key(_values(scope, b"idempotency-key"))
+        return parameters.idempotency_key(parameters.header_values(scope, b"idempotency-key"))
     except ProblemError:
         return None  # refused further on
 
 
 def _wait(scope: Scope) -> float | None:
     try:
-        query = parameters.read_query(scope["query_string"], once=("wait",))
-        return parameters.wait(parameters.one(query, "wait"), _values(scope, b"prefer"))
+        return parameters.wait_seconds(scope)
     except ProblemError:
         return None

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from translation_server.stores.fair_queue import Turns
+from translation_server.stores.fair_queue import FairQueue
 from translation_server.stores.protocol import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Gathering(Generic[_Item, _Result]):
         self._largest = largest
         self._loop = asyncio.get_running_loop()
         self._asked: deque[_Asked[_Item, _Result]] = deque()
-        self._turns = Turns()
+        self._queue = FairQueue()
         self._workers = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -79,13 +79,13 @@ class Gathering(Generic[_Item, _Result]):
         except StoreUnavailableError as error:
             # Who came meanwhile has waited as long, and would fare no better.
             for asked in [*batch, *self._take()]:
-                self._turns.give(asked.future, StoreUnavailableError(str(error)))
+                self._queue.resolve(asked.future, StoreUnavailableError(str(error)))
         except Exception as error:  # noqa: BLE001 - it is told to the one whose item it was
             if len(batch) == 1:
-                self._turns.give(batch[0].future, error)
+                self._queue.resolve(batch[0].future, error)
             else:  # one that cannot be carried out must not take others with it
                 for asked in batch:
                     await self._carry_out([asked])
         else:
             for asked, result in zip(batch, results, strict=True):
-                self._turns.give(asked.future, result)
+                self._queue.resolve(asked.future, result)

@@ -11,7 +11,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
-from translation_server.stores.fair_queue import Turns
+from translation_server.stores.fair_queue import FairQueue
 from translation_server.stores.protocol import StoreUnavailableError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class GroupCommit:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._turns = Turns()
+        self._queue = FairQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked: list[_Task] = []  # and not begun yet
         self._is_busy = False  # the connection is the thread's
@@ -152,7 +152,7 @@ class GroupCommit:
     def _tell(self, tasks: list[_Task], outcome: list[Any] | Exception) -> None:
         outcomes = [outcome] * len(tasks) if isinstance(outcome, Exception) else outcome
         for task, one in zip(tasks, outcomes, strict=True):
-            self._turns.give(task.future, one)
+            self._queue.resolve(task.future, one)
 
 
 class DirectCommit:
