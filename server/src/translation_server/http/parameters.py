@@ -97,6 +97,12 @@ def read_query(scope: Scope, *parameters: QueryParameter[Any]) -> Query:
     return found
 
 
+def path_of(scope: Scope) -> str:
+    """Return the path without the root path, which a proxy adds."""
+    path: str = scope["path"]
+    return path.removeprefix(root) if (root := scope.get("root_path")) else path
+
+
 def header_values(scope: Scope, name: bytes) -> list[str]:
     """Return what the request gives for a header, whose name is in lower case."""
     return [value.decode("latin-1") for given, value in scope["headers"] if given == name]

@@ -91,7 +91,7 @@ class Routes:
 
     def _find(self, scope: Scope) -> tuple[dict[str, APIRoute], dict[str, str]] | None:
         """Return the routes at the address, by method, and the parameter in it."""
-        path = path_of(scope)
+        path = parameters.path_of(scope)
         methods = self._fixed.get(path)
         if methods is not None:
             return methods, {}
@@ -111,12 +111,6 @@ async def _send_awaited(answering: Awaitable[ASGIApp], scope: Scope, receive: Re
     except Exception as error:  # noqa: BLE001 - each is an answer
         answer = answer_to(error)
     await answer(scope, receive, send)
-
-
-def path_of(scope: Scope) -> str:
-    """Return the path without the root path, which a proxy adds."""
-    path: str = scope["path"]
-    return path.removeprefix(root) if (root := scope.get("root_path")) else path
 
 
 jobs = APIRouter(tags=["jobs"])

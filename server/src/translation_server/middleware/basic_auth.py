@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from translation_server.http.answers import Answer
+from translation_server.http.parameters import path_of
 from translation_server.http.problems import ProblemError, answer_to
-from translation_server.http.routes import path_of
 from translation_server.middleware.logins import Logins
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from translation_server.http.parameters import path_of
 from translation_server.http.problems import limit_headers, respond
-from translation_server.http.routes import path_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

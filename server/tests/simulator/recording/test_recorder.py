@@ -7,6 +7,7 @@ import pytest
 from server.tests.steady import Steady
 from starlette.requests import ClientDisconnect
 
+from translation_server.http.routes import JOB_NUMBER
 from translation_server.jobs.model import Job, Status
 from translation_server.simulator.recording.exchange import SCOPE_KEY, Kind
 from translation_server.simulator.recording.exchange_log import Exchanges
@@ -126,6 +127,17 @@ async def test_the_exchange_is_in_the_scope(ask):
     app = Answering(PENDING)
     await ask(app, "GET /status/a")
     assert app.scope[SCOPE_KEY].number == 1
+
+
+async def test_a_start_is_told_its_number(ask):
+    """The routes find it in the scope: with a seed, a job's fate follows from it. Other requests have none."""
+    for number in (1, 2):
+        app = Answering(PENDING)
+        await ask(app, "POST /start")
+        assert app.scope[JOB_NUMBER] == number
+    app = Answering(PENDING)
+    await ask(app, "GET /status/a")
+    assert JOB_NUMBER not in app.scope
 
 
 async def test_what_a_client_has_read_is_in_the_record(exchanges):

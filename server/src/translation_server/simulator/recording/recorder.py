@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 from starlette.requests import ClientDisconnect
 
 from translation_server.http import parameters
+from translation_server.http.parameters import path_of
 from translation_server.http.problems import ProblemError
-from translation_server.http.routes import path_of
+from translation_server.http.routes import JOB_NUMBER
 from translation_server.simulator.recording.exchange import SCOPE_KEY, Exchange, Kind, Told
 from translation_server.simulator.report.answers import Endings, read_headers, read_job
 
@@ -84,6 +85,8 @@ class Recording:
             await self._app(scope, receive, send)
             return
         exchange = scope[SCOPE_KEY] = self._begin(scope, path)
+        if exchange.kind is Kind.START:
+            scope[JOB_NUMBER] = exchange.job
         recorder = _Recorder(self, exchange, receive, send)
         try:
             await self._app(scope, recorder.receive_for(exchange.kind), recorder.send)
