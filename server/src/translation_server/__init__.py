@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Final
 from translation_server._version import __version__
 
 if TYPE_CHECKING:
-    from translation_server.jobs.delays import Fixed, Proportional, Uniform
-    from translation_server.jobs.lognormal import LogNormal
+    from translation_server.jobs.delays import Fixed, LogNormal, Proportional, Uniform
     from translation_server.simulator.clocks import ScaledClock, SteppedClock
     from translation_server.simulator.recording.exchange import Exchange, Requests
     from translation_server.simulator.report.politeness import Politeness
@@ -39,8 +38,7 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    **dict.fromkeys(("Fixed", "Proportional", "Uniform"), "jobs.delays"),
-    "LogNormal": "jobs.lognormal",
+    **dict.fromkeys(("Fixed", "LogNormal", "Proportional", "Uniform"), "jobs.delays"),
     **dict.fromkeys(("ScaledClock", "SteppedClock"), "simulator.clocks"),
     **dict.fromkeys(("Exchange", "Requests"), "simulator.recording.exchange"),
     "Politeness": "simulator.report.politeness",

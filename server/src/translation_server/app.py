@@ -10,11 +10,11 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 
 from translation_server._version import __version__
-from translation_server.config.settings import Settings, SettingsError
+from translation_server.config.settings import Settings, SettingsError, model_of
 from translation_server.http import openapi, problems
 from translation_server.http.answers import as_asgi
 from translation_server.http.routes import Routes, health, jobs
-from translation_server.jobs.simulation import Simulation, model_of
+from translation_server.jobs.simulation import Simulation
 from translation_server.middleware.access import Access
 from translation_server.middleware.basic_auth import BasicAuth, is_open_path
 from translation_server.middleware.rate_limit import RateLimit
@@ -140,7 +140,7 @@ def create_app(
         simulator: What makes it go wrong, and records what arrives; by default the one the settings ask for, if any.
 
     Raises:
-        SettingsError: The database or the htpasswd file the settings name cannot be used.
+        SettingsError: The database, the htpasswd file or the faults the settings name cannot be used.
     """
     try:
         check_store(settings.database_url)

@@ -22,7 +22,7 @@ from translation_server.app import create_app
 from translation_server.asgi import ENV_FILE, WRONG_CONFIGURATION
 from translation_server.config.settings import Settings, SettingsError
 from translation_server.middleware.users import accounts_of
-from translation_server.simulator.configured import for_one_process
+from translation_server.simulator.configured import faults_of, for_one_process
 from translation_server.simulator.report import command
 
 _KEEP_ALIVE: Final = (
@@ -108,6 +108,7 @@ def _proxies(trusted: str | None) -> dict[str, Any]:
 
 def _check_config(settings: Settings) -> None:
     accounts_of(settings)
+    faults_of(settings)
     for name, value in settings.effective().items():
         _say(f"{name}={value}")
     if settings.has_sample_password:

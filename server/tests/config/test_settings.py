@@ -79,7 +79,6 @@ def test_delays_refused(variable, value):
         ),
         ("CLOCK_SPEED", [*NUMBERS, "-1", "1000001", "x60"], "a number from 0 to 1000000"),
         ("CONTROL_API", ["yes", "1", "true"], "on or off"),
-        ("FAULTS", [";", " ; "], "rules such as 503 rate=0.1; reset times=2"),
         ("LOG_FORMAT", ["xml", "json lines", "1"], "text or json"),
         ("MAX_CONNECTIONS", ["0", "-1", "1.5", "unlimited"], COUNT),
         ("LOG_LEVEL", ["loud", "20", "INFO,DEBUG", "NOTSET"], "DEBUG, INFO, WARNING, ERROR or CRITICAL"),
@@ -107,18 +106,6 @@ def test_refused(variable, values, allowed):
         (line,) = refusal(CREDENTIALS | {variable: value})
         shown = repr(value) if len(value) < LONG else repr(value)[:79] + "…"
         assert line == f"{variable} is {shown}: allowed is {allowed}"
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("reset rate=2", "FAULTS is 'reset rate=2': rate: is '2': allowed is a number from 0 to 1"),
-        ("incident flood", "FAULTS is 'incident flood': incident: is 'flood': allowed is one of lost_start, "),
-    ],
-)
-def test_faults_refused(text, line):
-    """What is wrong with a rule is said as well."""
-    assert refusal(CREDENTIALS | {"FAULTS": text})[0].startswith(line)
 
 
 @pytest.mark.parametrize("variable", sorted(name.upper() for name in Settings.model_fields))

@@ -39,16 +39,6 @@ def test_once_ended_always_ended(first, later):
         assert job().status_at(later) is job().status_at(first)
 
 
-@given(moments)
-def test_next_change_is_when_the_status_changes(now):
-    """The next change is the end as long as the job is pending, and then there is none."""
-    if job().status_at(now) is Status.PENDING:
-        assert job().next_change(now) == 105
-        assert job().status_at(105) is Status.COMPLETED
-    else:
-        assert job().next_change(now) is None
-
-
 @pytest.mark.parametrize(
     ("ending", "now", "elapsed"), [(None, 90, 0), (None, 100, 0), (None, 103, 3), (None, 999, 5), (3, 101, 5)]
 )

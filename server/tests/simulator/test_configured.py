@@ -3,8 +3,11 @@
 import time
 
 import pytest
+from server.tests.configuration import CREDENTIALS
 
-from translation_server.config.settings import Settings
+from translation_server import cli
+from translation_server.app import create_app
+from translation_server.config.settings import Settings, SettingsError
 from translation_server.service.clock import SystemClock
 from translation_server.simulator.clocks import ScaledClock, SteppedClock
 from translation_server.simulator.configured import clock_of, simulator_of, steady_of
@@ -36,6 +39,33 @@ def test_rates_are_counted_by_a_clock_that_testers_move():
     clock = SteppedClock()
     assert steady_of(clock) == clock.now
     assert steady_of(SystemClock()) is time.monotonic
+
+
+REFUSED_FAULTS = [
+    (";", "FAULTS is ';': allowed is rules such as 503 rate=0.1; reset times=2"),
+    (" ; ", "FAULTS is ' ; ': allowed is rules such as 503 rate=0.1; reset times=2"),
+    ("reset rate=2", "FAULTS is 'reset rate=2': rate: is '2': allowed is a number from 0 to 1"),
+    ("incident flood", "FAULTS is 'incident flood': incident: is 'flood': allowed is one of lost_start, "),
+]
+
+
+@pytest.mark.parametrize(("text", "line"), REFUSED_FAULTS)
+def test_wrong_faults_stop_the_start(text, line):
+    """The error names the variable, its value, and what is wrong with which part of a rule."""
+    with pytest.raises(SettingsError) as caught:
+        create_app(settings(faults=text, database_url="sqlite:///:memory:"))
+    (found,) = caught.value.problems
+    assert found.startswith(line)
+
+
+@pytest.mark.parametrize(("text", "line"), REFUSED_FAULTS)
+def test_check_config_refuses_wrong_faults(text, line, tmp_path, monkeypatch, capsys):
+    """The command that checks the configuration says the same, and exits with 2."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in (CREDENTIALS | {"FAULTS": text}).items():
+        monkeypatch.setenv(name, value)
+    assert cli.main(["check-config"]) == 2
+    assert capsys.readouterr().err.startswith(line)
 
 
 def test_a_server_is_a_simulator_only_if_it_is_asked_to_be():

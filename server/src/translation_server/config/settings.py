@@ -28,14 +28,13 @@ from translation_server.config.variables import (
     Speed,
     StageList,
     Switch,
+    Text,
     UserName,
     Whole,
     variable,
 )
-from translation_server.jobs.delays import FORMS, UNIFORM
-from translation_server.jobs.stages import FORM
-from translation_server.simulator.faults.fields import RuleError
-from translation_server.simulator.faults.incidents import rules_in
+from translation_server.jobs.delays import FORMS, UNIFORM, DelayModel, Uniform, parse_model
+from translation_server.jobs.stages import FORM, Staged, parse_stages
 
 _SAMPLE: Final = "secretpassword"
 _URL_PASSWORD: Final = re.compile(r"^(\w*://)?([^:]*):.*@", re.DOTALL)
@@ -125,7 +124,7 @@ class Settings(BaseModel):
         2_592_000.0, "how long jobs are kept after their end, in seconds; 0: for ever", allowed=_SECONDS
     )
     control_api: Switch = variable("off", "whether faults can be set while the server runs", allowed="on or off")
-    faults: str | None = variable(
+    faults: Text | None = variable(
         None, "what goes wrong from the beginning", allowed="rules such as 503 rate=0.1; reset times=2"
     )
 
@@ -136,7 +135,7 @@ class Settings(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             found = {str(one["loc"][0]): one for one in reversed(error.errors(include_url=False))}
-            raise SettingsError(tuple(_line(name, one, values) for name, one in reversed(found.items()))) from None
+            raise SettingsError(tuple(_line_of(name, one, values) for name, one in reversed(found.items()))) from None
 
     @field_validator("htpasswd_file")
     @classmethod
@@ -145,17 +144,6 @@ class Settings(BaseModel):
         if (name is None) != (password is None) or (file is None and name is None):
             raise PydanticCustomError("together", "{line}", {"line": _NOBODY})
         return file
-
-    @field_validator("faults")
-    @classmethod
-    def _are_rules(cls, text: str | None) -> str | None:
-        try:
-            if text is not None and not rules_in(text):
-                raise ValueError
-        except RuleError as error:
-            line = f"FAULTS is {_shown('faults', {'faults': text})}: {error}"
-            raise PydanticCustomError("together", "{line}", {"line": line}) from None
-        return text
 
     @field_validator("max_delay")
     @classmethod
@@ -198,6 +186,15 @@ class Settings(BaseModel):
         """Whether the password is the one of `.env.example`, which everyone can read."""
         return self.api_password is not None and self.api_password.get_secret_value() == _SAMPLE
 
+    def refusal(self, name: str, reason: str | None = None) -> SettingsError:
+        """Return the error for a value that only the part which uses it can judge, such as the rules in ``FAULTS``.
+
+        Args:
+            name: The name of the field.
+            reason: What is wrong with its value; by default, the error names the allowed values.
+        """
+        return SettingsError((_line(name, self.__dict__, reason),))
+
     def effective(self) -> dict[str, str]:
         """Return every variable with the value in force, as text for a person; secrets are masked."""
         values = {name.upper(): value for name, value in self.__dict__.items() if value is not None}
@@ -210,15 +207,28 @@ class Settings(BaseModel):
 _VARIABLES: Final = tuple(name.upper() for name in Settings.model_fields)
 
 
-def _line(name: str, error: Mapping[str, Any], values: Mapping[str, object]) -> str:
-    """Say in one line what is wrong with one setting, from pydantic's error about it."""
+def model_of(settings: Settings) -> DelayModel:
+    """Return the delay model that the settings describe: how long jobs take, and the stages they go through."""
+    if settings.delay_model == UNIFORM:
+        model: DelayModel = Uniform(settings.min_delay, settings.max_delay)
+    else:
+        model = parse_model(settings.delay_model)
+    return model if settings.stages is None else Staged(model, parse_stages(settings.stages))
+
+
+def _line_of(name: str, error: Mapping[str, Any], values: Mapping[str, object]) -> str:
+    """Return the line for one setting that pydantic refused."""
     if error["type"] == "extra_forbidden":
         return _unknown(name.upper())
     if error["type"] == "together":
         return str(error["ctx"]["line"])
+    return _line(name, values)
+
+
+def _line(name: str, values: Mapping[str, object], reason: str | None = None) -> str:
     extra = Settings.model_fields[name].json_schema_extra
     allowed = extra["allowed"] if isinstance(extra, dict) else ""
-    return f"{name.upper()} is {_shown(name, values)}: allowed is {allowed}"
+    return f"{name.upper()} is {_shown(name, values)}: {reason or f'allowed is {allowed}'}"
 
 
 def _shown(name: str, values: Mapping[str, object]) -> str:

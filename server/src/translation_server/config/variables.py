@@ -72,6 +72,12 @@ def _stages(value: str) -> str:
     return str(parse_stages(value))
 
 
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError
+    return value
+
+
 def _form(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
@@ -98,5 +104,6 @@ Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], Befo
 Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
 Form = Annotated[Literal["text", "json"], BeforeValidator(_form)]
 Delays = Annotated[str, AfterValidator(_delay_model)]
+Text = Annotated[str, AfterValidator(_text)]
 StageList = Annotated[str, AfterValidator(_stages)]
 Speed = Annotated[Number, Field(ge=0, le=1e6, allow_inf_nan=False)]

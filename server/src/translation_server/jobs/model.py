@@ -94,10 +94,6 @@ class Job(NamedTuple):
         """Its status at a moment."""
         return self.outcome if self.ending is not None or now >= self.ends_at else _PENDING
 
-    def next_change(self, now: float) -> float | None:
-        """The moment its status will change unless somebody cancels it; None if it never will."""
-        return self.ends_at if self.status_at(now) is Status.PENDING else None
-
     def must_be_settled(self, now: float) -> bool:
         """Whether it has ended, but nobody has written that down."""
         return self.ending is None and now >= self.ends_at

@@ -7,15 +7,14 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from translation_server.jobs.delays import UNIFORM, Uniform, parse_model
+from translation_server.jobs.delays import parse_model
 from translation_server.jobs.model import FAILED, FAILED_MESSAGE, Draft, Job, Status, new_job_id, to_milliseconds
-from translation_server.jobs.stages import Staged, parse_stages
+from translation_server.jobs.stages import Staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from translation_server.config.settings import Settings
-    from translation_server.jobs.delay_model import DelayModel
+    from translation_server.jobs.delays import DelayModel
 
 _NO_STAGE: Mapping[str, str | None] = {}
 _UNSEEDED = random.Random()  # noqa: S311 - how long a job takes is no secret; SystemRandom asks the system each time
@@ -80,15 +79,6 @@ class Simulation:
             return _UNSEEDED
         which = ordinal if draft.number is None else f"job:{draft.owner}:{draft.number}"
         return random.Random(f"{self.seed}:{which}")  # noqa: S311 - repeatable
-
-
-def model_of(settings: Settings) -> DelayModel:
-    """How long jobs take, as the settings have it."""
-    if settings.delay_model == UNIFORM:
-        model: DelayModel = Uniform(settings.min_delay, settings.max_delay)
-    else:
-        model = parse_model(settings.delay_model)
-    return model if settings.stages is None else Staged(model, parse_stages(settings.stages))
 
 
 class Seen(NamedTuple):

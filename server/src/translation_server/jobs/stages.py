@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import random
 
-    from translation_server.jobs.delay_model import DelayModel
+    from translation_server.jobs.delays import DelayModel
 
 MOST_STAGES: Final = 20
 FORM: Final = (

@@ -14,7 +14,7 @@ from translation_server.simulator.clocks import MovableClock, ScaledClock, Stepp
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from translation_server.jobs.delay_model import DelayModel
+    from translation_server.jobs.delays import DelayModel
     from translation_server.service.clock import Clock
 
 USUAL_USER: Final = "tester"

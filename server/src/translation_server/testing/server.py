@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from translation_client import AsyncTranslationStatusClient, TranslationStatusClient
     from translation_server.app import Application
-    from translation_server.jobs.delay_model import DelayModel
+    from translation_server.jobs.delays import DelayModel
     from translation_server.jobs.stages import Stages
     from translation_server.service.clock import Clock
     from translation_server.service.service import Service
