@@ -7,11 +7,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from translation_server.jobs.delays import UNIFORM, parse_model
+from translation_server.jobs.delays import LONGEST, UNIFORM, parse_model
+from translation_server.jobs.numbers import to_number, to_whole
 from translation_server.jobs.stages import parse_stages
 
-_NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?", re.ASCII)
-_WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 _DATABASE: Final = re.compile(r"sqlite:///[^?#]+|postgresql://.+")
 
 
@@ -20,20 +19,8 @@ def variable(default: object, about: str, *, allowed: str) -> Any:  # noqa: ANN4
     return Field(default, description=about, json_schema_extra={"allowed": allowed})
 
 
-def _number(value: object) -> object:
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
-        return float(value)
-    if type(value) in {int, float}:
-        return value
-    raise ValueError
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        return int(value)
-    if type(value) is int:
-        return value
-    raise ValueError
+def _stripped(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
 
 
 def _printable(value: str) -> str:
@@ -78,32 +65,32 @@ def _text(value: str) -> str:
     return value
 
 
-def _form(value: object) -> object:
+def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-def _switch(value: object) -> object:
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else _form(value)
-
-
-def _level(value: object) -> object:
+def _upper(value: object) -> object:
     return value.strip().upper() if isinstance(value, str) else value
 
 
-Number = Annotated[float, BeforeValidator(_number), AfterValidator(lambda number: number + 0.0)]  # -0.0 becomes 0.0
-Seconds = Annotated[Number, Field(ge=0, le=1e9, allow_inf_nan=False)]  # at most 31 years: no end leaves the calendar
+def _switch(value: object) -> object:
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else _lower(value)
+
+
+Number = Annotated[float, BeforeValidator(lambda value: to_number(_stripped(value)))]
+Seconds = Annotated[Number, Field(ge=0, le=LONGEST)]
 Probability = Annotated[Number, Field(ge=0, le=1)]
-Rate = Annotated[Number, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_whole)]
+Rate = Annotated[Number, Field(ge=0, le=1e9)]
+Whole = Annotated[int, BeforeValidator(lambda value: to_whole(_stripped(value)))]
 Count = Annotated[Whole, Field(ge=1, le=10**9)]
 UserName = Annotated[str, AfterValidator(_user_name)]
 Password = Annotated[SecretStr, AfterValidator(_password)]
 Database = Annotated[str, AfterValidator(_database)]
 File = Annotated[Path, BeforeValidator(_file)]
-Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
-Form = Annotated[Literal["text", "json"], BeforeValidator(_form)]
+Form = Annotated[Literal["text", "json"], BeforeValidator(_lower)]
 Delays = Annotated[str, AfterValidator(_delay_model)]
 Text = Annotated[str, AfterValidator(_text)]
 StageList = Annotated[str, AfterValidator(_stages)]
-Speed = Annotated[Number, Field(ge=0, le=1e6, allow_inf_nan=False)]
+Speed = Annotated[Number, Field(ge=0, le=1e6)]

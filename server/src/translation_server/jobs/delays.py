@@ -7,12 +7,12 @@ a real service would not know it.
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from translation_server.jobs.numbers import to_number
 from translation_server.jobs.stages import Staged, parse_stages
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ UNIFORM: Final = "uniform"
 """In settings: the uniform model with the numbers that are set elsewhere."""
 
 _USUAL_LENGTH: Final = 60.0
-_NUMBER: Final = re.compile(r"\d{1,20}(\.\d{0,30})?(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
 LONGEST: Final = 1e9
 """The longest time a job can take, in seconds: 31 years, so that no end leaves the calendar."""
@@ -321,7 +320,11 @@ def parse_model(text: str) -> DelayModel:
     form, _, stages = text.partition(";")
     name, *numbers = form.strip().split(":")
     kind, allowed = _MODELS.get(name, (Uniform, range(0)))
-    if len(numbers) not in allowed or not all(map(_NUMBER.fullmatch, numbers)):
+    try:
+        values = [to_number(one) for one in numbers]
+    except ValueError:
+        allowed = range(0)
+    if len(numbers) not in allowed:
         raise ValueError(f"not a delay model; there are {FORMS}")
-    model = kind(*map(float, numbers))
+    model = kind(*values)
     return Staged(model, parse_stages(stages)) if stages else model

@@ -6,10 +6,10 @@ One table serves Python, JSON and text alike, so that a name means the same in a
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from translation_server.jobs.numbers import to_number, to_whole
 from translation_server.simulator.recording.exchange import Kind
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ KINDS: Final = tuple(kind.value for kind in Kind)
 INSTEAD: Final = ("close", "reset", "502", "504")
 PER: Final = ("job", "user", "server")
 
-_NUMBER: Final = re.compile(r"(\d{1,12}(\.\d{0,25})?|\.\d{1,25})([eE][+-]?\d{1,3})?", re.ASCII)
-_WHOLE: Final = re.compile(r"\d{1,10}", re.ASCII)
-_SPAN: Final = re.compile(r"(\d{1,10})(?:(-)(\d{1,10})?)?", re.ASCII)
 _LONGEST: Final = 86_400.0  # seconds; a day
 _LONGEST_WORD: Final = 200
 
@@ -109,22 +106,6 @@ def as_text(value: object) -> str:
     return str(as_json(value))
 
 
-def _number(value: object) -> float:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError
-    return float(value)
-
-
-def _whole(value: object) -> int:
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError  # noqa: TRY004 - a value of the wrong type is refused like any other
-    return value
-
-
 def _between(read: Callable[[object], float], least: float, most: float) -> Callable[[object], object]:
     def bounded(value: object) -> object:
         number = read(value)
@@ -136,7 +117,7 @@ def _between(read: Callable[[object], float], least: float, most: float) -> Call
 
 
 def _above_zero(most: float) -> Callable[[object], object]:
-    return _between(_number, math.nextafter(0, 1), most)
+    return _between(to_number, math.nextafter(0, 1), most)
 
 
 def _one_of(*words: str) -> Callable[[object], object]:
@@ -164,28 +145,29 @@ def _kinds(value: object) -> object:
 
 def _span(value: object) -> object:
     match value:
-        case str() if found := _SPAN.fullmatch(value):
-            span = Span(int(found[1]), int(found[3]) if found[3] else None if found[2] else int(found[1]))
+        case str() if "-" in value:
+            first, _, last = value.partition("-")
+            span = Span(to_whole(first), to_whole(last) if last else None)
         case range(start=first, stop=stop, step=1):
             span = Span(first, stop - 1)
         case [first, last]:
-            span = Span(_whole(first), None if last is None else _whole(last))
+            span = Span(to_whole(first), None if last is None else to_whole(last))
         case _:
-            span = Span(_whole(value), _whole(value))
+            span = Span(to_whole(value), to_whole(value))
     if not 1 <= span.first <= (span.last or span.first):
         raise ValueError
     return span
 
 
 def _seconds(*, zero: bool = True) -> Field:
-    read = _between(_number, 0, _LONGEST) if zero else _above_zero(_LONGEST)
+    read = _between(to_number, 0, _LONGEST) if zero else _above_zero(_LONGEST)
     allowed = f"a number of seconds {'from 0' if zero else 'above 0 and up'} to {_LONGEST:g}"
     return Field(read, allowed, {"type": "number", "minimum": 0, "maximum": _LONGEST})
 
 
 def _count(least: int, most: int) -> Field:
     allowed = f"a whole number from {least} to {most}"
-    return Field(_between(_whole, least, most), allowed, {"type": "integer", "minimum": least, "maximum": most})
+    return Field(_between(to_whole, least, most), allowed, {"type": "integer", "minimum": least, "maximum": most})
 
 
 def _choice(*words: str) -> Field:
@@ -198,7 +180,7 @@ FIELDS: Final = {
     "seconds": _seconds(),
     "code": _count(400, 599),
     "retry_after": _count(0, int(_LONGEST)),
-    "share": Field(_between(_number, 0, 1), "a number from 0 to 1", {"type": "number", "minimum": 0, "maximum": 1}),
+    "share": Field(_between(to_number, 0, 1), "a number from 0 to 1", {"type": "number", "minimum": 0, "maximum": 1}),
     "bytes_per_second": Field(
         _above_zero(1e9), "a number of bytes above 0 and up to 1000000000", {"type": "number", "exclusiveMinimum": 0}
     ),
@@ -209,7 +191,7 @@ FIELDS: Final = {
         f"one or several of {', '.join(KINDS)}",
         {"type": "array", "minItems": 1, "items": {"type": "string", "enum": list(KINDS)}},
     ),
-    "rate": Field(_between(_number, 0, 1), "a number from 0 to 1", {"type": "number", "minimum": 0, "maximum": 1}),
+    "rate": Field(_between(to_number, 0, 1), "a number from 0 to 1", {"type": "number", "minimum": 0, "maximum": 1}),
     "times": _count(1, 10**9),
     "per": _choice(*PER),
     "on_poll": Field(
