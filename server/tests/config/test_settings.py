@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from server.tests.configuration import CREDENTIALS, SAMPLE, load, refusal, write_env
 
-from translation_server.config import env_file
-from translation_server.config.settings import Settings, SettingsError, mask_url
+from translation_server.config.settings import Settings, SettingsError, mask_url, read_env_file
 from translation_server.jobs.delays import FORMS
 from translation_server.jobs.stages import FORM
 
@@ -312,7 +311,7 @@ def test_any_file(tmp_path_factory, octets):
     """Whatever bytes the file holds, reading it ends in entries or in lines."""
     path = tmp_path_factory.getbasetemp() / "any.env"
     path.write_bytes(octets)
-    entries, problems = env_file.read(path)
+    entries, problems = read_env_file(path)
     assert all(entry.name and entry.line >= 1 for entry in entries)
     assert all(str(path) in problem for problem in problems)
 

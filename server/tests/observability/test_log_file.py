@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_server.config.settings import Settings, SettingsError
-from translation_server.observability import log_file, rotation
-from translation_server.observability.log_file import LineFormatter, LogFile
-from translation_server.observability.rotation import RotatingFile
+from translation_server.observability import log_file
+from translation_server.observability.log_file import LineFormatter, LogFile, RotatingFile
 
 SOURCE = Path(log_file.__file__).parents[2]
 NAME = "translation_server.test"
@@ -174,7 +173,7 @@ def test_disk_full(file, path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rotation.os, "write", full)
+        patch.setattr(log_file.os, "write", full)
         for number in range(3):
             file.handle(record("%d", number, level=logging.WARNING))
     file.handle(record("room again", level=logging.WARNING))
@@ -262,7 +261,7 @@ def test_no_regular_file():
 WRITER = """
 import sys
 from pathlib import Path
-from translation_server.observability.rotation import RotatingFile
+from translation_server.observability.log_file import RotatingFile
 file = RotatingFile(Path(sys.argv[1]), most_bytes=2_000, old_files=1_000)
 for number in range(500):
     file.write(f"{sys.argv[2]} {number} {'x' * 20}\\n".encode())

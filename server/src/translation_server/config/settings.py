@@ -5,15 +5,17 @@ start, all of it at once, each with one line that names the variable, its value 
 """
 
 import difflib
+import io
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
+from dotenv.parser import Binding, parse_stream
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from translation_server.config import env_file
 from translation_server.config.variables import (
     Count,
     Database,
@@ -163,7 +165,7 @@ class Settings(BaseModel):
         Raises:
             SettingsError: the configuration is refused.
         """
-        entries, unreadable = env_file.read(dotenv) if dotenv else ([], [])
+        entries, unreadable = read_env_file(dotenv) if dotenv else ([], [])
         unknown = [f"{dotenv}, line {e.line}: {_unknown(e.name)}" for e in entries if e.name not in _VARIABLES]
         values = {entry.name: entry.value for entry in entries} | dict(environ)
         problems = (*unreadable, *unknown)
@@ -205,6 +207,43 @@ class Settings(BaseModel):
 
 
 _VARIABLES: Final = tuple(name.upper() for name in Settings.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One ``NAME=value`` of a `.env` file; ``$`` and ``#`` in a value are kept, a comment needs a space before it."""
+
+    name: str
+    value: str
+    line: int
+
+
+def read_env_file(path: Path) -> tuple[list[Entry], list[str]]:
+    """Return the entries of a `.env` file and a line of text for each thing wrong with it; a missing file is empty.
+
+    The parser is python-dotenv's, driven directly: its ``dotenv_values`` only warns about a line it cannot read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return [], []
+    except UnicodeDecodeError:
+        return [], [f"{path} cannot be read: it is not UTF-8 text"]
+    except OSError as error:
+        return [], [f"{path} cannot be read: {error.strerror}"]
+    found = [_entry(binding) for binding in parse_stream(io.StringIO(text)) if binding.key or binding.error]
+    # The text of a line that is not understood is never shown: it may be part of a password.
+    bad = [f"{path}, line {line}, is not of the form NAME=value" for line in found if isinstance(line, int)]
+    return [entry for entry in found if isinstance(entry, Entry)], bad
+
+
+def _entry(binding: Binding) -> Entry | int:
+    """Return the entry, or the number of a line that is not one."""
+    text = binding.original.string
+    line = binding.original.line + text[: len(text) - len(text.lstrip())].count("\n")
+    if binding.key is None or binding.value is None:
+        return line
+    return Entry(binding.key, binding.value, line)
 
 
 def model_of(settings: Settings) -> DelayModel:
