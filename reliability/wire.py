@@ -1,4 +1,7 @@
-"""HTTP/1.1 by hand: one connection, and an error that says that no answer came. It repeats nothing."""
+"""HTTP/1.1 by hand: one connection, and an error that says that no answer came. It repeats nothing.
+
+Answers are read by h11, which is strict: what RFC 9112 does not allow is no answer.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,14 @@ import asyncio
 import base64
 import json
 import time
+from collections import deque
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import h11
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _IDLE = 2.0  # seconds after which the server may close a connection; a request must not meet that moment
 
@@ -27,6 +36,85 @@ class Answer:
     def json(self) -> Any:  # noqa: ANN401 - whatever the server says
         """The body."""
         return json.loads(self.body)
+
+
+class AnswerReader:
+    """Tells the answers of one connection apart, in the order in which its requests were sent; it does no I/O.
+
+    Attributes:
+        closing: Whether the last answer says that the server closes the connection behind it.
+        interim: The statuses of informational answers (1xx) so far.
+    """
+
+    def __init__(self) -> None:
+        self._parser = h11.Connection(h11.CLIENT)
+        self._methods: deque[str] = deque()
+        self._head: h11.Response | None = None
+        self._body = bytearray()
+        self.closing = False
+        self.interim: list[int] = []
+
+    @property
+    def outstanding(self) -> int:
+        """How many requests have not been answered."""
+        return len(self._methods) + (self._parser.our_state is not h11.IDLE)
+
+    def expect(self, method: str) -> None:
+        """Say that a request with this method was sent; where an answer ends depends on it."""
+        self._methods.append(method)
+
+    def feed(self, data: bytes) -> Iterator[Answer]:
+        """Return the answers that are complete with these bytes; no bytes: the server has closed the connection.
+
+        Raises:
+            EOFError: The connection was closed before the next answer.
+            ValueError: The bytes are no answer, half of one at the end, or more than was asked for.
+        """
+        if not data and self._head is None and not self._parser.trailing_data[0]:
+            raise EOFError
+        try:
+            self._parser.receive_data(data)
+            while not self.closing and (event := self._next_event()) is not None:
+                match event:
+                    case h11.InformationalResponse():
+                        self.interim.append(event.status_code)
+                    case h11.Response():
+                        self._head = event
+                    case h11.Data():
+                        self._body += event.data
+                    case h11.EndOfMessage():
+                        yield self._end()
+        except h11.RemoteProtocolError as error:
+            raise ValueError(str(error)) from error
+        if self.closing and self._parser.trailing_data[0]:
+            raise ValueError(f"bytes behind the last answer: {self._parser.trailing_data[0][:80]!r}")
+
+    def _next_event(self) -> h11.Event | None:
+        """None: more bytes are needed."""
+        if self._parser.our_state is h11.IDLE:
+            if not self._methods:
+                if self._parser.trailing_data[0]:
+                    raise ValueError(f"an answer that nobody asked for: {self._parser.trailing_data[0][:80]!r}")
+                return None
+            self._parser.send(h11.Request(method=self._methods.popleft(), target="/", headers=_HOST))
+            self._parser.send(h11.EndOfMessage())
+        event = self._parser.next_event()
+        return event if isinstance(event, h11.Event) and not isinstance(event, h11.ConnectionClosed) else None
+
+    def _end(self) -> Answer:
+        assert self._head is not None  # noqa: S101 - an end has a beginning
+        headers = {name.decode("ascii"): value.decode("latin-1") for name, value in self._head.headers}
+        answer = Answer(self._head.status_code, headers, bytes(self._body))
+        self._body.clear()
+        self._head = None
+        if self._parser.their_state is h11.DONE:
+            self._parser.start_next_cycle()
+        else:
+            self.closing = True
+        return answer
+
+
+_HOST = [("Host", "x")]
 
 
 class Wire:
@@ -62,7 +150,7 @@ class Wire:
                 reader, writer = await self._open()
                 writer.write(message)
                 sent = True
-                return await self._read(reader)
+                return await self._read(reader, method)
         except (OSError, EOFError, ValueError, TimeoutError) as error:
             self.lost += sent
             self.close()
@@ -94,13 +182,16 @@ class Wire:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port)
         return self._streams
 
-    async def _read(self, reader: asyncio.StreamReader) -> Answer:
-        answer = await read_head(reader)
-        body = await reader.readexactly(int(answer.headers.get("content-length", "0")))
-        self._used = time.monotonic()
-        if answer.headers.get("connection") == "close":
-            self.close()
-        return Answer(answer.status, answer.headers, body)
+    async def _read(self, reader: asyncio.StreamReader, method: str) -> Answer:
+        answers = AnswerReader()
+        answers.expect(method)
+        while True:
+            data = await reader.read(2**16)
+            for answer in answers.feed(data):
+                self._used = time.monotonic()
+                if answers.closing:
+                    self.close()
+                return answer
 
 
 async def read_head(reader: asyncio.StreamReader) -> Answer:

@@ -15,7 +15,7 @@ import pytest
 from server_process import ROOT, clean_environment
 
 SCALE = float(os.environ.get("RELIABILITY_SCALE", "1"))
-NEEDED = {"power_cuts": "apsw", "schema": "schemathesis"}
+NEEDED = {"power_cuts": "apsw", "schema": "schemathesis", "httptools": "httptools"}
 KEPT = [
     f"kills --jobs {round(5000 * SCALE)} --kills {round(150 * SCALE)}",
     f"kills --jobs {round(5000 * SCALE)} --kills {round(150 * SCALE)} --store postgres",
@@ -30,6 +30,8 @@ KEPT = [
     "disk_full",
     "waiters --waiters 500 --tolerance 10",
     "drain --held 300 --rounds 2",
+    f"http1 --server granian --requests {round(100_000 * SCALE)}",
+    f"http1 --server uvicorn --requests {round(100_000 * SCALE)}",
 ]
 BROKEN = [
     ("kills --jobs 200 --kills 6", "acknowledge-before-commit", "lost"),
@@ -44,14 +46,19 @@ BROKEN = [
     ("disk_full", "acknowledge-before-commit", "are not there"),
     ("waiters --waiters 200 --tolerance 5", "sleepy-waiters", "the last one was told after"),
     ("drain --held 20 --rounds 1", "deaf-to-sigterm", "a held request was answered with 500"),
+    ("http1 --server granian --requests 2000", "swapped-answers", "out of order"),
+    ("http1 --server uvicorn --requests 2000", "lost-answer", "lost: the answer of"),
+    ("http1 --server uvicorn --requests 2000", "foreign-answer", "somebody else's"),
+    ("http1 --requests 2000", "httptools", "request-"),
 ]
 
 
 def carry_out(environment, command, *more):
     """Run one of the commands with a seed of its own choice, which it prints."""
     name, *options = command.split()
-    if name in NEEDED and importlib.util.find_spec(NEEDED[name]) is None:
-        pytest.skip(f"{NEEDED[name]} is not installed")
+    for needed in (NEEDED[word] for word in (name, *more) if word in NEEDED):
+        if importlib.util.find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed")
     arguments = [sys.executable, ROOT / "reliability" / f"{name}.py", *options, *more]
     return subprocess.run(
         arguments, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=420, check=False
