@@ -62,6 +62,16 @@ class Peer:
             self._arrived += self._answers.feed(data)
         return self._arrived.popleft()
 
+    @property
+    def interim(self) -> list[int]:
+        """The statuses of the informational answers (1xx) so far."""
+        return self._answers.interim
+
+    def await_interim(self, status: int) -> None:
+        """Return once the last informational answer is this one."""
+        while self.interim[-1:] != [status]:
+            self._arrived += self._answers.feed(self._socket.recv(65536))
+
     def answers(self, count: int) -> list[Answer]:
         return [self.answer() for _ in range(count)]
 

@@ -197,3 +197,31 @@ def test_body_is_framed_in_one_way(wire, framing):
     assert rest.count(b"HTTP/1.1 ") <= 1
     assert rest.startswith(b"HTTP/1.1 400 ") or not rest
     assert "smuggled" not in wire.server.said()
+
+
+def test_chunks_end_where_they_say(wire):
+    """A chunk without a line end behind it is refused, and what it might hide is not read (RFC 9112, section 7.1)."""
+    chunks = b'14\r\n{"video_length": 22}XX5\r\n     \r\n0\r\n\r\n'
+    behind = wire.request("GET", "/jobs", "X-Request-ID: hidden")
+    kind = "Content-Type: application/json"
+    peer = wire.connect()
+    peer.send(wire.request("POST", "/start", kind, "Transfer-Encoding: chunked", body=chunks + behind))
+    assert peer.answer().status == 400
+    assert peer.rest() == b""
+    assert "request=hidden" not in wire.server.said()
+
+
+def test_body_is_asked_for_once_it_is_wanted(wire):
+    """Who sends a body only when told to (`Expect: 100-continue`) is told, unless the request is refused anyway."""
+    head, _, body = wire.start("Expect: 100-continue", video_length=42.5, **LONG).partition(b"\r\n\r\n")
+    peer = wire.connect()
+    peer.send(head + b"\r\n\r\n")
+    peer.await_interim(100)
+    peer.send_more(body)
+    answer = peer.answer()
+    assert (answer.status, answer.json()["video_length"]) == (202, 42.5)
+    peer.end()
+    stranger = wire.connect()
+    stranger.send(wire.request("POST", "/start", "Expect: 100-continue", "Content-Length: 99", auth=None))
+    assert stranger.answer().status == 401
+    assert stranger.interim == []
