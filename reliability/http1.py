@@ -155,7 +155,9 @@ class Connection:
             self._break(await self._classify(told, reader))
             return
         if self._answers.closing and not exchange.closing:
-            self._break(f"lost: {len(self._under_way)} answers: closed behind {answer.status} to {exchange.data!r}")
+            self._break(
+                f"lost: {len(self._under_way)} answers: closed behind {answer.status} to {exchange.data[:200]!r}"
+            )
         self._findings.count("requests answered")
         self._findings.count("of those, refused in between", answer.status >= _REFUSED)
         self._findings.count("of those, held", "preference-applied" in answer.headers)
