@@ -99,10 +99,11 @@ class Application(Access):
             max_pending_jobs=settings.max_pending_jobs,
             max_waiters=settings.max_waiters,
             on_read=metrics.read,
+            version_of=self._accounts.version_of,
         )
         tasks = [
             asyncio.create_task(service.settlement.follow_changes()),
-            asyncio.create_task(service.waiters.follow_users(self._accounts.version_of)),
+            asyncio.create_task(service.waiters.follow_users()),
             asyncio.create_task(forget_regularly(service, settings.retention)),
         ]
         try:

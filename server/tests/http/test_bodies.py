@@ -1,5 +1,6 @@
 """Request bodies: strict JSON within limits of size and time."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -9,14 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from server.tests.wire import PATIENCE, exchange, read_reply, serving
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from translation_server.http.bodies import parse_object, read_json
 from translation_server.http.problems import ProblemError, answer_to
+from translation_server.service.clock import SystemClock
+from translation_server.service.waiters import Waiters
 
 LIMIT = 1000
 JSON = {"Content-Type": "application/json"}
+
+
+def waiters() -> Waiters:
+    """Those of a server that does not stop."""
+    return Waiters(SystemClock(), limit=1)
 
 
 async def echo(scope, receive, send):
@@ -24,7 +32,9 @@ async def echo(scope, receive, send):
     if scope["type"] != "http":
         return
     try:
-        answer = JSONResponse({"read": await read_json(Request(scope, receive), LIMIT, time_limit=0.3)})
+        answer = JSONResponse(
+            {"read": await read_json(Request(scope, receive), LIMIT, waiters=waiters(), time_limit=0.3)}
+        )
     except ProblemError as error:
         answer = answer_to(error)
     await answer(scope, receive, send)
@@ -203,7 +213,7 @@ async def test_declared_too_long(length):
 
     request = Request({"type": "http", "headers": [(b"content-length", length.encode())]}, receive)
     with pytest.raises(ProblemError) as caught:
-        await read_json(request, LIMIT)
+        await read_json(request, LIMIT, waiters=waiters())
     assert caught.value.status == 413
 
 
@@ -215,7 +225,7 @@ async def test_declared_oddly(length):
         return {"type": "http.request", "body": b"{}", "more_body": False}
 
     headers = [(b"content-length", length.encode()), (b"content-type", b"application/json")]
-    assert await read_json(Request({"type": "http", "headers": headers}, receive), LIMIT) == {}
+    assert await read_json(Request({"type": "http", "headers": headers}, receive), LIMIT, waiters=waiters()) == {}
 
 
 async def test_client_gone():
@@ -224,8 +234,8 @@ async def test_client_gone():
     async def receive():
         return {"type": "http.disconnect"}
 
-    with pytest.raises(ClientDisconnect):
-        await read_json(Request({"type": "http", "headers": []}, receive), LIMIT)
+    with pytest.raises(ProblemError, match="ended before"):
+        await read_json(Request({"type": "http", "headers": []}, receive), LIMIT, waiters=waiters())
 
 
 def head(*lines: str) -> bytes:
@@ -257,15 +267,21 @@ def test_connection_survives_a_refused_body():
 
 def test_client_gone_on_the_wire(caplog):
     """A client that leaves while it sends leaves no error in the log."""
-    with caplog.at_level(logging.ERROR), serving(echo_or_gone) as port:
+    with caplog.at_level(logging.ERROR), serving(echo) as port:
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
             connection.sendall(head("Content-Length: 10") + b"{")
         assert exchange(port, head("Content-Length: 2") + b"{}").status == 200
     assert not caplog.records
 
 
-async def echo_or_gone(scope, receive, send):
-    try:
-        await echo(scope, receive, send)
-    except ClientDisconnect:
-        return
+async def test_a_body_that_is_on_its_way_when_the_server_stops():
+    """It is given up at once, and the client is told to come again."""
+    stopping = waiters()
+
+    async def receive():
+        stopping.stop()
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(ProblemError, match="about to stop") as caught:
+        await read_json(Request({"type": "http", "headers": []}, receive), LIMIT, waiters=stopping)
+    assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "1")

@@ -213,24 +213,41 @@ async def test_many_are_woken_a_few_at_a_time(clock):
     assert max(before - after for before, after in pairwise(rounds)) < 100
 
 
-async def test_waits_of_a_removed_user_end(waiters, clock, monkeypatch):
-    """And those of a user with another password; whoever stays the same waits on."""
+async def test_waits_of_a_removed_user_end(clock, monkeypatch):
+    """And those of a user with another password, however soon after it came; whoever stays the same waits on."""
     monkeypatch.setattr(waiters_module, "_RECHECK", 0.0)
     versions = {"admin": 1, "eve": 1, "zoe": 1}
+    waiters = Waiters(clock, limit=3, version_of=versions.get)
     with (
         waiters.enter("admin", "a", silent_client()) as stays,
         waiters.enter("eve", None, silent_client()) as removed,
         waiters.enter("zoe", "c", silent_client()) as changed,
     ):
         waiting = [asyncio.create_task(one.wait_until(clock.now() + 5)) for one in (stays, removed, changed)]
-        following = asyncio.create_task(waiters.follow_users(versions.get))
         await turns()
-        assert not any(one.done() for one in waiting)
         del versions["eve"]
         versions["zoe"] = 2
+        following = asyncio.create_task(waiters.follow_users())
         await asyncio.wait_for(asyncio.gather(*waiting[1:]), 5)
         assert (stays.revoked, removed.revoked, changed.revoked) == (False, True, True)
+        await turns()
         assert not waiting[0].done()
         for task in (following, waiting[0]):
             task.cancel()
         await asyncio.gather(following, waiting[0], return_exceptions=True)
+
+
+async def test_a_stop_interrupts_what_is_read(waiters):
+    """A time-out that is far away comes at once, and only for what is done at that time."""
+
+    async def read(seconds):
+        async with asyncio.timeout(60) as timeout:
+            with waiters.interrupting(timeout):
+                await asyncio.sleep(seconds)
+            return timeout
+
+    before = await read(0)
+    asyncio.get_running_loop().call_later(0, waiters.stop)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(read(30), 5)
+    assert not before.expired()

@@ -7,34 +7,39 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from translation_server.http.problems import ProblemError
+from translation_server.service.waiters import Waiters
 
 _DEEPEST: Final = 32
 _LONGEST_INTEGER: Final = 20  # characters: what fits 64 bits
 _JSON: Final = b"application/json"
 _TIME_LIMIT: Final = 8.0  # seconds
+_COME_AGAIN: Final = {"Retry-After": "1", "Connection": "close"}
 
 
-async def read_json(request: Request, limit: int, *, time_limit: float = _TIME_LIMIT) -> dict[str, object] | None:
+async def read_json(
+    request: Request, limit: int, *, waiters: Waiters, time_limit: float = _TIME_LIMIT
+) -> dict[str, object] | None:
     """Return the JSON object in the body, or None if there is no body.
 
     Args:
         request: a request whose body was not read yet.
         limit: the most bytes a body may have.
+        waiters: by which it is known that the server is about to stop.
         time_limit: seconds the client may take to send it.
 
     Raises:
-        ProblemError: 400 not JSON; 408 too slow; 413 too long; 415 not declared as JSON; 422 JSON, but no object, or
-            too deep, or with a name twice, or with numbers or text that other programs would read differently.
-        ClientDisconnect: the client left before it had sent everything.
+        ProblemError: 400 not JSON, or not whole; 408 too slow; 413 too long; 415 not declared as JSON; 422 JSON, but no
+            object, or too deep, or with a name twice, or with numbers or text that other programs would read
+            differently; 503 the server is about to stop.
     """
     headers = dict(reversed([*request.scope["headers"]]))  # of several, the first
     declared = headers.get(b"content-length", b"").decode("latin-1")
     if declared.isdecimal() and (len(declared) > _LONGEST_INTEGER or int(declared) > limit):
         raise _too_long(limit)
-    body = await _read_in_time(request, limit, time_limit)
+    body = await _read_in_time(request, limit, waiters, time_limit)
     if not body:
         return None
     _check_declared_as_json(headers)
@@ -63,11 +68,16 @@ def parse_object(body: bytes) -> dict[str, object]:
     return value
 
 
-async def _read_in_time(request: Request, limit: int, seconds: float) -> bytes:
+async def _read_in_time(request: Request, limit: int, waiters: Waiters, seconds: float) -> bytes:
     try:
-        async with asyncio.timeout(seconds):
-            return await _read(request, limit)
+        async with asyncio.timeout(seconds) as timeout:
+            with waiters.interrupting(timeout):
+                return await _read(request, limit)
     except TimeoutError:
+        if waiters.stopping:
+            raise ProblemError(
+                503, "The server is about to stop. Nothing was changed; try again.", headers=_COME_AGAIN
+            ) from None
         detail = f"The body did not arrive within {seconds:g} seconds."
         raise ProblemError(408, detail, headers={"Connection": "close"}) from None
 
@@ -77,7 +87,8 @@ async def _read(request: Request, limit: int) -> bytes:
     while not is_whole:
         message = await request.receive()
         if message["type"] != "http.request":
-            raise ClientDisconnect
+            # Servers say so as well if the client is still there, and what it sent is no body.
+            raise ProblemError(400, "The body ended before it was whole.", headers={"Connection": "close"})
         piece: bytes = message.get("body", b"")
         pieces.append(piece)
         length += len(piece)

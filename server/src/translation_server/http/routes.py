@@ -142,7 +142,7 @@ async def start(request: Request) -> Answer:
     service = _service(request)
     parameters.read_query(request.scope)
     key = parameters.idempotency_key(parameters.header_values(request.scope, b"idempotency-key"))
-    body = await read_json(request, _settings(request).max_body_bytes)
+    body = await read_json(request, _settings(request).max_body_bytes, waiters=service.waiters)
     number = request.scope.get(JOB_NUMBER)
     draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key, number)
     snapshot, replayed = await service.start(draft)
@@ -180,8 +180,9 @@ async def list_jobs(request: Request) -> Answer:
 async def query_jobs(request: Request) -> Answer:
     """Tell the status of many jobs, in the order asked; unknown ones are left out."""
     parameters.read_query(request.scope)
-    asked = validate(JobQuery, await read_json(request, max(_LARGEST_QUERY, _settings(request).max_body_bytes)))
-    found = await _service(request).query(_user(request), asked.job_ids)
+    service, limit = _service(request), max(_LARGEST_QUERY, _settings(request).max_body_bytes)
+    asked = validate(JobQuery, await read_json(request, limit, waiters=service.waiters))
+    found = await service.query(_user(request), asked.job_ids)
     speed = _service(request).clock.speed
     told = (representation.job_json(job, found.now, speed) for job in found.jobs)
     return json_answer(representation.jobs_json(told, None))

@@ -36,7 +36,8 @@ class Access:
     """The outermost layer, an ASGI application: the first to see a request and the last to see its answer.
 
     It takes the request id from `X-Request-ID` (1 to 64 of `A-Za-z0-9._-`) or makes one, puts it in
-    `scope["request_id"]` and in the answer, and refuses with 403 what a page of another site makes a browser send.
+    `scope["request_id"]` and in the answer. It refuses a request without exactly one `Host` with 400, and with 403 what
+    a page of another site makes a browser send.
 
     Args:
         handler: what is behind it.
@@ -63,8 +64,10 @@ class Access:
         response = _Response(scope, send)
         named = REQUEST_ID.set(scope["request_id"])
         try:
-            if scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], dict(scope["headers"])):
-                handled: Handled = respond(403, "Pages of other sites may not do this.")
+            if scope.get("http_version") == "1.1" and not _has_one_host(scope["headers"]):
+                handled: Handled = respond(400, "A request has one header Host.", headers={"Connection": "close"})
+            elif scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], dict(scope["headers"])):
+                handled = respond(403, "Pages of other sites may not do this.")
             else:
                 handled = self._handler(scope, receive, response.send)
             if isinstance(handled, Answer):
@@ -152,6 +155,17 @@ def is_cross_site(method: str, headers: Mapping[bytes, bytes]) -> bool:
         return False
     host = origin.lower().partition(b"://")[2]
     return not host or host != headers.get(b"host", b"").lower()
+
+
+def _has_one_host(headers: Iterable[Header]) -> bool:
+    """Whether that is so (RFC 9112, section 3.2); not every server looks, and granian makes up an empty one."""
+    found: bytes | None = None
+    for name, value in headers:
+        if name == b"host":
+            if found is not None:
+                return False
+            found = value
+    return bool(found)
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -24,7 +24,7 @@ from translation_server.service.settlement import Settlement
 from translation_server.stores import Accepted, KeyTaken, StoreUnavailableError, TooMany
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 
     from translation_server.jobs.model import Draft, Job
     from translation_server.jobs.simulation import Simulation
@@ -62,7 +62,8 @@ class Service:
         simulation: What is drawn for each job.
         max_pending_jobs: Per user.
         max_waiters: Per user.
-        on_read: Told of each look for jobs in the store: the seconds it took.
+        on_read: Called after each read of jobs from the store, with the seconds it took.
+        version_of: Returns what changes with a user's password; None: there is no such user, and the waits end.
     """
 
     def __init__(  # noqa: PLR0913 - everything it works with; who gives it is the wiring, and names each
@@ -74,10 +75,11 @@ class Service:
         max_pending_jobs: int,
         max_waiters: int,
         on_read: Callable[[float], None] = lambda _: None,
+        version_of: Callable[[str], Hashable] = lambda _: "",
     ) -> None:
         self.store = store
         self.clock = clock
-        self.settlement = Settlement(store, clock, max_waiters)
+        self.settlement = Settlement(store, clock, max_waiters, version_of)
         self.waiters = self.settlement.waiters
         self._simulation = simulation
         self._max_pending_jobs = max_pending_jobs

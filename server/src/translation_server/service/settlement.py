@@ -14,7 +14,7 @@ from translation_server.service.waiters import Waiters, wake_all
 from translation_server.stores import StoreUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from translation_server.jobs.model import Job
     from translation_server.service.clock import Clock
@@ -32,18 +32,25 @@ class Settlement:
         store: Where the jobs are.
         clock: What time it is.
         max_waiters: Per user.
+        version_of: See ``Waiters``.
 
     Attributes:
         waiters: Those who wait for jobs to end.
     """
 
-    def __init__(self, store: JobStore, clock: Clock, max_waiters: int) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        clock: Clock,
+        max_waiters: int,
+        version_of: Callable[[str], Hashable] = lambda _: "",
+    ) -> None:
         self._store = store
         self._clock = clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._endings: Cache[tuple[Sequence[Job], float | None]] = Cache(_PLACES)
         self._changes = 0
-        self.waiters = Waiters(clock, max_waiters, self._settle_due_waiters)
+        self.waiters = Waiters(clock, max_waiters, self._settle_due_waiters, version_of)
 
     async def settle(self, owner: str, now: float) -> None:
         """Write down the end of each job of the owner that has ended by now, and wake who waits for it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, defaultdict
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol, Self
 
 from translation_server.service.errors import TooManyWaitersError
@@ -16,7 +17,7 @@ from translation_server.service.timer_heap import TimerHeap
 from translation_server.stores.fair_queue import FairQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from translation_server.jobs.model import Job
@@ -137,6 +138,7 @@ class Waiters:
         clock: What their due times are times of.
         limit: How many one user may have at a time.
         on_due: Called with those whose due time has come, and wakes them.
+        version_of: Returns what changes with a user's password; None: there is no such user.
 
     Attributes:
         timers: Their due times.
@@ -144,8 +146,17 @@ class Waiters:
         stopping: Whether the server is about to stop.
     """
 
-    def __init__(self, clock: Clock, limit: int, on_due: Callable[[Sequence[Waiter]], None] = wake_all) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        limit: int,
+        on_due: Callable[[Sequence[Waiter]], None] = wake_all,
+        version_of: Callable[[str], Hashable] = lambda _: "",
+    ) -> None:
         self._limit = limit
+        self._version_of = version_of
+        self._versions: dict[str, Hashable] = {}  # of each owner, when the first of the waiters came
+        self._readings: set[asyncio.Timeout] = set()
         self._waiters: defaultdict[tuple[str, str | None], set[Waiter]] = defaultdict(set)
         self._counts: Counter[str] = Counter()
         self._total = 0
@@ -164,6 +175,8 @@ class Waiters:
             TooManyWaitersError: Its owner has too many already.
         """
         self.check_limit(waiter.owner)
+        if waiter.owner not in self._versions:
+            self._versions[waiter.owner] = self._version_of(waiter.owner)
         self._waiters[waiter.owner, waiter.job_id].add(waiter)
         self._counts[waiter.owner] += 1
         self._total += 1
@@ -181,7 +194,7 @@ class Waiters:
             del self._waiters[key]
         self._counts[waiter.owner] -= 1
         if not self._counts[waiter.owner]:
-            del self._counts[waiter.owner]
+            del self._counts[waiter.owner], self._versions[waiter.owner]
         self._total -= 1
         self.timers.compact(len(self))
 
@@ -203,32 +216,35 @@ class Waiters:
             if moment < waiter.moment:
                 waiter.wake()
 
-    async def follow_users(self, version_of: Callable[[str], Hashable]) -> None:
-        """End the waits of users that were removed or got another password; runs until it is cancelled.
-
-        Args:
-            version_of: Returns what changes with a user's password; None: there is no such user.
-        """
-        versions: dict[str, Hashable] = {}
+    async def follow_users(self) -> None:
+        """End the waits of users that were removed or got another password; runs until it is cancelled."""
         while True:
             await asyncio.sleep(_RECHECK)
-            current = {owner: version_of(owner) for owner in self._counts}
-            for owner, version in current.items():
-                if version is None or versions.get(owner, version) != version:
-                    self.revoke(owner)
-            versions = current
+            current = {owner: self._version_of(owner) for owner in self._versions}
+            changed = {
+                owner for owner, version in current.items() if version is None or version != self._versions[owner]
+            }
+            self._versions |= current
+            for (owner, _), waiters in self._waiters.items():
+                if owner in changed:
+                    for waiter in waiters:
+                        waiter.revoked = True
+                        waiter.wake()
 
-    def revoke(self, owner: str) -> None:
-        """End all waits of a user."""
-        for (whose, _), waiters in self._waiters.items():
-            if whose == owner:
-                for waiter in waiters:
-                    waiter.revoked = True
-                    waiter.wake()
+    @contextmanager
+    def interrupting(self, timeout: asyncio.Timeout) -> Iterator[None]:
+        """Let the time-out of what is done meanwhile come at once if the server is about to stop."""
+        self._readings.add(timeout)
+        try:
+            yield
+        finally:
+            self._readings.discard(timeout)
 
     def stop(self) -> None:
         """Wake everyone, for good: the server is about to stop."""
         self.stopping = True
+        for timeout in self._readings:
+            timeout.reschedule(asyncio.get_running_loop().time())
         for waiters in self._waiters.values():
             wake_all([*waiters])
 

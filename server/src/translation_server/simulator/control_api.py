@@ -170,7 +170,7 @@ def _rules(body: dict[str, object]) -> tuple[Rule, ...]:
 
 async def _body(request: Request, *, none: bool = False) -> dict[str, object]:
     _refuse_query(request)
-    body = await read_json(request, request.app.state.settings.max_body_bytes) or {}
+    body = await read_json(request, request.app.state.settings.max_body_bytes, waiters=_service(request).waiters) or {}
     if none and body:
         _refuse(RuleError(next(iter(body))[:100], "is not known here: no body is needed"))
     return body
