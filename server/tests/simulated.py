@@ -96,5 +96,5 @@ def simulated(*faults, seed=1, clock=None, incident=None, uvicorn=(), **settings
         accounts=Accounts({"admin": "secret", "eve": "secret"}),
         simulator=simulator,
     )
-    with serving(made, **dict(uvicorn)) as port:
+    with serving(made, **{"http": "h11"} | dict(uvicorn)) as port:
         yield Served(port, simulator, made)

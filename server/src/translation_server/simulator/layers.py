@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from translation_server.middleware.basic_auth import is_open_path
 from translation_server.service.errors import UnknownJobError
-from translation_server.simulator.faults.injection import Faulty
+from translation_server.simulator.faults.injection import FaultInjection
 from translation_server.simulator.recording.recorder import Noting, Recording
 from translation_server.stores import StoreUnavailableError
 
@@ -33,5 +33,5 @@ def innermost(layers: ASGIApp, simulator: Simulator, app: Application) -> ASGIAp
 
 def around(layers: ASGIApp, simulator: Simulator, app: Application) -> ASGIApp:
     """Faults, and around them the record of what really got out."""
-    faulty = Faulty(layers, simulator, is_stopping=lambda: app.state.service.waiters.stopping)
+    faulty = FaultInjection(layers, simulator, is_stopping=lambda: app.state.service.waiters.stopping)
     return Recording(faulty, simulator.exchanges, simulator.clock, is_open=is_open_path)

@@ -1,12 +1,13 @@
-"""An answer that a fault has struck, on its way to the client."""
+"""An answer that a fault alters on its way to the client, and what it makes of the answer's bytes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import HTMLResponse
 
-from translation_server.simulator.faults import alteration
 from translation_server.simulator.faults.model import (
     BrokenJson,
     Drip,
@@ -18,96 +19,137 @@ from translation_server.simulator.faults.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.types import Message
 
-    from translation_server.simulator.faults.connection import Wire
+    from translation_server.simulator.faults.connection import Connection
+
+_Header = tuple[bytes, bytes]
+_INTERVAL: Final = 0.05  # seconds between two pieces of an answer that drips, unless a byte takes longer
+_PAGE: Final = """\
+<html>
+<head><title>{code} {phrase}</title></head>
+<body>
+<center><h1>{code} {phrase}</h1></center>
+<hr><center>proxy</center>
+</body>
+</html>
+"""
 
 
-class Struck:
-    """Its `send` stands in for the server's. The head waits for the body, which comes in one piece unless it streams.
+class AlteredResponse:
+    """Stands in for the server's `send`. The head waits for the body, which comes in one piece unless it streams.
 
     Args:
-        fault: One that strikes answers.
-        wire: The connection.
+        fault: One that alters answers.
+        connection: Where the answer goes.
     """
 
-    def __init__(self, fault: Fault, wire: Wire) -> None:
+    def __init__(self, fault: Fault, connection: Connection) -> None:
         self._fault = fault
-        self._wire = wire
+        self._connection = connection
         self._head: Message | None = None
 
     async def send(self, message: Message) -> None:
-        """Send a part of the answer, as the fault would have it."""
+        """Send a part of the answer, altered by the fault."""
         if message["type"] == "http.response.start":
             self._head = message
         elif self._head is not None:
             head, self._head = self._head, None
-            await self._first(head, message)
+            await self._begin(head, message)
         elif isinstance(self._fault, Drip):
             await self._drip(message, self._fault.bytes_per_second)
         else:
-            await self._wire.send(message)
+            await self._connection.send(message)
 
-    async def _first(self, head: Message, message: Message) -> None:
+    async def _begin(self, head: Message, message: Message) -> None:
         body: bytes = message.get("body", b"")
         is_whole = not message.get("more_body", False)
         match self._fault:
             case Latency(seconds=seconds):
-                self._strikes()
-                await self._wire.pause(seconds)
+                self._record_fault()
+                await self._connection.pause(seconds)
             case LostAnswer(instead=instead):
-                await self._lose(instead)
+                self._record_fault()
+                await answer_instead(instead, self._connection)
                 return
             case Truncate(share=share) if body:
-                await self._cut(head, alteration.beginning(body, share))
+                await self._truncate(head, body, share)
             case BrokenJson() if body and is_whole:
-                head, message = self._other(head, message, alteration.broken(body))
+                head, message = self._replace_body(head, message, body[: len(body) // 2])
             case UnknownStatus(status=status) if body and is_whole:
-                head, message = self._other(head, message, alteration.with_status(body, status))
+                head, message = self._replace_body(head, message, _with_status(body, status))
             case Drip(bytes_per_second=speed) if body:
-                self._strikes()
-                await self._wire.send(head)
+                self._record_fault()
+                await self._connection.send(head)
                 await self._drip(message, speed)
                 return
-        await self._wire.send(head)
-        await self._wire.send(message)
+        await self._connection.send(head)
+        await self._connection.send(message)
 
-    def _strikes(self) -> None:
-        self._wire.exchange.fault = self._fault.name
+    def _record_fault(self) -> None:
+        self._connection.exchange.fault = self._fault.name
 
-    def _other(self, head: Message, message: Message, body: bytes) -> tuple[Message, Message]:
-        """The answer with another body, if it is another one."""
+    def _replace_body(self, head: Message, message: Message, body: bytes) -> tuple[Message, Message]:
+        """Return the answer with another body; nothing has gone wrong if it is the same one."""
         if body == message["body"]:
             return head, message
-        self._strikes()
-        headers = alteration.with_length(head.get("headers", ()), len(body))
-        return {**head, "headers": headers}, {**message, "body": body}
+        self._record_fault()
+        return {**head, "headers": _with_length(head.get("headers", ()), len(body))}, {**message, "body": body}
 
-    async def _cut(self, head: Message, beginning: bytes) -> None:
-        self._strikes()
-        await self._wire.send(head)
-        await self._wire.send({"type": "http.response.body", "body": beginning, "more_body": True})
-        await self._wire.break_off()
-
-    async def _lose(self, instead: str) -> None:
-        self._strikes()
-        await instead_of_an_answer(instead, self._wire)
+    async def _truncate(self, head: Message, body: bytes, share: float) -> None:
+        self._record_fault()
+        beginning = body[: min(int(len(body) * share), len(body) - 1)]
+        await self._connection.send(head)
+        await self._connection.send({"type": "http.response.body", "body": beginning, "more_body": True})
+        await self._connection.break_off()
 
     async def _drip(self, message: Message, bytes_per_second: float) -> None:
-        *pieces, last = alteration.pieces(message.get("body", b""), bytes_per_second)
+        *pieces, last = _pieces(message.get("body", b""), bytes_per_second)
         for piece in pieces:
-            await self._wire.send({"type": "http.response.body", "body": piece, "more_body": True})
-            await self._wire.pause(len(piece) / bytes_per_second)
-        await self._wire.send({**message, "body": last})
+            await self._connection.send({"type": "http.response.body", "body": piece, "more_body": True})
+            await self._connection.pause(len(piece) / bytes_per_second)
+        await self._connection.send({**message, "body": last})
 
 
-async def instead_of_an_answer(instead: str, wire: Wire) -> None:
-    """Do what `CutLongPoll` and `LostAnswer` say; raises `ClientDisconnect` if that breaks the connection off."""
-    if wire.begun or not instead.isdecimal():
-        await wire.break_off(reset=instead == "reset")
-    await wire.answer(page(int(instead)))
+async def answer_instead(instead: str, connection: Connection) -> None:
+    """Answer as `CutLongPoll` and `LostAnswer` say.
+
+    Raises:
+        ClientDisconnect: The connection was broken off.
+    """
+    if connection.begun or not instead.isdecimal():
+        await connection.break_off(reset=instead == "reset")
+    await connection.answer(proxy_page(int(instead)))
 
 
-def page(code: int) -> HTMLResponse:
-    """The page in HTML with which a proxy says that it got no answer."""
-    return HTMLResponse(alteration.page(code), code)
+def proxy_page(code: int) -> HTMLResponse:
+    """Return the page in HTML with which a proxy says that it got no answer."""
+    phrase = HTTPStatus(code).phrase if code in set(HTTPStatus) else "Error"
+    return HTMLResponse(_PAGE.format(code=code, phrase=phrase), code)
+
+
+def _with_status(body: bytes, status: str) -> bytes:
+    """Return the same JSON with another status of each job in it."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body
+    jobs: list[Any] = document.get("jobs", [document]) if isinstance(document, dict) else []
+    for job in jobs:
+        if isinstance(job, dict) and isinstance(job.get("status"), str):  # a problem's is a number
+            job["status"] = status
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _with_length(headers: Iterable[_Header], length: int) -> list[_Header]:
+    """Return the headers of an answer of another length, without those that say it is the same as before."""
+    kept = [(name, value) for name, value in headers if name.lower() not in {b"content-length", b"etag"}]
+    return [*kept, (b"content-length", b"%d" % length)]
+
+
+def _pieces(body: bytes, bytes_per_second: float) -> list[bytes]:
+    """Return the body in pieces of as many bytes as go out within an interval, and one at least."""
+    size = max(1, int(bytes_per_second * _INTERVAL))
+    return [body[start : start + size] for start in range(0, len(body), size)] or [b""]

@@ -1,24 +1,35 @@
-"""One request's connection, in the hands of a fault: sent to, held up, or broken off, as machines and proxies do.
+"""One request's connection in the hands of a fault: delayed, closed or reset, as machines and proxies do.
 
-Only a server whose connections are guarded (uvicorn with httptools) hands its transports over. Others can do no more
-than leave an answer incomplete, which makes them close the connection.
+ASGI has no message that closes or resets a connection. So its socket is looked for among the open files of this
+process, by the two addresses in the ASGI scope, and no more is done to it than any process may do to a socket of its
+own: reading from it is shut down. To every server that looks like a client that left: it drops the request, sends what
+it still has to send, and closes the connection. A reset is the same with ``SO_LINGER`` at zero seconds, which makes
+closing send RST instead of FIN (``tcp(7)``, ``socket(7)``).
+
+What this leans on: ``/proc/self/fd`` (Linux) or ``/dev/fd`` (macOS), and the addresses of a TCP connection in
+``scope["client"]`` and ``scope["server"]``. Where one is missing (Windows, a Unix socket, a client address taken from
+``X-Forwarded-For``), the answer is left incomplete instead, and a warning says so. Nothing of a server is used.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import os
 import socket
+import stat
 import struct
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
 from starlette.requests import ClientDisconnect
 
 from translation_server.simulator.recording.exchange import SCOPE_KEY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,53 +37,66 @@ if TYPE_CHECKING:
 
 TRANSPORT: Final = "translation.transport"
 _LOGGER: Final = logging.getLogger(__name__)
-_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER for no time: closing sends a reset (TCP RST)
-_PATIENCE: Final = 5.0  # seconds for a body that is on its way, and for the end of a connection
-_STEP: Final = 0.05  # seconds after which a delay notices that the client or the server has gone
-_NEVER_WHOLE: Final = ((b"content-type", b"application/json"), (b"content-length", b"2"))
+_OPEN_FILES: Final = tuple(map(Path, ("/proc/self/fd", "/dev/fd")))
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # the value of SO_LINGER: on, for zero seconds
+_TIMEOUT: Final = 5.0  # seconds for a body that is on its way, and for the server to notice the end of a connection
+_STEP: Final = 0.05  # seconds after which a delay notices that the server is about to stop
+_NEVER_COMPLETE: Final = ((b"content-type", b"application/json"), (b"content-length", b"2"))
+_NOT_FOUND: Final = (
+    "an answer is left incomplete instead of its connection being closed or reset: among the open files of this "
+    "process there is no TCP connection from %s to %s"
+)
 
 
-class Wire:
-    """The connection of one request.
+class Connection:
+    """The connection of one request; its `receive` and `send` stand in for the server's.
 
     Args:
-        scope: Of the request; its `Exchange` is in it.
-        receive: Of the server.
-        send: Of the server.
-        speed: How many seconds of the faults pass in one of the machine.
-        is_stopping: Whether the server is about to stop, so that nothing is to be delayed any more.
+        scope: The request's; its `Exchange` is in it.
+        receive: The server's.
+        send: The server's.
+        speed: How many seconds of a fault pass in one second of the machine.
+        is_stopping: Whether the server is about to stop, so that nothing is delayed any more.
 
     Attributes:
+        scope: The request's.
+        exchange: The record of the request.
         begun: Whether the head of an answer was sent.
-        on_unharmed: Called before that if no fault has struck.
+        on_unharmed: Called before the head is sent if no fault has struck by then.
     """
 
-    __slots__ = ("_is_stopping", "_send", "_speed", "begun", "exchange", "on_unharmed", "receive", "scope")
+    __slots__ = ("_is_gone", "_is_stopping", "_receive", "_send", "_speed", "begun", "exchange", "on_unharmed", "scope")
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, *, speed: float, is_stopping: Callable[[], bool]
     ) -> None:
         self.scope = scope
-        self.receive = receive
         self.begun = False
         self.on_unharmed: Callable[[], None] = lambda: None
         self.exchange: Exchange = scope[SCOPE_KEY]
+        self._receive = receive
         self._send = send
         self._speed = speed
         self._is_stopping = is_stopping
+        self._is_gone = False
 
     @property
     def is_over(self) -> bool:
-        """Whether the connection has ended, or the server is about to stop."""
-        transport: asyncio.Transport | None = self.scope.get(TRANSPORT)
-        return self._is_stopping() or (transport is not None and transport.is_closing())
+        """Whether the client is known to have left, or the server is about to stop."""
+        return self._is_gone or self._is_stopping()
 
-    def scaled(self, seconds: float) -> float:
-        """Seconds of the machine that so many of the faults are."""
+    def to_machine(self, seconds: float) -> float:
+        """Return the seconds of the machine that so many seconds of a fault take."""
         return seconds / self._speed
 
+    async def receive(self) -> Message:
+        """Receive as an ASGI application does."""
+        message = await self._receive()
+        self._is_gone = self._is_gone or message["type"] == "http.disconnect"
+        return message
+
     async def send(self, message: Message) -> None:
-        """As an ASGI application does."""
+        """Send as an ASGI application does."""
         if not self.begun and self.exchange.fault is None:
             self.on_unharmed()
         self.begun = True
@@ -83,72 +107,125 @@ class Wire:
         await answer(self.scope, self.receive, self.send)
 
     async def read_request(self) -> None:
-        """Let the client finish its request, so that it is the answer that goes wrong, not the sending."""
+        """Read the rest of the request, so that it is the answer that goes wrong and not the sending."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_TIMEOUT):
                 while (await self.receive()).get("more_body", False):
                     pass
 
     async def pause(self, seconds: float, task: asyncio.Future[None] | None = None) -> None:
-        """Return after so many seconds of the faults, or once a task is done, or when there is no point in it."""
+        """Wait for so many seconds of a fault, but no longer than it makes sense.
+
+        Args:
+            seconds: How long.
+            task: What the wait is over with; by default the client is watched, and the wait is over when it leaves.
+        """
         now = asyncio.get_running_loop().time
-        until = now() + self.scaled(seconds)
-        while (left := until - now()) > 0 and not self.is_over and not (task and task.done()):
+        until = now() + self.to_machine(seconds)
+        watched = task or asyncio.ensure_future(self._wait_until_gone())
+        try:
+            while (left := until - now()) > 0 and not self.is_over and not watched.done():
+                await asyncio.wait({watched}, timeout=min(left, _STEP))
+        finally:
             if task is None:
-                await asyncio.sleep(min(left, _STEP))
-            else:
-                await asyncio.wait({task}, timeout=min(left, _STEP))
+                watched.cancel()
 
     async def break_off(self, *, reset: bool = False) -> NoReturn:
-        """Close the connection after what was sent, or reset it at once; raises `ClientDisconnect` when it is done."""
+        """Close the connection after what was sent, or reset it.
+
+        Raises:
+            ClientDisconnect: Always: there is nobody left to answer.
+        """
         self.exchange.cut = True
-        transport: asyncio.Transport | None = self.scope.get(TRANSPORT)
-        if transport is None:
-            await self._stop_in_the_middle()
+        server, client = _address(self.scope.get("server")), _address(self.scope.get("client"))
+        if server and client and _end(_connections(server, client), reset=reset):
+            with suppress(TimeoutError):  # until the server knows, it would take our return for a missing answer
+                await asyncio.wait_for(self._wait_until_gone(), _TIMEOUT)
         else:
-            end(transport, reset=reset)
-            await self._until_gone()
+            _LOGGER.warning(_NOT_FOUND, self.scope.get("client"), self.scope.get("server"))
+            await self._leave_incomplete()
         raise ClientDisconnect
 
-    def reset_all(self, fault: str) -> None:
-        """Reset every connection of the server, whatever is under way on it; say so in the exchanges."""
-        transport: asyncio.Transport | None = self.scope.get(TRANSPORT)
-        if transport is not None:
-            protocol: Any = transport.get_protocol()
-            for connection in list(protocol.connections):
-                _mark(connection, fault)
-                end(connection.transport, reset=True)
+    def reset_all(self) -> bool:
+        """Reset every connection of this process to the address this request came to; return whether that is possible.
 
-    async def _stop_in_the_middle(self) -> None:
-        _LOGGER.warning("a connection is not reset or closed, but its answer left incomplete: %s", _WHY)
+        The server notices it when it next reads from them, which is at once unless it is not reading.
+        """
+        server = _address(self.scope.get("server"))
+        return server is not None and _end(_connections(server), reset=True)
+
+    async def _leave_incomplete(self) -> None:
         if not self.begun:
-            await self.send({"type": "http.response.start", "status": 200, "headers": list(_NEVER_WHOLE)})
+            await self.send({"type": "http.response.start", "status": 200, "headers": list(_NEVER_COMPLETE)})
             await self.send({"type": "http.response.body", "body": b"{", "more_body": True})
 
-    async def _until_gone(self) -> None:
-        """Return once the server knows; until then it would answer in our place."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                while (await self.receive())["type"] != "http.disconnect":
-                    pass
+    async def _wait_until_gone(self) -> None:
+        while not self._is_gone:
+            await self.receive()
 
 
-_WHY: Final = "that needs uvicorn with httptools"
+class _Address(NamedTuple):
+    """One end of a TCP connection; IPv4 addresses in the form of IPv6 (RFC 4291, section 2.5.5.2) are IPv4."""
+
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address
+    port: int
 
 
-def end(transport: asyncio.Transport, *, reset: bool) -> None:
-    """Close a connection after what has been sent, or reset it at once."""
-    if not reset:
-        transport.close()
-        return
-    found = transport.get_extra_info("socket")
-    if found is not None and found.family in {socket.AF_INET, socket.AF_INET6}:
-        with suppress(OSError):
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-    transport.abort()
+def _end(connections: Iterable[socket.socket], *, reset: bool) -> bool:
+    """Close or reset connections; return whether there are any."""
+    found = False
+    for sock in connections:
+        found = True
+        with sock, suppress(OSError):  # it has just come to its end by itself
+            if reset:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            sock.shutdown(socket.SHUT_RD)
+    return found
 
 
-def _mark(connection: Any, fault: str) -> None:  # noqa: ANN401 - uvicorn's protocol, guarded
-    exchange: Exchange | None = connection.cycle.scope.get(SCOPE_KEY) if connection.is_answering else None
-    if exchange is not None:
-        exchange.fault, exchange.cut = fault, True
+def _connections(server: _Address, client: _Address | None = None) -> list[socket.socket]:
+    """Duplicate the sockets of this process's connections between two addresses; the caller closes the duplicates.
+
+    The client may be in the same process: its end of the connection has the addresses the other way round.
+
+    Args:
+        server: The address of this end.
+        client: The address of the other end; None: any.
+    """
+    found = []
+    for number in _open_files():
+        with suppress(OSError):  # closed meanwhile, or not connected
+            # Files are never duplicated: closing a duplicate of a database releases all locks on it (fcntl(2)).
+            # The sockets of a server never block; and a `socket` made of one that does could change that.
+            if stat.S_ISSOCK(os.fstat(number).st_mode) and not os.get_blocking(number):
+                borrowed = socket.socket(fileno=number)
+                try:
+                    if _is_between(borrowed, server, client):
+                        found.append(socket.socket(fileno=os.dup(number)))  # `dup` would make it block
+                finally:
+                    borrowed.detach()
+    return found
+
+
+def _open_files() -> list[int]:
+    folder = next((folder for folder in _OPEN_FILES if folder.is_dir()), None)
+    return [] if folder is None else [int(path.name) for path in folder.iterdir()]
+
+
+def _is_between(sock: socket.socket, server: _Address, client: _Address | None) -> bool:
+    if sock.family not in {socket.AF_INET, socket.AF_INET6} or sock.type != socket.SOCK_STREAM:
+        return False
+    own, peer = sock.getsockname(), sock.getpeername()
+    if own[1] != server.port or (client is not None and peer[1] != client.port):  # which is found out soonest
+        return False
+    return _address(own) == server and (client is None or _address(peer) == client)
+
+
+def _address(given: Any) -> _Address | None:  # noqa: ANN401 - servers differ: a tuple or a list, a port as a number or text
+    """Return an address of a scope or a socket; None for one that is none of TCP."""
+    try:
+        host, port = given[:2]
+        ip = ipaddress.ip_address(host.partition("%")[0])
+        return _Address(getattr(ip, "ipv4_mapped", None) or ip, int(port))
+    except (TypeError, ValueError):
+        return None

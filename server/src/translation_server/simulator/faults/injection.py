@@ -1,4 +1,4 @@
-"""ASGI layer that does the faults: to the real answer, on the real connection."""
+"""ASGI layer that injects faults: into the real answer, on the real connection."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from translation_server.http.problems import respond
-from translation_server.simulator.faults.altered_response import Struck, instead_of_an_answer, page
-from translation_server.simulator.faults.connection import Wire
+from translation_server.simulator.faults.altered_response import AlteredResponse, answer_instead, proxy_page
+from translation_server.simulator.faults.connection import Connection
 from translation_server.simulator.faults.model import (
     BEFORE,
     BadGateway,
@@ -38,14 +38,14 @@ _LOGGER: Final = logging.getLogger(__name__)
 _LONGEST_ECHO: Final = 64
 
 
-class Faulty:
-    """Pure ASGI middleware, behind the one that puts the `Exchange` into the scope; lets alone what has none.
+class FaultInjection:
+    """Pure ASGI middleware, behind the layer that puts an `Exchange` into the scope; leaves alone what has none.
 
     Args:
         app: The application behind it.
         simulator: What is to go wrong.
-        is_stopping: Whether the server is about to stop, so that nothing is to be delayed any more.
-        steady: Seconds of the machine.
+        is_stopping: Whether the server is about to stop, so that nothing is delayed any more.
+        monotonic: The machine's time, in seconds.
     """
 
     def __init__(
@@ -54,13 +54,14 @@ class Faulty:
         simulator: Simulator,
         *,
         is_stopping: Callable[[], bool] = lambda: False,
-        steady: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._simulator = simulator
         self._is_stopping = is_stopping
-        self._steady = steady
+        self._monotonic = monotonic
         self._down_until = -math.inf
+        self._under_way: set[Connection] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -68,79 +69,94 @@ class Faulty:
         if exchange is None:
             await self._app(scope, receive, send)
             return
-        wire = Wire(scope, receive, send, speed=self._simulator.clock.speed, is_stopping=self._is_stopping)
-        if self._steady() < self._down_until:
-            exchange.fault = Restart.name
-            await wire.break_off(reset=True)
-        placed = self._simulator.faults.strike(exchange)
-        if placed is None:
-            await self._app(scope, receive, send)
-        else:
-            await self._strike(placed, wire)
+        speed = self._simulator.clock.speed
+        connection = Connection(scope, receive, send, speed=speed, is_stopping=self._is_stopping)
+        self._under_way.add(connection)
+        try:
+            await self._handle(connection)
+        finally:
+            self._under_way.discard(connection)
 
-    async def _strike(self, placed: Placed, wire: Wire) -> None:
-        """Do a fault, and take it back if there was nothing to do: before the answer is out, so that nobody is told."""
-        fault, exchange = placed.rule.fault, wire.exchange
+    async def _handle(self, connection: Connection) -> None:
+        if self._monotonic() < self._down_until:
+            connection.exchange.fault = Restart.name
+            await connection.break_off(reset=True)
+        placed = self._simulator.faults.strike(connection.exchange)
+        if placed is None:
+            await self._app(connection.scope, connection.receive, connection.send)
+        else:
+            await self._inject(placed, connection)
+
+    async def _inject(self, placed: Placed, connection: Connection) -> None:
+        """Inject a fault; if it finds nothing to do, take its count back before the answer is out."""
+        fault, exchange = placed.rule.fault, connection.exchange
         strikes_late = isinstance(fault, CutLongPoll) and exchange.kind is Kind.EVENTS
         spare = partial(self._simulator.faults.spare, placed, exchange)
         if not strikes_late:
-            wire.on_unharmed = spare
+            connection.on_unharmed = spare
         try:
-            await self._do(fault, wire)
+            await self._apply(fault, connection)
         finally:
             if exchange.fault is not None:
                 _LOGGER.info("fault %s struck %s of user %s", placed.rule, exchange.name, exchange.user)
-            elif strikes_late or not wire.begun:
+            elif strikes_late or not connection.begun:
                 spare()
 
-    async def _do(self, fault: Fault, wire: Wire) -> None:
+    async def _apply(self, fault: Fault, connection: Connection) -> None:
         if isinstance(fault, BEFORE):
-            wire.exchange.fault = fault.name
-            await wire.read_request()
-            await self._refuse(fault, wire)
+            connection.exchange.fault = fault.name
+            await connection.read_request()
+            await self._refuse(fault, connection)
         elif isinstance(fault, CutLongPoll):
-            await self._cut(fault, wire)
+            await self._cut(fault, connection)
         else:
-            await self._app(wire.scope, wire.receive, Struck(fault, wire).send)
+            await self._app(connection.scope, connection.receive, AlteredResponse(fault, connection).send)
 
-    async def _refuse(self, fault: Fault, wire: Wire) -> None:
+    async def _refuse(self, fault: Fault, connection: Connection) -> None:
         """Answer in place of the application."""
         match fault:
             case Status(code=code, retry_after=seconds):
-                headers = None if seconds is None else {"Retry-After": str(math.ceil(wire.scaled(seconds)))}
-                await wire.answer(respond(code, "The simulator answers so on purpose.", headers=headers))
+                after = None if seconds is None else {"Retry-After": str(math.ceil(connection.to_machine(seconds)))}
+                await connection.answer(respond(code, "The simulator answers so on purpose.", headers=after))
             case BadGateway(code=code):
-                await wire.answer(page(code))
+                await connection.answer(proxy_page(code))
             case HtmlPage():
-                await wire.answer(page(200))
+                await connection.answer(proxy_page(200))
             case NotFound():
-                job_id = (wire.exchange.job_id or "")[:_LONGEST_ECHO]
-                await wire.answer(respond(404, "There is no such job.", job_id=job_id))
+                job_id = (connection.exchange.job_id or "")[:_LONGEST_ECHO]
+                await connection.answer(respond(404, "There is no such job.", job_id=job_id))
             case Restart(seconds=seconds):
-                self._down_until = self._steady() + wire.scaled(seconds)
-                wire.reset_all(fault.name)
-                await wire.break_off(reset=True)
+                self._down_until = self._monotonic() + connection.to_machine(seconds)
+                self._reset_all(connection)
+                await connection.break_off(reset=True)
             case _:
-                await wire.break_off(reset=isinstance(fault, Reset))
+                await connection.break_off(reset=isinstance(fault, Reset))
 
-    async def _cut(self, fault: CutLongPoll, wire: Wire) -> None:
+    def _reset_all(self, connection: Connection) -> None:
+        """Reset each connection of the server, whatever is under way on it."""
+        if connection.reset_all():
+            for other in self._under_way:
+                if other.exchange.answered is None:
+                    other.exchange.fault, other.exchange.cut = Restart.name, True
+
+    async def _cut(self, fault: CutLongPoll, connection: Connection) -> None:
         """Let the application answer for so long, and no longer."""
-        answering = asyncio.ensure_future(self._app(wire.scope, wire.receive, wire.send))
+        answering = asyncio.ensure_future(self._app(connection.scope, connection.receive, connection.send))
         try:
-            await wire.pause(fault.seconds, answering)
-            if answering.done() or wire.is_over:
+            await connection.pause(fault.seconds, answering)
+            if answering.done() or connection.is_over:
                 await answering
                 return
         finally:
-            await _cancelled(answering)
-        wire.exchange.fault = fault.name
-        await instead_of_an_answer(fault.instead, wire)
+            await _cancel(answering)
+        connection.exchange.fault = fault.name
+        await answer_instead(fault.instead, connection)
 
 
-async def _cancelled(task: asyncio.Future[None]) -> None:
+async def _cancel(task: asyncio.Future[None]) -> None:
     """End a task, unless it has ended by itself."""
     if not task.done():
         task.cancel()
         await asyncio.wait({task})
     if not task.cancelled():
-        task.exception()  # which is told where the task is awaited, or not to be told
+        task.exception()  # which is raised where the task is awaited, or else is of no interest
