@@ -8,20 +8,25 @@ from functools import partial
 
 from bugs import Bug
 
-CONTRACT = ("stores/test_store.py",)
-SHARED = ("stores/test_postgres_store.py",)
-FAULTS = ("stores/test_postgres_faults.py",)
-SCHEMA = ("stores/test_postgres_schema.py",)
-GATHERING = ("stores/test_postgres_gathering.py",)
+CONTRACT = ("server/tests/stores/test_store.py",)
+SHARED = ("server/tests/stores/test_postgres_store.py",)
+FAULTS = ("server/tests/stores/test_postgres_faults.py",)
+SCHEMA = ("server/tests/stores/test_postgres_schema.py",)
+GATHERING = ("server/tests/stores/test_postgres_gathering.py",)
 MACHINES = ("tests/test_many_machines.py",)
-COMMITS = ("stores/test_group_commit.py",)
-FILES = ("stores/test_database_file.py",)
-READING = ("stores/test_sqlite_reads.py",)
+COMMITS = ("server/tests/stores/test_group_commit.py",)
+FILES = ("server/tests/stores/test_database_file.py",)
+LOST = ("server/tests/stores/test_lost_file.py",)
+READING = ("server/tests/stores/test_sqlite_reads.py",)
 SERVER = partial(Bug, part="server")
 SQL = "stores/postgres/sql.py"
 WRITES = "stores/postgres/writes.py"
 CHANGES = "stores/postgres/changes.py"
 CONNECTIONS = "stores/postgres/connections.py"
+LITE_FILE = "stores/sqlite/database_file.py"
+LITE_WRITES = "stores/sqlite/writes.py"
+LITE_READS = "stores/sqlite/reads.py"
+LITE_COMMIT = "stores/sqlite/group_commit.py"
 
 STORE_BUGS = (
     # PostgreSQL: one transaction
@@ -36,7 +41,7 @@ STORE_BUGS = (
     SERVER("ends are numbered by acceptance", SQL, "ORDER BY ends_at, seq) AS ending", "ORDER BY seq) AS ending", CONTRACT),
     SERVER("an end that is written down is written again", SQL, "USING (owner) WHERE jobs.ending IS NULL AND", "USING (owner) WHERE", SHARED),
     SERVER("cancelling does not settle first", WRITES, "case Settle(owner, now) | Cancel(owner, _, now):", "case Settle(owner, now):", CONTRACT),
-    SERVER("anybody's job can be cancelled", WRITES, "if job is not None and job.owner != cancel.owner:", "if False:", ("stores/test_ownership.py", "stores/test_store.py")),
+    SERVER("anybody's job can be cancelled", WRITES, "if job is not None and job.owner != cancel.owner:", "if False:", ("server/tests/stores/test_ownership.py", "server/tests/stores/test_store.py")),
     SERVER("a cancellation may be before the start", WRITES, "ends_at=max(now, job.created_at)", "ends_at=now - 1", CONTRACT),
     SERVER("a rollback passes for a commit", WRITES, 'await self._connection.execute("COMMIT") != "COMMIT"', 'not await self._connection.execute("ROLLBACK")', CONTRACT),
     SERVER("a session may skip the disk", SQL, "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'", "SELECT 1", SCHEMA),
@@ -70,39 +75,51 @@ STORE_BUGS = (
     SERVER("each server has its own end of a job", SQL, "created_at, ends_at, _OUTCOMES", "created_at, ends_at + __import__('os').getpid() % 7, _OUTCOMES", MACHINES),
     SERVER("each server knows its own keys only", WRITES, "        if keyed:\n", "        if False:\n", MACHINES),
     # calls in turn
-    SERVER("a crowd goes on all at once", "stores/fair_queue.py", "min(_CALLS_PER_ROUND, len(self._waiting))", "len(self._waiting)", ("stores/test_fair_queue.py",)),
-    SERVER("a call that fails stops those behind it", "stores/fair_queue.py", "        finally:  # a call", "        except ImportError:\n            pass\n        else:  # a call", ("stores/test_fair_queue.py",)),
-    # SQLite
-    SERVER("a failed transaction is left open", "stores/sqlite/writer.py", "            transaction.finish()\n        except BaseException:\n            self._roll_back()\n", "            transaction.finish()\n        except BaseException:\n", COMMITS),
-    SERVER("a failed commit is left open", "stores/sqlite/writer.py", "            self._changes.take_back()\n            self._roll_back()\n", "            self._changes.take_back()\n", COMMITS),
-    SERVER("one commit a write", "stores/sqlite/group_commit.py", "_LARGEST_BATCH = 128", "_LARGEST_BATCH = 1", COMMITS),
-    SERVER("starts are acknowledged before they are committed", "stores/sqlite/group_commit.py", "            self._hand_over(tasks, partial(self._writer.commit, made, begun))", "            self._tell(tasks, made)\n            self._hand_over(tasks, partial(self._writer.commit, made, begun))", COMMITS),
-    SERVER("the event loop waits for other processes", "stores/sqlite/group_commit.py", "        writer.wait_for_others(0.0)\n        self._jobs", "        self._jobs", COMMITS),
-    SERVER("a lock of others is a failure", "stores/sqlite/writer.py", "        self.wait_for_others(database_file.BUSY_TIMEOUT)\n", "", COMMITS),
-    SERVER("long writes hold up the event loop", "stores/sqlite/group_commit.py", "all(task.is_short for task in tasks)", "tasks", COMMITS),
-    SERVER("two batches use one connection", "stores/sqlite/group_commit.py", "        self._is_busy = True\n        self._jobs", "        self._jobs", COMMITS),
-    SERVER("a key of the same transaction is overlooked, SQLite", "stores/sqlite/writes.py", "if (draft.owner, draft.key) in self._new_keys:", "if False:", COMMITS),
-    SERVER("a new job is not found in its transaction, SQLite", "stores/sqlite/writes.py", "        self._insert_new()\n        due =", "        due =", COMMITS),
-    SERVER("what others wrote is not read", "stores/sqlite/reads.py", "if counted != self._seen:", "if not self._records:", READING),
-    SERVER("nobody looks again whether others wrote", "stores/sqlite/reads.py", "            self._look(self._changes)\n", "            self._look(self._changes) if self._seen < 0 else None\n", READING),
-    SERVER("a round never ends", "stores/sqlite/reads.py", "        self._is_certain = False\n\n    def _find", "        pass\n\n    def _find", READING),
-    SERVER("a record is read each time", "stores/sqlite/reads.py", "            self._records[job_id] = job\n", "", READING),
-    SERVER("records fill the memory", "stores/sqlite/reads.py", "if len(self._records) >= _MOST_KEPT:", "if False:", READING),
-    SERVER("large records are kept", "stores/sqlite/reads.py", " and len(job.metadata) <= _LONGEST_KEPT", "", READING),
-    SERVER("a store in memory overlooks its own writes", "stores/sqlite/store.py", "changes if self._shared else None", "changes", CONTRACT),
-    SERVER("what others changed passes for one's own", "stores/sqlite/changes.py", "            if made is None:\n                return None\n", "            if made is None:\n                return changed\n", ("stores/test_sqlite_changes.py", "stores/test_sqlite_reads.py")),
-    SERVER("a transaction that failed keeps its number", "stores/sqlite/writer.py", "            self._changes.take_back()\n", "", READING),
-    SERVER("nobody knows what he changed himself", "stores/sqlite/changes.py", "            self._made[before] = after, job_ids\n", "            pass\n", READING),
-    SERVER("one's own changes are told as others'", "stores/sqlite/writes.py", "        if job_ids and not self._changed:\n", "        if job_ids:\n", READING),
-    SERVER("an end is no change", "stores/sqlite/writes.py", "        self._will_change(ended)\n", "        self._will_change(ended[:-1])\n", READING),
-    SERVER("a cancellation is no change", "stores/sqlite/writes.py", "        self._will_change([job_id])\n", "        self._will_change(['other'])\n", READING),
-    SERVER("a deletion is no change", "stores/sqlite/writes.py", "            self._will_change([job_id for *_, job_id in old])\n", "            self._will_change(['other'])\n", READING),
-    SERVER("changes are not counted", "stores/sqlite/database_file.py", "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes", READING),
-    SERVER("deletions are not counted", "stores/sqlite/database_file.py", "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes", READING),
-    SERVER("a foreign file is written to", "stores/sqlite/database_file.py", 'int.from_bytes(header[68:72], "big") != APPLICATION_ID', "False", FILES),
-    SERVER("a file of a newer version is used", "stores/sqlite/database_file.py", "if version > VERSION", "if False", FILES),
-    SERVER("the file is for everybody", "stores/sqlite/database_file.py", "os.O_CREAT, 0o600", "os.O_CREAT, 0o644", FILES),
-    SERVER("a key belongs to all users, SQLite", "stores/sqlite/writes.py", "WHERE owner = ? AND idempotency_key = ?", "WHERE ? <> '' AND idempotency_key = ?", CONTRACT),
-    SERVER("ordinals are given twice, SQLite", "stores/sqlite/writes.py", '_ACCEPTED = "SELECT accepted FROM store"', '_ACCEPTED = "SELECT coalesce(max(seq), 0) FROM jobs"', CONTRACT),
-    SERVER("an end outlives no clock, SQLite", "stores/sqlite/writes.py", "or job.status_at(now) is not Status.PENDING:", "or job.ends_at <= now:", CONTRACT),
+    SERVER("a crowd goes on all at once", "stores/fair_queue.py", "min(_CALLS_PER_ROUND, len(self._waiting))", "len(self._waiting)", ("server/tests/stores/test_fair_queue.py",)),
+    SERVER("a call that fails stops those behind it", "stores/fair_queue.py", "        finally:  # a call", "        except ImportError:\n            pass\n        else:  # a call", ("server/tests/stores/test_fair_queue.py",)),
+    # SQLite: one transaction for many
+    SERVER("a failed transaction is left open", LITE_WRITES, "            transaction.finish()\n        except BaseException:\n            self._roll_back()\n", "            transaction.finish()\n        except BaseException:\n", COMMITS),
+    SERVER("a failed commit is left open", LITE_WRITES, "            self._own_changes.clear()\n            self._roll_back()\n", "            self._own_changes.clear()\n", COMMITS),
+    SERVER("one commit a write", LITE_COMMIT, "_LARGEST_BATCH: Final = 128", "_LARGEST_BATCH: Final = 1", COMMITS),
+    SERVER("starts are acknowledged before they are committed", LITE_COMMIT, "            self._hand_over(batch, partial(self._writer.commit", "            self._resolve(batch, results)\n            self._hand_over(batch, partial(self._writer.commit", COMMITS),
+    SERVER("the event loop waits for other processes", LITE_COMMIT, "        writer.set_busy_timeout(0.0)\n        self._batches", "        self._batches", COMMITS),
+    SERVER("a lock of others is a failure", LITE_WRITES, "        self.set_busy_timeout(database_file.BUSY_TIMEOUT)\n", "", COMMITS),
+    SERVER("long writes hold up the event loop", LITE_COMMIT, "all(task.is_short for task in batch)", "True", COMMITS),
+    SERVER("two batches use one connection", LITE_COMMIT, "        self._is_busy = True\n        self._batches", "        self._batches", COMMITS),
+    SERVER("each request logs the same trouble", "stores/outage.py", "        self._is_on = True\n", "", COMMITS + FAULTS),
+    SERVER("a key of the same transaction is overlooked, SQLite", LITE_WRITES, "if (draft.owner, draft.key) in self._new_keys:", "if False:", COMMITS),
+    SERVER("a new job is not found in its transaction, SQLite", LITE_WRITES, "        self._insert_new()\n        due =", "        due =", COMMITS),
+    SERVER("a key belongs to all users, SQLite", "stores/sqlite/sql.py", "WHERE owner = ? AND idempotency_key = ?", "WHERE ? <> '' AND idempotency_key = ?", CONTRACT),
+    SERVER("ordinals are given twice, SQLite", "stores/sqlite/sql.py", '"SELECT accepted FROM store"', '"SELECT coalesce(max(seq), 0) FROM jobs"', CONTRACT),
+    SERVER("an end outlives no clock, SQLite", LITE_WRITES, "or job.status_at(now) is not Status.PENDING:", "or job.ends_at <= now:", CONTRACT),
+    # SQLite: what was read before
+    SERVER("what others wrote is not read", LITE_READS, "if count != self._count:", "if not self._records:", READING),
+    SERVER("the count of changes is read once", LITE_READS, "            self._drop_changed(self._own_changes)\n", "            self._drop_changed(self._own_changes) if self._count < 0 else None\n", READING),
+    SERVER("a round never ends", LITE_READS, "        self._is_current = False\n\n    def _read", "        pass\n\n    def _read", READING),
+    SERVER("a record is read each time", LITE_READS, "            self._records[job_id] = job\n", "", READING),
+    SERVER("records fill the memory", LITE_READS, "if len(self._records) >= _MOST_RECORDS:", "if False:", READING),
+    SERVER("large records are kept", LITE_READS, " and len(job.metadata) <= _LONGEST_METADATA", "", READING),
+    SERVER("a store in memory overlooks its own writes", "stores/sqlite/store.py", "Reader(self._writing, None)", "Reader(self._writing, own_changes)", CONTRACT),
+    SERVER("what others changed passes for one's own", LITE_READS, "            if transaction is None:\n                return None\n", "            if transaction is None:\n                return changed\n", READING),
+    SERVER("a transaction that failed keeps its number", LITE_WRITES, "            self._own_changes.clear()\n", "", READING),
+    SERVER("nobody knows what he changed himself", LITE_READS, "            self._transactions[before] = after, job_ids\n", "            pass\n", READING),
+    SERVER("one's own changes are told as others'", LITE_WRITES, "        if job_ids and not self._changed:\n", "        if job_ids:\n", READING),
+    SERVER("an end is no change", LITE_WRITES, "        self._announce_change(ended)\n", "        self._announce_change(ended[:-1])\n", READING),
+    SERVER("a cancellation is no change", LITE_WRITES, "        self._announce_change([job_id])\n", "        self._announce_change(['other'])\n", READING),
+    SERVER("a deletion is no change", LITE_WRITES, "            self._announce_change([job_id for *_, job_id in old])\n", "            self._announce_change(['other'])\n", READING),
+    SERVER("changes are not counted", LITE_FILE, "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes", READING),
+    SERVER("deletions are not counted", LITE_FILE, "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes", READING),
+    # SQLite: the file
+    SERVER("a foreign file is written to", LITE_FILE, 'int.from_bytes(header[68:72], "big") != APPLICATION_ID', "False", FILES),
+    SERVER("a file of a newer version is used", LITE_FILE, "if version > VERSION", "if False", FILES),
+    SERVER("a file of an older version is left as it is", LITE_FILE, "enumerate(_MIGRATIONS[version:], start", "enumerate(_MIGRATIONS[len(_MIGRATIONS) if version else 0:], start", FILES),
+    SERVER("the file is for everybody", LITE_FILE, "os.O_CREAT, 0o600", "os.O_CREAT, 0o644", FILES),
+    SERVER("a lost file is noticed too late", LITE_WRITES, "        self._check()  # what was committed", "        # what was committed", LOST),
+    SERVER("starts are written to a lost file", LITE_WRITES, '            self._check()\n            self._connection.execute("BEGIN IMMEDIATE")\n        except', '            self._connection.execute("BEGIN IMMEDIATE")\n        except', LOST),
+    SERVER("other writes are made to a lost file", LITE_WRITES, "        self._check()\n        self.set_busy_timeout", "        self.set_busy_timeout", LOST),
+    SERVER("a loss is noticed when somebody writes", LITE_WRITES, "        self._check()\n        return read(", "        return read(", LOST),
+    SERVER("any file of that name will do", LITE_FILE, "    return status.st_dev, status.st_ino\n", "    return status.st_dev, 0\n", LOST),
+    SERVER("the log and its index are not watched", LITE_FILE, "        self._files |= {", "        _ = {", LOST),
+    SERVER("a file is lost for good", LITE_FILE, "        if finding != self._finding:\n", "        finding = self._finding or finding\n        if finding != self._finding:\n", LOST),
+    SERVER("each request logs that the file is lost", LITE_FILE, "            self._finding = finding\n", "            self._finding = '' if finding else finding\n", LOST),
 )  # fmt: skip

@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from translation_server.stores import StoreError, check_store, open_store
-from translation_server.stores.sqlite import database_file, store, writes
+from translation_server.stores import Accepted, StoreError, check_store, open_store
+from translation_server.stores.sqlite import database_file, sql
 
 
 @pytest.fixture
@@ -83,6 +83,47 @@ async def test_a_newer_database_is_refused(path, accept):
         before = [path.read_bytes(), path.with_name("jobs.db-wal").read_bytes()]
         assert "newer version" in refusal(path)
         assert [path.read_bytes(), path.with_name("jobs.db-wal").read_bytes()] == before
+
+
+async def test_two_versions_share_the_file_during_an_upgrade(path, accept, monkeypatch):
+    """A server that runs while a newer one starts goes on, each sees the other's jobs; started again, it is refused."""
+    older = await open_store(url(path))
+    old = (await accept(older, key="old", fingerprint=b"")).job
+    with monkeypatch.context() as upgrade:
+        migrations = (*database_file._MIGRATIONS, "ALTER TABLE jobs ADD COLUMN more TEXT DEFAULT 'x';\n")
+        upgrade.setattr(database_file, "_MIGRATIONS", migrations)
+        upgrade.setattr(database_file, "VERSION", len(migrations))
+        newer = await open_store(url(path))
+    for store, other in ((older, newer), (newer, older)):
+        job = (await accept(store)).job
+        assert await other.get_many("admin", [job.job_id, old.job_id]) == {job.job_id: job, old.job_id: old}
+        assert (await accept(other, key="old", fingerprint=b"")).replayed
+        await store.cancel("admin", job.job_id, job.created_at)
+        assert (await other.get_many("admin", [job.job_id]))[job.job_id].was_cancelled
+        assert await other.counts() == await store.counts()
+    await older.close()
+    assert "newer version" in refusal(path)
+    await newer.close()
+
+
+async def test_a_file_of_an_older_version_is_brought_up_to_date(path, accept, monkeypatch):
+    """The jobs in it stay, and what the newer version counts is right from the start."""
+    with monkeypatch.context() as older:
+        older.setattr(database_file, "_MIGRATIONS", database_file._MIGRATIONS[:1])
+        check_store(url(path))
+    execute(
+        path,
+        "UPDATE store SET accepted = 2",
+        "INSERT INTO owners (owner, endings, unsettled) VALUES ('admin', 1, 1)",
+        "INSERT INTO jobs (job_id, owner, created_at, ends_at, outcome, metadata, delay_model, ending) VALUES "
+        "('a', 'admin', 1, 2, 'completed', '{}', 'fixed:1', 1), ('b', 'admin', 1, 9e9, 'error', '{}', 'fixed:1', NULL)",
+    )
+    store = await open_store(url(path))
+    assert list((await store.counts()).values()) == [1, 1, 0]
+    assert [*await store.get_many("admin", ["a", "b"])] == ["a", "b"]
+    assert (await store.cancel("admin", "b", 5.0)).job.ending == 2
+    assert isinstance(await accept(store), Accepted)
+    await store.close()
 
 
 @pytest.mark.parametrize("at", [100, 5000, -5000])
@@ -208,23 +249,20 @@ async def test_a_store_keeps_its_identity(path, tmp_path):
     assert identities[0] == identities[1] != identities[2]
 
 
-READS = (
-    *("_PAGE", "_ENDED_PAGE", "_NEXT_END", "_ENDED_AFTER", "_POSITION", "_POSITION_BEFORE", "_ENDED_IDS"),
-    *("_LAST_SEQ", "_OWNERS_AFTER"),
+STATEMENTS = (
+    *("BY_ID", "PAGE", "ENDED_PAGE", "NEXT_END", "ENDED_AFTER", "POSITION", "POSITION_BEFORE", "ENDED_IDS"),
+    *("LAST_SEQ", "OWNERS_AFTER", "BY_KEY", "DUE", "CANCEL", "END", "OWNER", "OLDEST"),
 )
-WRITES = ("_BY_KEY", "BY_ID", "_DUE", "_CANCEL", "_END", "_OWNER")
 
 
-@pytest.mark.parametrize(
-    "sql", [*(getattr(store, name) for name in READS), *(getattr(writes, name) for name in WRITES)]
-)
-def test_no_statement_slows_with_the_number_of_jobs(path, sql):
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_slows_with_the_number_of_jobs(path, name):
     """Each is answered from an index, in the index's order."""
     check_store(url(path))
-    values = (
-        dict.fromkeys(("owner", "before", "limit", "now", "status"), 1) if ":owner" in sql else (1,) * sql.count("?")
-    )
+    statement = getattr(sql, name)
+    names = ("owner", "before", "limit", "now", "status")
+    values = dict.fromkeys(names, 1) if ":owner" in statement else (1,) * statement.count("?")
     with closing(sqlite3.connect(path)) as connection:
-        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
     assert plan[0].startswith("SEARCH")
     assert not any("SCAN" in step or ("TEMP B-TREE" in step and "DISTINCT" not in step) for step in plan)

@@ -2,18 +2,21 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
+import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 from threading import get_ident
 
 import pytest
 
 from translation_server.stores import StoreUnavailableError
 from translation_server.stores.sqlite import database_file
-from translation_server.stores.sqlite.changes import Changes
 from translation_server.stores.sqlite.group_commit import DirectCommit, GroupCommit
-from translation_server.stores.sqlite.writer import Writer
+from translation_server.stores.sqlite.reads import OwnChanges
+from translation_server.stores.sqlite.writes import Transaction, Writer
 
 START = 1_800_000_000.0
 
@@ -109,7 +112,7 @@ async def test_a_write_that_fails_fails_its_whole_transaction(kind):
     """An error nobody expected reaches who asked, nothing is left half done, and the next write works."""
     with closing(database_file.connect(":memory:")) as connection:
         database_file.create_schema(connection)
-        commits = kind(Writer(connection, Changes()))
+        commits = kind(Writer(connection, OwnChanges()))
 
         def fail(transaction):
             transaction.ping()
@@ -118,7 +121,7 @@ async def test_a_write_that_fails_fails_its_whole_transaction(kind):
         with pytest.raises(ZeroDivisionError):
             await commits.write(fail)
         await commits.write(lambda transaction: transaction.ping())
-        assert await commits.look(lambda c: c.execute("SELECT pings FROM store").fetchall()) == [(1,)]
+        assert await commits.inspect(lambda c: c.execute("SELECT pings FROM store").fetchall()) == [(1,)]
         commits.close()
 
 
@@ -178,6 +181,62 @@ async def test_a_commit_that_fails_is_no_start(open_a_store, accept):
         assert not store._writing.in_transaction
         store._writing.set_authorizer(None)
     assert (await accept(store)).job.seq == 1
+
+
+def descriptors_of(path) -> list[int]:
+    """Return those by which this process has the file open."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # the descriptor by which the folder itself is read
+            if entry.readlink() == path:
+                found.append(int(entry.name))
+    return found
+
+
+@contextlib.contextmanager
+def failing_disk(path, device):
+    """Lead what is written to a file, which stays open, to a device."""
+    descriptors = descriptors_of(path)
+    assert descriptors
+    kept = [os.dup(descriptor) for descriptor in descriptors]
+    opened = os.open(device, os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(opened, descriptor)
+    try:
+        yield
+    finally:
+        os.close(opened)
+        for descriptor, copy in zip(descriptors, kept, strict=True):
+            os.dup2(copy, descriptor)
+            os.close(copy)
+
+
+DISK_ERRORS = {"/dev/full": "database or disk is full", "/dev/null": "disk I/O error"}
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc, and devices that fail")
+@pytest.mark.parametrize("device", DISK_ERRORS)
+async def test_an_error_of_the_disk_is_no_start(open_a_store, accept, tmp_path, caplog, device):
+    """Whether a write fails, for want of room, or the wait for the disk: refused, and accepted again afterwards.
+
+    ``/dev/null`` takes every write and refuses ``fsync``.
+    """
+    message = DISK_ERRORS[device]
+    store = await open_a_store()
+    commits = []
+    store._writing.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+    for number, write in enumerate((accept, lambda store: store._commits.write(Transaction.ping))):
+        assert (await accept(store)).job.seq == number + 1
+        commits.clear()
+        with failing_disk(tmp_path / "jobs.db-wal", device), pytest.raises(StoreUnavailableError, match=message):
+            await write(store)
+        assert commits == ["COMMIT"]
+    assert (await accept(store)).job.seq == 3
+    assert len(await (await open_a_store()).page("admin", None, START, None, 10)) == 3
+    assert [record.getMessage() for record in caplog.records] == 2 * [
+        f"the database does not work: OperationalError: {message}",
+        "the database works again",
+    ]
 
 
 async def test_who_has_given_up_is_not_told(open_a_store, accept):

@@ -8,8 +8,7 @@ import pytest
 
 from translation_server.stores import StoreUnavailableError
 from translation_server.stores.sqlite import database_file
-from translation_server.stores.sqlite.changes import Changes
-from translation_server.stores.sqlite.reads import Reading
+from translation_server.stores.sqlite.reads import OwnChanges, Reader
 
 START = 1_800_000_000.0
 BY_HAND = "UPDATE jobs SET outcome = 'error', error_code = 'changed'"
@@ -31,21 +30,21 @@ async def job(others, accept):
 
 
 @pytest.fixture
-def reading(job, tmp_path):  # noqa: ARG001 - which makes the file
-    found = Reading(database_file.connect(str(tmp_path / "jobs.db")), Changes())
+def reader(job, tmp_path):  # noqa: ARG001 - which makes the file
+    found = Reader(database_file.connect(str(tmp_path / "jobs.db")), OwnChanges())
     yield found
     found.close()
 
 
 @pytest.fixture
-def asked(reading):
+def asked(reader):
     """What SQLite was asked."""
-    return statements_of(reading)
+    return statements_of(reader)
 
 
-def statements_of(reading):
+def statements_of(reader):
     statements = []
-    reading._connection.set_trace_callback(statements.append)
+    reader._connection.set_trace_callback(statements.append)
     return statements
 
 
@@ -54,26 +53,26 @@ def write(tmp_path, statement, *values):
         connection.execute(statement, values)
 
 
-async def test_a_record_is_read_once_while_none_changes(reading, asked, job, others, accept):
+async def test_a_record_is_read_once_while_none_changes(reader, asked, job, others, accept):
     """In each round of the loop it is asked whether any did, and nothing else; new jobs are no change."""
     for _ in range(5):
-        assert [reading.job("admin", job.job_id) for _ in range(10)] == [job] * 10
+        assert [reader.job("admin", job.job_id) for _ in range(10)] == [job] * 10
         await accept(others)
     assert asked.count("SELECT changes FROM store") == 5
     assert len(asked) == 6
 
 
-async def test_what_others_change_is_seen_in_the_next_round(reading, job, others, accept):
+async def test_what_others_change_is_seen_in_the_next_round(reader, job, others, accept):
     """Ends, cancellations and deletions: whoever asks after they were written is told, as if each record were read."""
     second = (await accept(others)).job
-    assert [reading.job("admin", one.job_id) for one in (job, second)] == [job, second]
+    assert [reader.job("admin", one.job_id) for one in (job, second)] == [job, second]
     cancelled = (await others.cancel("admin", job.job_id, START + 1)).job
-    assert reading.job("admin", job.job_id) == cancelled != job
-    assert reading.job("admin", second.job_id) == second
+    assert reader.job("admin", job.job_id) == cancelled != job
+    assert reader.job("admin", second.job_id) == second
     await others.settle("admin", START + 9)
-    assert reading.job("admin", second.job_id).final
+    assert reader.job("admin", second.job_id).final
     await others.forget(START + 99, 10)
-    assert reading.job("admin", job.job_id) is reading.job("admin", second.job_id) is None
+    assert reader.job("admin", job.job_id) is reader.job("admin", second.job_id) is None
 
 
 async def test_of_what_a_process_changed_itself_only_that_is_read_again(open_a_store, accept):
@@ -82,7 +81,7 @@ async def test_of_what_a_process_changed_itself_only_that_is_read_again(open_a_s
     jobs = [(await accept(store, duration)).job for duration in (5, 50, 500, 5000)]
     ids = [job.job_id for job in jobs]
     await store.get_many("admin", ids)
-    asked = statements_of(store._reading)
+    asked = statements_of(store._reader)
 
     def read_again():
         number = len([statement for statement in asked if "job_id = " in statement])
@@ -150,12 +149,12 @@ async def test_a_number_that_was_not_used_is_anybodys(open_a_store, accept):
     assert [job.was_cancelled for job in found.values()] == [False, True]
 
 
-async def test_what_was_due_before_a_write_may_be_told_what_was_there_before(reading, job, tmp_path):
+async def test_what_was_due_before_a_write_may_be_told_what_was_there_before(reader, job, tmp_path):
     """What is called in the rest of the round had been asked for when the count was read; later ones ask anew."""
     told = []
 
     def look():
-        told.append(reading.job("admin", job.job_id).error_code)
+        told.append(reader.job("admin", job.job_id).error_code)
 
     def look_and_write():
         look()
@@ -171,59 +170,124 @@ async def test_what_was_due_before_a_write_may_be_told_what_was_there_before(rea
     assert told[2:] == ["changed"]
 
 
-async def test_what_anybody_changes_is_seen_in_the_next_round(reading, job, tmp_path):
+async def test_what_anybody_changes_is_seen_in_the_next_round(reader, job, tmp_path):
     """Also people with SQL of their own, and servers of a version that knows nothing of the count: the file counts."""
     for statement in ("UPDATE jobs SET ends_at = 7", "UPDATE jobs SET ends_at = 8", BY_HAND):
-        before = reading.job("admin", job.job_id)
+        before = reader.job("admin", job.job_id)
         write(tmp_path, statement)
         await asyncio.sleep(0)
-        assert reading.job("admin", job.job_id) != before
+        assert reader.job("admin", job.job_id) != before
     write(tmp_path, "DELETE FROM jobs")
     await asyncio.sleep(0)
-    assert reading.job("admin", job.job_id) is None
+    assert reader.job("admin", job.job_id) is None
 
 
-async def test_a_job_that_is_not_there_is_looked_for_again(reading, asked, job):
+async def test_a_job_that_is_not_there_is_looked_for_again(reader, asked, job):
     """Only what was found is kept, and only for its owner."""
     for _ in range(3):
-        assert reading.job("admin", "none") is None
-        assert reading.job("eve", job.job_id) is None
-        assert reading.job("admin", job.job_id) == job
+        assert reader.job("admin", "none") is None
+        assert reader.job("eve", job.job_id) is None
+        assert reader.job("admin", job.job_id) == job
     assert len(asked) == 1 + 3 + 3 + 1
 
 
-async def test_there_is_a_most_of_what_is_kept(reading, asked, tmp_path, monkeypatch):
+async def test_there_is_a_most_of_what_is_kept(reader, asked, tmp_path, monkeypatch):
     """Neither many jobs nor large ones fill the memory; they are read again."""
-    monkeypatch.setattr("translation_server.stores.sqlite.reads._MOST_KEPT", 2)
+    monkeypatch.setattr("translation_server.stores.sqlite.reads._MOST_RECORDS", 2)
     for job_id in ("id-0", "id-1", "id-2"):
         write(tmp_path, MORE, job_id, "{}")
     write(tmp_path, MORE, "large", "x" * 1001)
     for _ in range(3):
-        assert reading.job("admin", "large").metadata == "x" * 1001
+        assert reader.job("admin", "large").metadata == "x" * 1001
     assert len(asked) == 1 + 3
     for job_id in ("id-0", "id-1", "id-0", "id-1", "id-2", "id-1", "id-2", "id-0"):
-        assert reading.job("admin", job_id).job_id == job_id
+        assert reader.job("admin", job_id).job_id == job_id
     assert len(asked) == 1 + 3 + 2 + 1 + 1
-    assert len(reading._records) == 2
+    assert len(reader._records) == 2
 
 
 async def test_a_connection_that_writes_reads_each_time(job, tmp_path):
     """It may write in the midst of a round."""
     with closing(database_file.connect(str(tmp_path / "jobs.db"))) as connection:
-        reading = Reading(connection, None)
-        assert reading.job("admin", job.job_id) == job
+        reader = Reader(connection, None)
+        assert reader.job("admin", job.job_id) == job
         connection.execute(BY_HAND)
-        assert reading.job("admin", job.job_id).error_code == "changed"
-        assert not reading._records
+        assert reader.job("admin", job.job_id).error_code == "changed"
+        assert not reader._records
 
 
-async def test_a_store_that_does_not_answer_is_asked_again(reading, job):
+async def test_a_store_that_does_not_answer_is_asked_again(reader, job):
     """What was read before is not told while nobody can say whether it still holds."""
-    assert reading.job("admin", job.job_id) == job
+    assert reader.job("admin", job.job_id) == job
     await asyncio.sleep(0)
-    reading._connection.set_progress_handler(lambda: 1, 1)  # interrupts every statement
+    reader._connection.set_progress_handler(lambda: 1, 1)  # interrupts every statement
     for _ in range(2):
         with pytest.raises(StoreUnavailableError):
-            reading.job("admin", job.job_id)
-    reading._connection.set_progress_handler(None, 1)
-    assert reading.job("admin", job.job_id) == job
+            reader.job("admin", job.job_id)
+    reader._connection.set_progress_handler(None, 1)
+    assert reader.job("admin", job.job_id) == job
+
+
+# Which records this process changed itself.
+
+
+@pytest.fixture
+def own_changes():
+    """Transactions that counted from 3 to 4, to 6, and from 7 to 9; from 6 to 7 another process counted."""
+    found = OwnChanges()
+    for before, after, job_ids in ((3, 4, ["a"]), (4, 6, ["b", "c"]), (7, 9, ["a", "d"])):
+        found.add(before, after, job_ids)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seen", "now", "expected"),
+    [
+        (3, 4, ["a"]),
+        (3, 6, ["a", "b", "c"]),
+        (4, 6, ["b", "c"]),
+        (7, 9, ["a", "d"]),
+        (5, 5, []),
+        (2, 4, None),
+        (3, 5, None),
+        (3, 9, None),
+        (9, 10, None),
+        (9, 4, None),
+        (-1, 10**9, None),
+    ],
+)
+def test_what_was_changed_between_two_reads_of_the_count(own_changes, seen, now, expected):
+    """It is known if all transactions between them are this process's own."""
+    assert own_changes.pop(seen, now) == expected
+
+
+def test_a_transaction_is_returned_once(own_changes):
+    """Nobody asks for the same transactions twice."""
+    assert own_changes.pop(3, 6) is not None
+    assert own_changes.pop(3, 6) is None
+    assert own_changes.pop(7, 9) is not None
+
+
+def test_a_transaction_that_was_not_committed_leaves_nothing(own_changes):
+    """Another process may use the numbers it did not."""
+    own_changes.clear()
+    assert own_changes.pop(7, 9) is None
+
+
+def test_a_transaction_that_counts_nothing_is_not_kept(own_changes):
+    """Otherwise following the numbers would not come to an end."""
+    own_changes.add(9, 9, ["a"])
+    assert own_changes.pop(9, 10) is None
+    assert own_changes.pop(7, 9) == ["a", "d"]
+
+
+def test_the_number_of_kept_transactions_is_limited(monkeypatch):
+    """While nobody reads, not every transaction is kept; whoever reads then reads everything again."""
+    monkeypatch.setattr("translation_server.stores.sqlite.reads._MOST_TRANSACTIONS", 3)
+    own_changes = OwnChanges()
+    for number in range(7):
+        own_changes.add(number, number + 1, ["a"])
+        assert len(own_changes._transactions) <= 3
+    assert own_changes.pop(0, 7) is None
+    own_changes.add(7, 8, ["b"])
+    assert own_changes.pop(7, 8) == ["b"]

@@ -1,22 +1,26 @@
-"""Opening an SQLite file: ours and sound, or refused with the file untouched."""
+"""The file of an SQLite store: opened if it is ours and sound, refused untouched otherwise, watched while open."""
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
-from translation_server.stores.protocol import StoreError
+from translation_server.stores.protocol import StoreError, StoreUnavailableError
+
+_LOGGER: Final = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x54724A62  # "TrJb", in the file's header
 BUSY_TIMEOUT = 5.0
 """Seconds a connection waits for another process that is writing."""
 
-_CHECK_TIME = 0.5  # seconds the search for damage may take at the start, however large the file is
-_CHECK_STEPS = 10_000  # of SQLite's machine, between two looks at the time
+_CHECK_TIME = 0.5  # seconds that the search for damage may take at the start, however large the file is
+_CHECK_STEPS = 10_000  # of SQLite's machine, after which the time is checked
 _HEADER_LENGTH = 100
 _MAGIC = b"SQLite format 3\x00"
 _TABLES = f"""
@@ -74,11 +78,11 @@ VERSION = len(_MIGRATIONS)
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """A connection whose transactions are begun by hand and are on the disk once committed; any thread may use it."""
+    """Return a connection whose transactions are begun by hand, and are on the disk once committed; for any thread."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("PRAGMA synchronous = FULL")
-        # What undoes a single statement that fails; otherwise each transaction makes a file for it, and deletes it.
+        # The journal of single statements, for which each transaction would otherwise make a file, and delete it.
         connection.execute("PRAGMA temp_store = MEMORY")
     except BaseException:
         connection.close()
@@ -87,7 +91,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def prepare(path: str) -> None:
-    """Make the file if there is none (readable by its owner only) and see that it is a sound one of ours.
+    """Make the file if there is none (readable by its owner only), and check that it is a sound one of this server.
 
     Raises:
         StoreError: It is not, or it cannot be opened; nothing was changed.
@@ -108,7 +112,7 @@ def prepare(path: str) -> None:
 
 
 def create_schema(connection: sqlite3.Connection) -> None:
-    """Make the tables, or bring them up to date; safe while other processes do the same."""
+    """Make the tables or bring them up to date, even while other processes do the same."""
     # Not in WAL mode yet: so the main file's header tells whose file it is, even after a crash.
     connection.execute("BEGIN EXCLUSIVE")
     try:
@@ -157,7 +161,7 @@ def _refuse_newer_or_damaged(path: str) -> None:
 
 
 def _damage(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with the file, as far as half a second shows."""
+    """Return what is wrong with the file, as far as half a second shows."""
     give_up = time.monotonic() + _CHECK_TIME
     connection.set_progress_handler(lambda: time.monotonic() > give_up, _CHECK_STEPS)
     try:
@@ -172,7 +176,7 @@ def _damage(connection: sqlite3.Connection) -> str | None:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Change the journal; SQLite does not wait for others here, so wait for it."""
+    """Change the journal mode, waiting for other processes, which SQLite does not do here."""
     give_up = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
@@ -183,3 +187,52 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+class FileWatch:
+    """Whether a process that starts now would open the files that this one has open: the database, its log, its index.
+
+    Files that were deleted, replaced, or moved with their folder can still be written, and nobody would ever find in
+    them what was written. Comparing device and inode takes some microseconds. As soon as the same files are back, all
+    is well; if others take their place, which holds the jobs is for the operator to decide, by a restart.
+
+    Args:
+        path: The database. It may be a symbolic link.
+    """
+
+    def __init__(self, path: str) -> None:
+        path = os.path.abspath(path)  # noqa: PTH100 - a string, as `os.stat` is fastest with it
+        self._files = {path: _identify(path)}
+        self._companions = [f"{os.path.realpath(path)}{suffix}" for suffix in ("-wal", "-shm")]
+        self._finding = ""
+
+    def add_companions(self) -> None:
+        """Watch the log and its index as well; to be called once a connection has read, which opens them."""
+        self._files |= {path: _identify(path) for path in self._companions}
+
+    def check(self) -> None:
+        """Return if the paths lead to the files that are open, and log when that changes.
+
+        Raises:
+            StoreUnavailableError: They do not; the message says which one does not, and why.
+        """
+        finding = next((finding for path in self._files if (finding := self._examine(path))), "")
+        if finding != self._finding:
+            self._finding = finding
+            _LOGGER.error("%s; %s", finding, _ADVICE) if finding else _LOGGER.warning("the database file is back")
+        if finding:
+            raise StoreUnavailableError(finding)
+
+    def _examine(self, path: str) -> str:
+        try:
+            return "" if _identify(path) == self._files[path] else f"the database file {path} was replaced by another"
+        except OSError as error:
+            return f"the database file {path} was deleted or moved: {error.strerror}"
+
+
+_ADVICE: Final = "no job is accepted until it is back, or until the server is restarted to use what is there then"
+
+
+def _identify(path: str) -> tuple[int, int]:
+    status = os.stat(path)  # noqa: PTH116 - three times as fast as pathlib's
+    return status.st_dev, status.st_ino

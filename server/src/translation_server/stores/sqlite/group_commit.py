@@ -1,4 +1,4 @@
-"""Writes that arrive together share one transaction, and so one wait for the disk."""
+"""Group commit: writes that arrive together share one transaction, and so one wait for the disk."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from translation_server.stores.fair_queue import FairQueue
 from translation_server.stores.protocol import StoreUnavailableError
@@ -17,177 +17,176 @@ from translation_server.stores.protocol import StoreUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from translation_server.stores.sqlite.writer import Writer
-    from translation_server.stores.sqlite.writes import Transaction
+    from translation_server.stores.outage import Outage
+    from translation_server.stores.sqlite.writes import Transaction, Writer
 
-_LOGGER = logging.getLogger(__name__)
-_LARGEST_BATCH = 128  # writes; larger ones no longer fit into the caches of a processor, and keep the event loop longer
+_LOGGER: Final = logging.getLogger(__name__)
+_LARGEST_BATCH: Final = 128  # writes; more do not fit into a processor's caches, and keep the event loop longer
 _T = TypeVar("_T")
 
 
 class Commits(Protocol):
-    """Who carries out writes."""
+    """Carries out writes."""
 
     def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:
-        """Do this in a transaction; the result comes once it is committed.
+        """Carry out a write in a transaction, and resolve the future with its result once that is committed.
 
-        The future raises ``StoreUnavailableError`` if it was not, and then nothing of it was written. Short is what
-        takes some ten microseconds.
+        The future raises ``StoreUnavailableError`` if it is not. A short write takes some ten microseconds.
         """
 
-    def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
-        """Do this between two transactions, on the connection that writes."""
+    def inspect(self, read: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+        """Read between two transactions, on the connection that writes."""
 
     def close(self) -> None:
-        """Finish what was asked for; ask for nothing more."""
+        """Finish what was asked for; nothing more may be asked for."""
 
 
 class _Task(NamedTuple):
     do: Callable[[Any], Any]
     future: asyncio.Future[Any]
-    in_transaction: bool
+    is_write: bool
     is_short: bool
 
 
 class GroupCommit:
     """Commits in a thread of its own: while one batch waits for the disk, the next one gathers.
 
-    Short writes are made in the event loop, and only their commit, the wait for the disk, in the thread: of Python's
-    threads one runs at a time, and two that take turns at each statement spend as much on that as on their work. A
-    batch with a long one in it is the thread's as a whole, and so is any that another process keeps from beginning.
+    Short writes are executed in the event loop, and only their commit, the wait for the disk, is left to the thread: of
+    Python's threads one runs at a time, and two that alternate at each statement spend as much on that as on their
+    work. A batch that has a long write in it is left to the thread as a whole, and so is one that cannot begin because
+    another process writes.
     """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._queue = FairQueue()
+        self._outcomes = FairQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked: list[_Task] = []  # and not begun yet
-        self._is_busy = False  # the connection is the thread's
-        writer.wait_for_others(0.0)
-        self._jobs: queue.SimpleQueue[tuple[list[_Task], Callable[[], list[Any]]] | None] = queue.SimpleQueue()
+        self._is_busy = False  # whether the thread has the connection
+        writer.set_busy_timeout(0.0)
+        self._batches: queue.SimpleQueue[tuple[list[_Task], Callable[[], list[Any]]] | None] = queue.SimpleQueue()
         # A daemon: what it has not finished was not acknowledged, so a process in a hurry need not wait for it.
         self._thread = threading.Thread(target=self._work, name="group-commit", daemon=True)
         self._thread.start()
 
     def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:
         """See ``Commits``."""
-        return self._put(write, in_transaction=True, is_short=is_short)
+        return self._ask(write, is_write=True, is_short=is_short)
 
-    def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+    def inspect(self, read: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
         """See ``Commits``."""
-        return self._put(look, in_transaction=False, is_short=True)
+        return self._ask(read, is_write=False, is_short=True)
 
     def close(self) -> None:
         """See ``Commits``."""
-        self._jobs.put(None)
+        self._batches.put(None)
         self._thread.join()
         self._is_busy = False
         while self._asked:
-            tasks = self._take()
-            self._tell(tasks, _outcome(self._all_of(tasks)))
+            batch = self._next_batch()
+            self._resolve(batch, _outcome_of(self._whole(batch), self._writer.outage))
 
-    def _put(self, do: Callable[[Any], _T], *, in_transaction: bool, is_short: bool) -> asyncio.Future[_T]:
+    def _ask(self, do: Callable[[Any], _T], *, is_write: bool, is_short: bool) -> asyncio.Future[_T]:
         loop = self._loop = self._loop or asyncio.get_running_loop()
         future: asyncio.Future[_T] = loop.create_future()
         if not self._asked and not self._is_busy:
             loop.call_soon(self._begin)  # with all that is asked for in this round of the loop
-        self._asked.append(_Task(do, future, in_transaction, is_short))
+        self._asked.append(_Task(do, future, is_write, is_short))
         return future
 
-    def _take(self) -> list[_Task]:
-        """The next batch; what only looks is done at once."""
+    def _next_batch(self) -> list[_Task]:
+        """Return the next writes; what only reads is done at once."""
         asked, self._asked = self._asked, []
         for task in asked:
-            if not task.in_transaction:
-                self._tell([task], _outcome(partial(self._look, task)))
-        writes = [task for task in asked if task.in_transaction]
+            if not task.is_write:
+                self._resolve([task], _outcome_of(partial(self._inspect, task), self._writer.outage))
+        writes = [task for task in asked if task.is_write]
         self._asked = writes[_LARGEST_BATCH:]
         return writes[:_LARGEST_BATCH]
 
-    def _look(self, task: _Task) -> list[Any]:
-        return [self._writer.look(task.do)]
+    def _inspect(self, task: _Task) -> list[Any]:
+        return [self._writer.inspect(task.do)]
 
     def _begin(self) -> None:
-        """Make what was asked for, or have it made."""
+        """Begin what was asked for, until the thread has the connection."""
         while self._asked and not self._is_busy:
-            tasks = self._take()
-            if tasks and all(task.is_short for task in tasks):
-                self._make(tasks)
-            elif tasks:
-                self._hand_over(tasks, self._all_of(tasks))
+            batch = self._next_batch()
+            if batch and all(task.is_short for task in batch) and self._writer.begin():
+                self._execute(batch)
+            elif batch:
+                self._hand_over(batch, self._whole(batch))
 
-    def _make(self, tasks: list[_Task]) -> None:
-        """Make the writes here, have them committed."""
+    def _execute(self, batch: list[_Task]) -> None:
+        """Execute the writes here, in the transaction that was begun, and have them committed."""
         begun = time.perf_counter()
-        if not self._writer.begin():
-            self._hand_over(tasks, self._all_of(tasks))
-            return
-        made = _outcome(partial(self._writer.make, [task.do for task in tasks]))
-        if isinstance(made, Exception):
-            self._tell(tasks, made)
+        results = _outcome_of(partial(self._writer.execute, [task.do for task in batch]), self._writer.outage)
+        if isinstance(results, Exception):
+            self._resolve(batch, results)
         else:
-            self._hand_over(tasks, partial(self._writer.commit, made, begun))
+            self._hand_over(batch, partial(self._writer.commit, results, begun))
 
-    def _all_of(self, tasks: list[_Task]) -> Callable[[], list[Any]]:
-        return partial(self._writer.write_all, [task.do for task in tasks])
+    def _whole(self, batch: list[_Task]) -> Callable[[], list[Any]]:
+        return partial(self._writer.run, [task.do for task in batch])
 
-    def _hand_over(self, tasks: list[_Task], job: Callable[[], list[Any]]) -> None:
+    def _hand_over(self, batch: list[_Task], do: Callable[[], list[Any]]) -> None:
         self._is_busy = True
-        self._jobs.put((tasks, job))
+        self._batches.put((batch, do))
 
     def _work(self) -> None:
-        while (handed := self._jobs.get()) is not None:
-            tasks, job = handed
-            outcome = _outcome(job)
+        while (handed := self._batches.get()) is not None:
+            batch, do = handed
+            outcome = _outcome_of(do, self._writer.outage)
             try:
-                tasks[0].future.get_loop().call_soon_threadsafe(self._done, tasks, outcome)
+                batch[0].future.get_loop().call_soon_threadsafe(self._finish, batch, outcome)
             except RuntimeError:  # the loop is closed, so nobody waits for it any more
-                _LOGGER.debug("nobody was left to tell about %d writes", len(tasks))
+                _LOGGER.debug("nobody waits for the outcome of %d writes any more", len(batch))
 
-    def _done(self, tasks: list[_Task], outcome: list[Any] | Exception) -> None:
+    def _finish(self, batch: list[_Task], outcome: list[Any] | Exception) -> None:
         self._is_busy = False
-        self._tell(tasks, outcome)
+        self._resolve(batch, outcome)
         self._begin()
 
-    def _tell(self, tasks: list[_Task], outcome: list[Any] | Exception) -> None:
-        outcomes = [outcome] * len(tasks) if isinstance(outcome, Exception) else outcome
-        for task, one in zip(tasks, outcomes, strict=True):
-            self._queue.resolve(task.future, one)
+    def _resolve(self, batch: list[_Task], outcome: list[Any] | Exception) -> None:
+        outcomes = [outcome] * len(batch) if isinstance(outcome, Exception) else outcome
+        for task, one in zip(batch, outcomes, strict=True):
+            self._outcomes.resolve(task.future, one)
 
 
 class DirectCommit:
-    """Commits at once, in the caller's thread: right where no disk is waited for."""
+    """Commits at once, in the caller's thread: right where there is no disk to wait for."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
     def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:  # noqa: ARG002 - all are alike
         """See ``Commits``."""
-        return _done(lambda: self._writer.write_all([write])[0])
+        return self._do(lambda: self._writer.run([write])[0])
 
-    def look(self, look: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
+    def inspect(self, read: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
         """See ``Commits``."""
-        return _done(lambda: self._writer.look(look))
+        return self._do(lambda: self._writer.inspect(read))
 
     def close(self) -> None:
         """See ``Commits``."""
 
+    def _do(self, do: Callable[[], _T]) -> asyncio.Future[_T]:
+        future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        outcome = _outcome_of(do, self._writer.outage)
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+        return future
 
-def _done(do: Callable[[], _T]) -> asyncio.Future[_T]:
-    future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-    outcome = _outcome(do)
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
-    return future
 
-
-def _outcome(do: Callable[[], _T]) -> _T | Exception:
+def _outcome_of(do: Callable[[], _T], outage: Outage) -> _T | Exception:
+    """Return what it returns, or what goes wrong; that is logged."""
     try:
         return do()
+    except StoreUnavailableError as error:  # logged where it was found out
+        return error
     except sqlite3.Error as error:
-        _LOGGER.warning("the database does not work: %s", error)
+        outage.begin(error)
         return StoreUnavailableError(str(error))
     except Exception as error:
         _LOGGER.exception("a write failed unexpectedly")

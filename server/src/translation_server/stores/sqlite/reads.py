@@ -1,93 +1,130 @@
-"""Reading from SQLite in the event loop's thread; a record that is asked for again only if it may have changed."""
+"""Reading from SQLite in the event loop's thread; a record that was read before is read again only if it may differ.
+
+The file counts how often a record was changed or deleted, whoever did it. If everything that was counted since the last
+look was done by this process itself, it knows which records those are; otherwise any record may have changed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from translation_server.stores.protocol import StoreUnavailableError
-from translation_server.stores.sqlite.writes import BY_ID, CHANGES, to_job
+from translation_server.stores.records import to_job
+from translation_server.stores.sqlite import sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from translation_server.jobs.model import Job
-    from translation_server.stores.sqlite.changes import Changes
 
-_MOST_KEPT = 20_000  # records, of 1 KB each
-_LONGEST_KEPT = 1000  # characters of metadata
+_MOST_RECORDS: Final = 20_000  # of 1 KB each
+_LONGEST_METADATA: Final = 1000  # characters; jobs with more are not kept
+_MOST_TRANSACTIONS: Final = 1000
 
 
-class Reading:
-    """What is read, as the file has it at that moment; belongs to one event loop.
+class OwnChanges:
+    """The transactions of this process that changed records; from any thread."""
 
-    Clients ask for the same jobs over and over, and a record seldom changes. The file counts changes, so that count is
-    read first, once in each round of the loop, and a record that was read before is taken if it did not change since.
-    What runs in the same round after that was due when the count was read, so no request sees less than it would have
-    seen by reading the record itself when it arrived.
+    def __init__(self) -> None:
+        self._transactions: dict[int, tuple[int, Sequence[str]]] = {}  # by the count before each
+
+    def add(self, before: int, after: int, job_ids: Sequence[str]) -> None:
+        """Record a transaction that raises the file's count from one number to another by changing these jobs.
+
+        To be called before it is committed, when no other process can count.
+        """
+        if len(self._transactions) >= _MOST_TRANSACTIONS:  # nobody has read for long
+            self._transactions.clear()
+        if after > before:
+            self._transactions[before] = after, job_ids
+
+    def clear(self) -> None:
+        """Drop everything, as a transaction was not committed after all; to be called before another one counts."""
+        self._transactions.clear()
+
+    def pop(self, seen: int, now: int) -> Sequence[str] | None:
+        """Return the jobs changed while the count went from ``seen`` to ``now``; None if any job may have been."""
+        changed: list[str] = []
+        while seen != now:
+            transaction = self._transactions.pop(seen, None)
+            if transaction is None:
+                return None
+            seen, job_ids = transaction
+            changed += job_ids
+        return changed
+
+
+class Reader:
+    """Returns what the file holds at the moment; belongs to one event loop.
+
+    Clients ask for the same jobs over and over, and a record seldom changes. So the file's count of changes is read
+    first, once in each round of the loop, and a record that was read before is returned if it has not changed since.
+    What runs later in the same round was due when the count was read, so no request gets less than it would have got by
+    reading the record itself when it arrived.
 
     Args:
         connection: The connection.
-        changes: What this process has changed; None: each record is read each time, as a connection must that writes.
+        own_changes: What this process changed; None: read each record each time, as a connection must that also writes.
     """
 
-    def __init__(self, connection: sqlite3.Connection, changes: Changes | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, own_changes: OwnChanges | None) -> None:
         self._connection = connection
-        self._changes = changes
-        self._seen = -1  # as many changes
-        self._is_certain = False  # that no more were counted in this round
+        self._own_changes = own_changes
+        self._count = -1  # of changes, when it was last read
+        self._is_current = False  # whether that was in this round of the loop
         self._records: OrderedDict[str, Job] = OrderedDict()  # whose first item is found at once, as a dict's is not
 
-    def rows(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
-        """All rows; raises ``StoreUnavailableError``."""
+    def rows(self, statement: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows; raises ``StoreUnavailableError``."""
         try:
-            return self._connection.execute(sql, values).fetchall()
+            return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise StoreUnavailableError(str(error)) from error
 
-    def value(self, sql: str, values: Sequence[object] = ()) -> Any:  # noqa: ANN401 - whatever the column holds
-        """The first column of the first row; None if there is none. Raises ``StoreUnavailableError``."""
-        rows = self.rows(sql, values)
+    def value(self, statement: str, values: Sequence[object] = ()) -> Any:  # noqa: ANN401 - whatever the column holds
+        """Return the first column of the first row, None if there is none; raises ``StoreUnavailableError``."""
+        rows = self.rows(statement, values)
         return rows[0][0] if rows else None
 
     def job(self, owner: str, job_id: str) -> Job | None:
-        """The owner's job; raises ``StoreUnavailableError``."""
-        if self._changes is None:
-            return self._find(owner, job_id)
-        if not self._is_certain:
-            self._look(self._changes)
+        """Return the owner's job; raises ``StoreUnavailableError``."""
+        if self._own_changes is None:
+            return self._read(owner, job_id)
+        if not self._is_current:
+            self._drop_changed(self._own_changes)
         job = self._records.get(job_id)
-        return job if job is not None and job.owner == owner else self._find(owner, job_id)
+        return job if job is not None and job.owner == owner else self._read(owner, job_id)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
-    def _look(self, changes: Changes) -> None:
-        counted = self.value(CHANGES)
-        if counted != self._seen:
-            changed = changes.since(self._seen, counted)
+    def _drop_changed(self, own_changes: OwnChanges) -> None:
+        count = self.value(sql.CHANGES)
+        if count != self._count:
+            changed = own_changes.pop(self._count, count)
             if changed is None:
                 self._records.clear()
             else:
                 for job_id in changed:
                     self._records.pop(job_id, None)
-            self._seen = counted
-        self._is_certain = True
+            self._count = count
+        self._is_current = True
         asyncio.get_running_loop().call_soon(self._end_round)
 
     def _end_round(self) -> None:
-        self._is_certain = False
+        self._is_current = False
 
-    def _find(self, owner: str, job_id: str) -> Job | None:
-        rows = self.rows(BY_ID, (job_id, owner))
+    def _read(self, owner: str, job_id: str) -> Job | None:
+        rows = self.rows(sql.BY_ID, (job_id, owner))
         if not rows:
             return None
         job = to_job(rows[0])
-        if self._changes is not None and len(job.metadata) <= _LONGEST_KEPT:
-            if len(self._records) >= _MOST_KEPT:
+        if self._own_changes is not None and len(job.metadata) <= _LONGEST_METADATA:
+            if len(self._records) >= _MOST_RECORDS:
                 self._records.popitem(last=False)
             self._records[job_id] = job
         return job
