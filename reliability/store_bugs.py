@@ -12,7 +12,7 @@ CONTRACT = ("server/tests/stores/test_store.py",)
 SHARED = ("server/tests/stores/test_postgres_store.py",)
 FAULTS = ("server/tests/stores/test_postgres_faults.py",)
 SCHEMA = ("server/tests/stores/test_postgres_schema.py",)
-GATHERING = ("server/tests/stores/test_postgres_gathering.py",)
+BATCHING = ("server/tests/stores/test_postgres_batching.py",)
 MACHINES = ("tests/test_many_machines.py",)
 COMMITS = ("server/tests/stores/test_group_commit.py",)
 FILES = ("server/tests/stores/test_database_file.py",)
@@ -37,7 +37,7 @@ STORE_BUGS = (
     SERVER("the limit lets one more in", WRITES, "owner.unsettled >= insert.limit", "owner.unsettled > insert.limit", CONTRACT),
     SERVER("ordinals are taken from each server's own count", WRITES, "await self._connection.fetchval(sql.ORDINALS, len(inserts))",
         "await self._connection.fetchval('SELECT coalesce(max(seq), 0) + $1 FROM translation_jobs WHERE owner = $2', len(inserts), inserts[0].draft.owner)", CONTRACT),
-    SERVER("places in the order of ending begin anew", WRITES, "self.endings = self.endings_before", "self.endings = 0", CONTRACT),
+    SERVER("places in the order of ending begin anew", WRITES, "Owner(*counters) for", "Owner(0, *counters[1:]) for", CONTRACT),
     SERVER("ends are numbered by acceptance", SQL, "ORDER BY ends_at, seq) AS ending", "ORDER BY seq) AS ending", CONTRACT),
     SERVER("an end that is written down is written again", SQL, "USING (owner) WHERE jobs.ending IS NULL AND", "USING (owner) WHERE", SHARED),
     SERVER("cancelling does not settle first", WRITES, "case Settle(owner, now) | Cancel(owner, _, now):", "case Settle(owner, now):", CONTRACT),
@@ -51,16 +51,16 @@ STORE_BUGS = (
     SERVER("a replay begins at the end", SQL, "ends_at < $2::float8 - 3600", "ends_at < $2::float8 + 3600", SHARED),
     # PostgreSQL: an answer that is lost
     SERVER("a repeated transaction forgets what it made", "stores/postgres/writes.py", "insert.made.append(job.job_id)", "pass", FAULTS),
-    SERVER("nothing is tried again", CONNECTIONS, "(again and isinstance(error, REPEATABLE))", "False", FAULTS),
+    SERVER("nothing is tried again", CONNECTIONS, "(retry and isinstance(error, REPEATABLE))", "False", FAULTS),
     SERVER("all is tried for ever", CONNECTIONS, "or loop.time() + pause >= deadline", "", FAULTS),
-    SERVER("those who gathered wait once more", "stores/postgres/gathering.py", "for asked in [*batch, *self._take()]:", "for asked in batch:", GATHERING),
-    SERVER("one bad write takes others with it", "stores/postgres/gathering.py", "if len(batch) == 1:", "if batch:", GATHERING),
+    SERVER("those who gathered wait once more", "stores/postgres/batching.py", "for request in [*batch, *self._next_batch()]:", "for request in batch:", BATCHING),
+    SERVER("one bad write takes others with it", "stores/postgres/batching.py", "if len(batch) == 1:", "if batch:", BATCHING),
     # PostgreSQL: what others write
-    SERVER("a server hears itself", CHANGES, "        if sender == self.sender:\n            return\n", "", SHARED),
-    SERVER("only notifications are believed", CHANGES, "        except TimeoutError:\n            self._look_for(_EVERYTHING)\n", "        except TimeoutError:\n            pass\n", SHARED),
-    SERVER("a gap is not looked into", CHANGES, "self._gap = True\n                self._look_for(_EVERYTHING)", "self._gap = False", SHARED),
-    SERVER("what ended before listening is forgotten", CHANGES, "self._ended = {_EVERYTHING}", "self._ended = set()", SHARED),
-    SERVER("a name that is too long breaks the start", CHANGES, "if len(payload.encode()) <= _LARGEST_PAYLOAD else _EVERYTHING", "", SHARED),
+    SERVER("a server hears itself", CHANGES, "        if sender == self._sender:\n            return\n", "", SHARED),
+    SERVER("only notifications are believed", CHANGES, "        except TimeoutError:\n            self._schedule(_EVERYBODY)\n", "        except TimeoutError:\n            pass\n", SHARED),
+    SERVER("a gap is not looked into", CHANGES, "self._gap = True\n                self._schedule(_EVERYBODY)", "self._gap = False", SHARED),
+    SERVER("what ended before listening is forgotten", CHANGES, "self._ended = {_EVERYBODY}", "self._ended = set()", SHARED),
+    SERVER("a name that is too long breaks the start", CHANGES, "if len(payload.encode()) <= _MAX_PAYLOAD else _EVERYBODY", "", SHARED),
     SERVER("all stores of a database share a channel", "stores/postgres/store.py", 'f"translation_{identity}"', '"translation"', SHARED),
     SERVER("a job that hastens the next end is not told", WRITES, "dict.fromkeys(self._hastened, HASTENED)", "dict.fromkeys((), HASTENED)", SHARED),
     # PostgreSQL: its tables
@@ -70,9 +70,9 @@ STORE_BUGS = (
     SERVER("a migration is half done", "stores/postgres/schema.py", '_BEGIN = f"BEGIN; SET LOCAL', '_BEGIN = f"SET LOCAL', SCHEMA),
     SERVER("the error repeats the URL", CONNECTIONS, "raise StoreError(_MALFORMED) from None", 'raise StoreError(f"{_MALFORMED}: {url}") from None', SCHEMA),
     # two servers, one database, a balancer
-    SERVER("cancellations stay where they were made", CHANGES, "        else:\n            self._look_for(owner)\n", "        else:\n            pass\n", SHARED),
+    SERVER("cancellations stay where they were made", CHANGES, "        else:\n            self._schedule(owner)\n", "        else:\n            pass\n", SHARED),
     SERVER("nothing is heard of others", CHANGES, "                            yield change\n", "                            self._ended.discard(change.owner)\n                    yield Change('', None)\n", MACHINES),
-    SERVER("each server has its own end of a job", SQL, "created_at, ends_at, _OUTCOMES", "created_at, ends_at + __import__('os').getpid() % 7, _OUTCOMES", MACHINES),
+    SERVER("each server has its own end of a job", "stores/records.py", "created_at, ends_at, _OUTCOMES", "created_at, ends_at + __import__('os').getpid() % 7, _OUTCOMES", MACHINES),
     SERVER("each server knows its own keys only", WRITES, "        if keyed:\n", "        if False:\n", MACHINES),
     # calls in turn
     SERVER("a crowd goes on all at once", "stores/fair_queue.py", "min(_CALLS_PER_ROUND, len(self._waiting))", "len(self._waiting)", ("server/tests/stores/test_fair_queue.py",)),

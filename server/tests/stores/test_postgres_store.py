@@ -23,7 +23,7 @@ async def servers(postgres_url, open_a_store):
 @pytest.fixture(autouse=True)
 def nobody_looks_unasked(monkeypatch):
     """What is heard is heard because of a notification, unless a test says otherwise."""
-    monkeypatch.setattr(changes, "_LOOK_INTERVAL", 10 * PATIENCE)
+    monkeypatch.setattr(changes, "_POLL_INTERVAL", 10 * PATIENCE)
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ async def test_a_replay_misses_nothing_where_clocks_differ(servers, accept):
 
 async def test_a_cancellation_is_heard_elsewhere(servers, accept, listen, monkeypatch):
     """Another server is told whose job it was and which, and so is everyone else, without anybody's looking for it."""
-    monkeypatch.setattr(changes, "_LOOK_INTERVAL", 3600.0)
+    monkeypatch.setattr(changes, "_POLL_INTERVAL", 3600.0)
     heard = [await listen(store) for store in servers[1:]]
     job_id = (await accept(servers[0], owner="zoë ü")).job.job_id
     await servers[0].cancel("zoë ü", job_id, START)
@@ -209,8 +209,8 @@ async def test_a_listener_that_is_cut_off_misses_nothing(servers, accept, listen
 
 async def test_what_no_notification_tells_is_found(servers, accept, listen, monkeypatch):
     """A pooler that passes no notifications on delays what others write by a second, and loses nothing."""
-    monkeypatch.setattr(changes, "_LOOK_INTERVAL", 0.05)
-    servers[0]._channel = "elsewhere"
+    monkeypatch.setattr(changes, "_POLL_INTERVAL", 0.05)
+    servers[0]._changes.channel = "elsewhere"
     heard = await listen(servers[1])
     job_id = (await accept(servers[0])).job.job_id
     await servers[0].cancel("admin", job_id, START)
@@ -231,7 +231,7 @@ async def test_two_stores_in_one_database_do_not_hear_each_other(postgres_server
         other = await open_a_store(url)
         job_id = (await accept(servers[0])).job.job_id
         assert await other.get_many("admin", [job_id]) == {}
-        assert other._channel != servers[0]._channel
+        assert other._changes.channel != servers[0]._changes.channel
         assert (await accept(other)).job.seq == 1
         await other.close()
 

@@ -1,4 +1,4 @@
-"""Whether a store works, for anybody to ask."""
+"""Readiness: whether the store works, found out at most once a second."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PATIENCE = 2.0
 """Seconds within which a store that works answers."""
 
 KEPT = 1.0
-"""Seconds for which an answer holds: a look writes to the disk."""
+"""Seconds for which a result is reused, since each check writes to the disk."""
 
 
 class Probe:
-    """Looks at a store.
+    """Checks a store, for any number of callers.
 
     Args:
         store: The store.
@@ -26,17 +26,17 @@ class Probe:
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._looked_at = 0.0
-        self._look: asyncio.Task[bool] | None = None
+        self._checked_at = 0.0
+        self._check: asyncio.Task[bool] | None = None
 
     async def is_usable(self) -> bool:
-        """Whether it can be read and written."""
+        """Return whether the store can be read and written."""
         now = asyncio.get_running_loop().time()
-        if self._look is None or (self._look.done() and now - self._looked_at >= KEPT):
-            self._looked_at = now
-            self._look = asyncio.create_task(self._works())
-        # Shielded: others wait for the same look, though the one who asked first may go away.
-        return await asyncio.shield(self._look)
+        if self._check is None or (self._check.done() and now - self._checked_at >= KEPT):
+            self._checked_at = now
+            self._check = asyncio.create_task(self._works())
+        # Shielded: others wait for the same check when the caller that began it goes away.
+        return await asyncio.shield(self._check)
 
     async def _works(self) -> bool:
         try:

@@ -1,6 +1,7 @@
-"""Where jobs are kept: one narrow protocol, and the databases behind it.
+"""Where jobs are kept: one narrow interface, and the databases behind it. Opened by URL, from here.
 
-What PostgreSQL needs is imported where it is asked for: it is an extra, and takes as long as the rest of the server.
+The modules for PostgreSQL are imported when a URL asks for them: their driver is an extra, and its import takes as long
+as that of the rest of the server.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ _POSTGRES = "postgresql://"
 
 
 def check_store(url: str) -> None:
-    """See that the store a ``DATABASE_URL`` names can be used, and make it if it is not there.
+    """Check that the store named by a ``DATABASE_URL`` can be used, and make it if it does not exist.
 
     Args:
         url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite:///:memory:`` or
-            ``postgresql://user:password@host:port/database``, see ``postgres_connections``.
+            ``postgresql://user:password@host:port/database``, see ``postgres.connections``.
 
     Raises:
         StoreError: It cannot be used; the message says why, and nothing was changed.
@@ -59,7 +60,7 @@ def check_store(url: str) -> None:
 
 
 async def open_store(url: str, on_commit: OnCommit = lambda *_: None) -> JobStore:
-    """Open the store a ``DATABASE_URL`` names; see ``check_store``."""
+    """Open the store named by a ``DATABASE_URL``; see ``check_store``."""
     if url.startswith(_POSTGRES):
         store: JobStore = await _postgres().open_postgres(url, on_commit)
         return store

@@ -1,8 +1,8 @@
-"""What the service asks of a store, and what any store promises in return. No database in here.
+"""The interface of a store: what the service may ask of it, and what it answers. No database in here.
 
-Everything is scoped to an owner by the store itself. Reads return records as they are written down; whether a job has
-ended at some moment is for ``jobs`` to say. Writes that arrive together share one transaction, and an awaited write
-that returned has reached the disk.
+Each store limits every operation to one owner itself. Reads return records as they are written down; whether a job has
+ended at some moment is decided in ``jobs``. Writes that arrive together share one transaction, and an awaited write
+that has returned is on the disk, in the database that a process started later will open.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 
 OnCommit = Callable[[int, float], None]
-"""Told of each transaction: how many writes shared it, and the seconds it took; from one thread, whichever."""
+"""Called after each transaction with the number of writes that shared it and the seconds it took; from one thread."""
 
 
 class StoreError(Exception):
-    """The store cannot be opened and must not be touched: a foreign, damaged or newer file, a folder that is not there.
+    """The store cannot be opened, and is left as it is: a foreign, damaged or newer file, a folder that does not exist.
 
     The message is for the operator.
     """
 
 
 class StoreUnavailableError(Exception):
-    """The store does not work at the moment: locked, full, unreachable. Nothing was written; trying again helps."""
+    """The store does not work at the moment: it is locked, full, unreachable, or its file is lost.
+
+    A write that raises this is not acknowledged. Usually nothing was written; if the connection, or the file, was lost
+    at the commit, it may have been. Repeating the write helps, and with its idempotency key it takes effect once.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Accepted:
 
     Attributes:
         job: The record.
-        replayed: Whether the job was there already, under the draft's idempotency key.
+        replayed: Whether the job existed before, under the draft's idempotency key.
     """
 
     job: Job
@@ -66,8 +70,8 @@ class Cancelled:
     """The answer to a cancellation.
 
     Attributes:
-        job: The record as it now stands, cancelled or not; None if the owner has no such job.
-        ended: Ids of the owner's jobs whose end was written down on this occasion, in order of ending.
+        job: The record after the operation, cancelled or not; None if the owner has no such job.
+        ended: Ids of the owner's jobs whose end was written down by the operation, in order of ending.
     """
 
     job: Job | None
@@ -76,10 +80,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something another process wrote.
+    """A change that another process wrote.
 
     Attributes:
-        owner: Whose job it is.
+        owner: The owner of the job.
         job_id: The job whose end was written down; None if it is a new job.
     """
 
@@ -88,67 +92,68 @@ class Change:
 
 
 class JobStore(Protocol):
-    """Where the jobs are. Every method raises ``StoreUnavailableError`` where the store does not work."""
+    """A store of jobs. Every method may raise ``StoreUnavailableError``."""
 
     identity: str
-    """Of this store and no other: places in its order of ending mean nothing elsewhere."""
+    """The name of this store and no other: a place in its order of ending means nothing in another store."""
 
     async def insert(
         self, draft: Draft, make: Callable[[Draft, int], Job], limit: int
     ) -> Accepted | KeyTaken | TooMany:
         """Accept a job, unless its idempotency key is known or the owner has ``limit`` pending jobs.
 
-        ``make`` gets the draft and the job's ordinal, which is reserved in the same transaction; it may be called
-        again with another one if the transaction is repeated.
+        ``make`` returns the record for the draft and the job's ordinal, which is reserved in the same transaction; it
+        is called again, with another ordinal, if the transaction is repeated.
         """
 
     async def get_many(self, owner: str, job_ids: Sequence[str]) -> dict[str, Job]:
-        """The owner's jobs among these, by id."""
+        """Return the owner's jobs among these, by id."""
 
     def at_hand(self, owner: str, job_id: str) -> Job | None:
-        """The owner's job, if the store can say without waiting what ``get_many`` would; None: it is to be asked."""
+        """Return the owner's job as ``get_many`` would; None if there is none, or if finding it takes waiting."""
 
     async def latest(self, owner: str) -> Job | None:
-        """The job accepted last."""
+        """Return the job that was accepted last, None if there is none."""
 
     async def page(self, owner: str, status: Status | None, now: float, before: int | None, limit: int) -> list[Job]:
-        """Jobs with this status at ``now``, newest first, accepted before the job with ``seq`` ``before``."""
+        """Return jobs with this status at ``now``, newest first, accepted before the one with ``seq`` ``before``."""
 
     async def settle(self, owner: str, now: float) -> Sequence[str]:
-        """Write down the end of every job of the owner that has ended by ``now``, in order of ending; return their ids.
+        """Write down the ends of the owner's jobs that have ended by ``now``, and return their ids in order of ending.
 
         Jobs that end at the same moment end in the order of their acceptance.
         """
 
     async def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
-        """End a job that is pending at ``now`` as cancelled; write down whatever had ended before."""
+        """End a job that is pending at ``now`` as cancelled, after writing down the ends that came before."""
 
     async def next_end(self, owner: str) -> float | None:
-        """The earliest end that is not written down yet."""
+        """Return the earliest end that is not written down yet, None if there is none."""
 
     async def ended_after(self, owner: str, position: int, limit: int) -> list[Job]:
-        """Jobs whose end is written down, in order of ending, after the one with ``ending`` ``position``."""
+        """Return jobs whose end is written down, in order of ending, after the one whose ``ending`` is ``position``."""
 
     async def position(self, owner: str, since: float | None = None) -> int:
-        """The place of the job that ended last; with ``since``, of the last one that ended before that moment."""
+        """Return the last place in the order of ending; with ``since``, the last one of an end before that moment."""
 
     async def owners_due(self, now: float) -> Sequence[str]:
-        """Whose jobs have ended by ``now`` without its being written down."""
+        """Return the owners of jobs that have ended by ``now`` and whose end is not written down."""
 
     async def counts(self) -> Mapping[Status, int]:
-        """How many jobs there are by status, as written down, of all owners; takes no longer for more jobs."""
+        """Return the number of all owners' jobs by status, as written down; takes no longer if there are more jobs."""
 
     async def forget(self, before: float, limit: int) -> int:
-        """Delete jobs, and their idempotency keys, whose end is written down and was before a moment.
+        """Delete jobs, with their idempotency keys, whose end is written down and was before a moment.
 
-        Up to ``limit`` of them, each owner's in the order of ending; returns how many. Several may do so at once.
+        Up to ``limit`` jobs are deleted, those of an owner in the order of ending; returns how many. Several processes
+        may do so at once.
         """
 
     def changes(self) -> AsyncGenerator[Change, None]:
-        """What other processes write from now on, told within a second of their writing it."""
+        """Yield what other processes write from now on, each change within a second."""
 
     async def ping(self) -> None:
         """Return if the store can be read and written."""
 
     async def close(self) -> None:
-        """Let go of the store; what was acknowledged is in it."""
+        """Close the store; everything that was acknowledged is in it."""

@@ -1,74 +1,72 @@
-"""What is read from PostgreSQL: the same kind of question, asked by many at the same time, is one round trip."""
+"""Reading from PostgreSQL: the same question, asked by many at the same time, is one round trip."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from translation_server.jobs.model import Status
 from translation_server.stores.postgres import sql
-from translation_server.stores.postgres.gathering import Gathering
-from translation_server.stores.postgres.sql import to_job
+from translation_server.stores.postgres.batching import Batcher
+from translation_server.stores.records import to_job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from typing import Any, TypeVar
 
     from translation_server.jobs.model import Job
     from translation_server.stores.postgres.connections import Connection, Connections
 
-    _Item = TypeVar("_Item")
-    _Result = TypeVar("_Result")
-
-_AT_ONCE = 2  # round trips of one kind; more of them are smaller, and cost more in all
-_LARGEST = 500
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+_CONCURRENCY: Final = 2  # round trips of one kind at the same time; more are smaller, and cost more in all
+_MAX_BATCH: Final = 500
 
 
 class Reads:
-    """What can be asked.
+    """The questions of a ``JobStore``.
 
     Attributes:
-        by_id: An owner and ids: those of the owner's jobs, by id.
-        latest: An owner: the job accepted last.
-        next_end: An owner: the earliest end that is not written down.
-        ended_after: An owner, a position, a limit: the next jobs in the order of ending.
+        by_id: From an owner and ids to the owner's jobs among these, by id.
+        latest: From an owner to the job accepted last.
+        next_end: From an owner to the earliest end that is not written down.
+        ended_after: From an owner, a position and a limit to the next jobs in the order of ending.
     """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self.by_id = self._gathering(_by_id)
-        self.latest = self._gathering(_latest)
-        self.next_end = self._gathering(_next_end)
-        self.ended_after = self._gathering(_ended_after)
+        self.by_id = self._batcher(_by_id)
+        self.latest = self._batcher(_latest)
+        self.next_end = self._batcher(_next_end)
+        self.ended_after = self._batcher(_ended_after)
 
     async def page(self, owner: str, status: Status | None, now: float, before: int, limit: int) -> list[Job]:
         """See ``JobStore.page``."""
-        question = sql.PAGE
+        statement = sql.PAGE
         values: tuple[object, ...] = owner, before, limit
         if status is Status.PENDING:
-            question, values = sql.PENDING_PAGE, (*values, now)
+            statement, values = sql.PENDING_PAGE, (*values, now)
         elif status is not None:
-            question, values = sql.ENDED_PAGE, (*values, now, status.value)
-        rows = await self._connections.use(lambda connection: connection.fetch(question, *values))
+            statement, values = sql.ENDED_PAGE, (*values, now, status.value)
+        rows = await self._connections.use(lambda connection: connection.fetch(statement, *values))
         return [to_job(row) for row in rows]
 
     async def position(self, owner: str, since: float | None) -> int:
         """See ``JobStore.position``."""
-        question, values = (sql.POSITION, (owner,)) if since is None else (sql.POSITION_BEFORE, (owner, since))
-        return await self._connections.use(lambda connection: connection.fetchval(question, *values)) or 0
+        statement, values = (sql.POSITION, (owner,)) if since is None else (sql.POSITION_BEFORE, (owner, since))
+        return await self._connections.use(lambda connection: connection.fetchval(statement, *values)) or 0
 
     async def close(self) -> None:
-        """Finish what was asked for."""
-        for gathering in (self.by_id, self.latest, self.next_end, self.ended_after):
-            await gathering.close()
+        """Wait until everything asked for is answered."""
+        for batcher in (self.by_id, self.latest, self.next_end, self.ended_after):
+            await batcher.close()
 
-    def _gathering(
+    def _batcher(
         self, read: Callable[[Connection, Sequence[_Item]], Awaitable[Sequence[_Result]]]
-    ) -> Gathering[_Item, _Result]:
+    ) -> Batcher[_Item, _Result]:
         async def run(items: Sequence[_Item]) -> Sequence[_Result]:
             return await self._connections.use(lambda connection: read(connection, items))
 
-        return Gathering(run, at_once=_AT_ONCE, largest=_LARGEST)
+        return Batcher(run, concurrency=_CONCURRENCY, max_batch=_MAX_BATCH)
 
 
 async def _by_id(connection: Connection, items: Sequence[tuple[str, Sequence[str]]]) -> Sequence[dict[str, Job]]:

@@ -84,7 +84,7 @@ _BEGIN = f"BEGIN; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; S
 
 
 async def prepare(connection: Connection) -> str:
-    """Make the tables if they are not there, and see that they are ours; returns the store's identity.
+    """Make the tables if they are not there, check that they are this server's, and return the store's identity.
 
     After an error, the connection must be ended: a transaction may be open.
 
@@ -92,7 +92,7 @@ async def prepare(connection: Connection) -> str:
         StoreError: They cannot be used, and nothing was changed.
     """
     await _check_server(connection)
-    version, identity = await _state(connection)
+    version, identity = await _read_state(connection)
     if version == VERSION:
         return identity
     try:
@@ -102,7 +102,7 @@ async def prepare(connection: Connection) -> str:
 
 
 async def _check_server(connection: Connection) -> None:
-    """Refuse a server that could not keep what we promise."""
+    """Refuse a PostgreSQL server that cannot keep what this one promises."""
     settings = [await connection.fetchval(f"SHOW {name}") for name in ("server_version_num", "server_encoding")]
     if int(settings[0]) < _OLDEST_SERVER * 10_000:
         raise StoreError(f"DATABASE_URL: PostgreSQL {_OLDEST_SERVER} or newer is needed")
@@ -114,8 +114,8 @@ async def _check_server(connection: Connection) -> None:
         _LOGGER.warning("this PostgreSQL server runs with fsync = off: a power cut may lose jobs")
 
 
-async def _state(connection: Connection) -> tuple[int, str]:
-    """Version and identity; 0 where there are no tables yet."""
+async def _read_state(connection: Connection) -> tuple[int, str]:
+    """Return version and identity; version 0 if there are no tables yet."""
     found = await connection.fetchval(_FOUND)
     if not found:
         return 0, ""
@@ -132,13 +132,13 @@ async def _state(connection: Connection) -> tuple[int, str]:
 
 async def _bring_up_to_date(connection: Connection) -> str:
     await connection.execute(_BEGIN, timeout=_LONGEST_MIGRATION)
-    version, _ = await _state(connection)  # others may have done the same meanwhile
+    version, _ = await _read_state(connection)  # another server may have done the same meanwhile
     for number, migration in enumerate(_MIGRATIONS[version:], start=version + 1):
         await connection.execute(migration, timeout=_LONGEST_MIGRATION)
         if number == 1:
             await connection.execute(_FIRST, secrets.token_hex(4))
         await connection.execute(_SET_VERSION, number)
-    _, identity = await _state(connection)
+    _, identity = await _read_state(connection)
     await connection.execute("COMMIT", timeout=_LONGEST_MIGRATION)
     return identity
 

@@ -1,18 +1,12 @@
-"""The SQL for PostgreSQL, and how rows become records. Every statement takes any number of items, as arrays."""
+"""The SQL for PostgreSQL. Statements that batches carry out take any number of items, as arrays."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 
-from translation_server.jobs.model import Job, Status
+from translation_server.jobs.model import Job
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_COLUMNS: Final = (
-    "jobs.seq, jobs.job_id, jobs.owner, jobs.created_at, jobs.ends_at, jobs.outcome, jobs.error_code, "
-    "jobs.error_message, jobs.video_length, jobs.metadata, jobs.delay_model, jobs.ending"
-)
+_COLUMNS: Final = ", ".join(f"jobs.{field}" for field in Job._fields)
 _JOBS: Final = f"SELECT {_COLUMNS} FROM translation_jobs jobs"  # noqa: S608 - constants, here and below
 
 # Reads.
@@ -82,7 +76,8 @@ BEGIN: Final = """
     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'
 """
 LOCK_OWNERS: Final = """
-    SELECT owner, endings, unsettled FROM translation_owners WHERE owner = ANY($1::text[]) ORDER BY owner FOR UPDATE
+    SELECT owner, endings, unsettled, completed, errors FROM translation_owners
+    WHERE owner = ANY($1::text[]) ORDER BY owner FOR UPDATE
 """
 ADD_OWNERS: Final = """
     INSERT INTO translation_owners (owner) SELECT unnest($1::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
@@ -126,7 +121,7 @@ INSERT: Final = """
 FINISH: Final = """
     WITH written AS (
         UPDATE translation_owners owners SET endings = given.endings, unsettled = given.unsettled,
-            completed = owners.completed + given.completed, errors = owners.errors + given.errors
+            completed = given.completed, errors = given.errors
         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
             given (owner, endings, unsettled, completed, errors)
         WHERE owners.owner = given.owner
@@ -157,15 +152,7 @@ FORGET: Final = """
     SELECT count(*) FROM deleted
 """
 
-_OUTCOMES: Final = {status.value: status for status in Status}
-
-
-def to_job(row: Sequence[Any]) -> Job:
-    """The record in a row of its columns."""
-    seq, job_id, owner, created_at, ends_at, outcome, *rest = row
-    return Job(seq, job_id, owner, created_at, ends_at, _OUTCOMES[outcome], *rest)
-
 
 def can_hold(text: str) -> bool:
-    """Whether it may be in the tables: PostgreSQL has neither NUL nor lone surrogates in texts, and ids have none."""
+    """Return whether an id may be in the tables: no text there holds NUL or a lone surrogate, and no id does."""
     return text.isprintable()

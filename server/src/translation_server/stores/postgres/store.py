@@ -1,8 +1,8 @@
 """The store in PostgreSQL, shared by any number of processes on any number of machines.
 
-Reads that arrive together are one round trip, writes that arrive together one transaction, see ``postgres_gathering``.
-What a broken connection has prevented is tried again for a few seconds; then, and while the database is away, every
-operation raises ``StoreUnavailableError``, and the first one to succeed again finds everything as it was.
+Reads that arrive together are one round trip, writes that arrive together one transaction, see ``batching``. What a
+broken connection prevented is tried again for a few seconds; then, and while the database is away, every operation
+raises ``StoreUnavailableError``, and the first one that succeeds again finds everything as it was.
 """
 
 from __future__ import annotations
@@ -11,34 +11,32 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from translation_server.jobs.model import Status
 from translation_server.stores.postgres import sql
+from translation_server.stores.postgres.batching import Batcher
 from translation_server.stores.postgres.changes import Changes
 from translation_server.stores.postgres.connections import LOST, TROUBLE, Connection, Connections, Target
-from translation_server.stores.postgres.gathering import Gathering
 from translation_server.stores.postgres.reads import Reads
-from translation_server.stores.postgres.requests import Answer, Cancel, Insert, Settle, Write
 from translation_server.stores.postgres.schema import prepare
-from translation_server.stores.postgres.writes import Transaction
+from translation_server.stores.postgres.writes import Answer, Cancel, Insert, Settle, Transaction, Write
 from translation_server.stores.protocol import Accepted, Cancelled, Change, KeyTaken, StoreError, TooMany
+from translation_server.stores.records import LAST_SEQ, to_counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-    from translation_server.jobs.model import Draft, Job
+    from translation_server.jobs.model import Draft, Job, Status
     from translation_server.stores.protocol import OnCommit
 
-_START_PATIENCE = 10.0  # seconds a database that is starting has to answer
-_START_PAUSE = 0.25
-_TRANSACTIONS_AT_ONCE = 2
-_LARGEST_TRANSACTION = 1000
-_LAST = 2**63 - 1
+_START_TIMEOUT: Final = 10.0  # seconds in which a database that is starting has to answer
+_START_PAUSE: Final = 0.25
+_CONCURRENCY: Final = 2  # transactions at the same time
+_MAX_BATCH: Final = 1000  # writes in a transaction
 
 
 def check_postgres(url: str) -> None:
-    """See that the database can be used, and make the tables if they are not there; from any thread.
+    """Check that the database can be used, and make the tables if they are not there; from any thread.
 
     Raises:
         StoreError: It cannot be used.
@@ -51,16 +49,16 @@ def check_postgres(url: str) -> None:
 async def open_postgres(url: str, on_commit: OnCommit = lambda *_: None) -> PostgresStore:
     """Open the store; see ``check_postgres``."""
     target = Target.parse(url)
-    identity, told = await _prepare(target)
-    store = PostgresStore(target, identity, told, on_commit)
-    await store.open()
-    return store
+    identity, positions = await _prepare(target)
+    connections = Connections(target)
+    await connections.open()
+    return PostgresStore(connections, Changes(target, f"translation_{identity}", positions), identity, on_commit)
 
 
 async def _prepare(target: Target) -> tuple[str, Mapping[str, int]]:
-    """Identity, and how many of each owner's jobs have ended."""
+    """Return the identity, and the last place in each owner's order of ending."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + _START_PATIENCE
+    deadline = loop.time() + _START_TIMEOUT
     while True:
         try:
             connection = await target.connect()
@@ -80,37 +78,30 @@ class PostgresStore:
     """A ``JobStore`` in one PostgreSQL database.
 
     Args:
-        target: The database, which was prepared.
-        identity: What is written in it.
-        told: How many of each owner's jobs have ended, before anybody asks.
-        on_commit: Told of each transaction.
+        connections: Connections to the database, which was prepared.
+        changes: What other processes write to it.
+        identity: The identity that is stored in it.
+        on_commit: Is called after each transaction.
     """
 
-    def __init__(self, target: Target, identity: str, told: Mapping[str, int], on_commit: OnCommit) -> None:
+    def __init__(self, connections: Connections, changes: Changes, identity: str, on_commit: OnCommit) -> None:
         self.identity = identity
+        self._connections = connections
+        self._changes = changes
         self._on_commit = on_commit
-        self._channel = f"translation_{identity}"
-        self._connections = Connections(target)
-        self._changes = Changes(target, self._channel, told)
         self._reads = Reads(self._connections)
-        self._writes: Gathering[Write, Any] = Gathering(
-            self._commit, at_once=_TRANSACTIONS_AT_ONCE, largest=_LARGEST_TRANSACTION
-        )
-
-    async def open(self) -> None:
-        """To be called once, first."""
-        await self._connections.open()
+        self._writes: Batcher[Write, Any] = Batcher(self._commit, concurrency=_CONCURRENCY, max_batch=_MAX_BATCH)
 
     async def insert(
         self, draft: Draft, make: Callable[[Draft, int], Job], limit: int
     ) -> Accepted | KeyTaken | TooMany:
         """See ``JobStore``."""
-        answer: Accepted | KeyTaken | TooMany = await self._writes.ask(Insert(draft, make, limit))
+        answer: Accepted | KeyTaken | TooMany = await self._writes.submit(Insert(draft, make, limit))
         return answer
 
     async def get_many(self, owner: str, job_ids: Sequence[str]) -> dict[str, Job]:
         """See ``JobStore``."""
-        return await self._reads.by_id.ask((owner, tuple(job_ids)))
+        return await self._reads.by_id.submit((owner, tuple(job_ids)))
 
     def at_hand(self, owner: str, job_id: str) -> Job | None:  # noqa: ARG002
         """See ``JobStore``."""
@@ -118,31 +109,31 @@ class PostgresStore:
 
     async def latest(self, owner: str) -> Job | None:
         """See ``JobStore``."""
-        return await self._reads.latest.ask(owner)
+        return await self._reads.latest.submit(owner)
 
     async def page(self, owner: str, status: Status | None, now: float, before: int | None, limit: int) -> list[Job]:
         """See ``JobStore``."""
-        return await self._reads.page(owner, status, now, _LAST if before is None else before, limit)
+        return await self._reads.page(owner, status, now, LAST_SEQ if before is None else before, limit)
 
     async def settle(self, owner: str, now: float) -> Sequence[str]:
         """See ``JobStore``."""
-        ended: Sequence[str] = await self._writes.ask(Settle(owner, now))
+        ended: Sequence[str] = await self._writes.submit(Settle(owner, now))
         return ended
 
     async def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
         """See ``JobStore``."""
         if not sql.can_hold(job_id):
             return Cancelled(None)
-        cancelled: Cancelled = await self._writes.ask(Cancel(owner, job_id, now))
+        cancelled: Cancelled = await self._writes.submit(Cancel(owner, job_id, now))
         return cancelled
 
     async def next_end(self, owner: str) -> float | None:
         """See ``JobStore``."""
-        return await self._reads.next_end.ask(owner)
+        return await self._reads.next_end.submit(owner)
 
     async def ended_after(self, owner: str, position: int, limit: int) -> list[Job]:
         """See ``JobStore``."""
-        return await self._reads.ended_after.ask((owner, position, limit))
+        return await self._reads.ended_after.submit((owner, position, limit))
 
     async def position(self, owner: str, since: float | None = None) -> int:
         """See ``JobStore``."""
@@ -156,7 +147,7 @@ class PostgresStore:
     async def counts(self) -> Mapping[Status, int]:
         """See ``JobStore``."""
         rows = await self._connections.use(lambda connection: connection.fetch(sql.COUNTS))
-        return dict(zip((Status.PENDING, Status.COMPLETED, Status.ERROR), rows[0], strict=True))
+        return to_counts(rows[0])
 
     async def forget(self, before: float, limit: int) -> int:
         """See ``JobStore``."""
@@ -169,7 +160,7 @@ class PostgresStore:
 
     async def ping(self) -> None:
         """See ``JobStore``."""
-        await self._connections.use(lambda connection: connection.execute(sql.PING), again=False)
+        await self._connections.use(lambda connection: connection.execute(sql.PING), retry=False)
 
     async def close(self) -> None:
         """See ``JobStore``."""
@@ -182,9 +173,9 @@ class PostgresStore:
         transaction, answers = await self._connections.use(partial(self._transact, writes))
         self._on_commit(len(writes), time.perf_counter() - begun)
         for owner, (before, now) in transaction.endings.items():
-            self._changes.wrote(owner, before, now)
+            self._changes.skip_own(owner, before, now)
         return answers
 
     async def _transact(self, writes: Sequence[Write], connection: Connection) -> tuple[Transaction, Sequence[Answer]]:
-        transaction = Transaction(connection, self._channel, self._changes.sender)
+        transaction = Transaction(connection, self._changes)
         return transaction, await transaction.commit(writes)

@@ -1,9 +1,9 @@
-"""What one transaction writes in PostgreSQL, for any number of requests, in a handful of statements.
+"""Transactions in PostgreSQL: any number of requests, written in a handful of statements.
 
-Whoever writes anything of an owner holds the lock on the owner's row until it is committed. So places in the order of
-ending have no gaps and become visible in order, pending jobs are counted right, and a key that is not known under the
-lock is new. The store's row is locked last, and by starts only: it holds the ordinal. Rows are locked in the order of
-the owners' names, so nobody waits in a ring.
+Whoever writes anything of an owner holds the lock on the owner's row until the commit. So places in the order of ending
+have no gaps and become visible in order, pending jobs are counted right, and a key that is not found under the lock is
+new. The store's row, which holds the ordinal, is locked last, and by starts only. Rows are locked in the order of the
+owners' names, so that no two transactions wait for each other.
 """
 
 from __future__ import annotations
@@ -13,46 +13,68 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from translation_server.jobs.model import CANCELLED, CANCELLED_MESSAGE, Job, Status
+from translation_server.jobs.model import CANCELLED, CANCELLED_MESSAGE, Draft, Job, Status
 from translation_server.stores.postgres import sql
-from translation_server.stores.postgres.changes import ENDED, HASTENED, to_payload
-from translation_server.stores.postgres.requests import Answer, Cancel, Insert, Settle, Write, owner_of
-from translation_server.stores.postgres.sql import to_job
-from translation_server.stores.protocol import Cancelled, StoreUnavailableError, TooMany
+from translation_server.stores.postgres.changes import ENDED, HASTENED
+from translation_server.stores.protocol import Accepted, Cancelled, KeyTaken, StoreUnavailableError, TooMany
+from translation_server.stores.records import Owner, to_job
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
+    from translation_server.stores.postgres.changes import Changes
     from translation_server.stores.postgres.connections import Connection
 
 
-@dataclass(slots=True)
-class _Owner:
-    endings_before: int
-    unsettled: int
-    endings: int = field(init=False)
-    completed: int = 0
-    errors: int = 0
-    changed: bool = False
+@dataclass(slots=True, eq=False)
+class Insert:
+    """A start, see ``JobStore.insert``; a value, so that it can be repeated.
 
-    def __post_init__(self) -> None:
-        self.endings = self.endings_before
+    Attributes:
+        made: Ids of the jobs made of the draft in transactions of which nobody knows whether they were committed.
+    """
 
-    def end(self, outcome: str) -> int:
-        """Let one more of the owner's jobs have ended, with this outcome; its place in the order of ending."""
-        if outcome == Status.ERROR:
-            self.errors += 1
-        else:
-            self.completed += 1
-        self.endings += 1
-        self.unsettled -= 1
-        self.changed = True
-        return self.endings
+    draft: Draft
+    make: Callable[[Draft, int], Job]
+    limit: int
+    made: list[str] = field(default_factory=list)
 
-    def accept(self) -> None:
-        """Let the owner have one more job."""
-        self.unsettled += 1
-        self.changed = True
+    @property
+    def owner(self) -> str:
+        """Whose job it is."""
+        return self.draft.owner
+
+    @property
+    def name(self) -> Hashable:
+        """The same for two starts that may get only one job."""
+        return self if self.draft.key is None else (self.draft.owner, self.draft.key)
+
+    def answer(self, job: Job, fingerprint: bytes | None) -> Accepted | KeyTaken:
+        """Return the answer, now that there is a job of that name."""
+        if fingerprint != self.draft.fingerprint:
+            return KeyTaken(job.job_id)
+        return Accepted(job, replayed=job.job_id not in self.made)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settle:
+    """See ``JobStore.settle``."""
+
+    owner: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cancel:
+    """See ``JobStore.cancel``."""
+
+    owner: str
+    job_id: str
+    now: float
+
+
+Write = Insert | Settle | Cancel
+Answer = Accepted | KeyTaken | TooMany | Cancelled | tuple[str, ...]
 
 
 class Transaction:
@@ -62,24 +84,23 @@ class Transaction:
     then; the same writes in another transaction find it out, because they wait for the locks of this one.
 
     Args:
-        connection: With no transaction open.
-        channel: Where to notify others.
-        sender: As whom.
+        connection: A connection with no transaction open.
+        changes: Makes the notifications of other processes.
     """
 
-    def __init__(self, connection: Connection, channel: str, sender: str) -> None:
+    def __init__(self, connection: Connection, changes: Changes) -> None:
         self._connection = connection
-        self._sender = sender
-        self._channel = channel
-        self._owners: dict[str, _Owner] = {}
+        self._changes = changes
+        self._owners: dict[str, Owner] = {}
+        self._endings_before: dict[str, int] = {}
         self._ended: dict[str, tuple[str, ...]] = {}
         self._answers: dict[Write, Answer] = {}
         self._hastened: set[str] = set()
 
     async def commit(self, writes: Sequence[Write]) -> Sequence[Answer]:
-        """Carry them out; returns the answer to each."""
+        """Carry out the writes, and return the answer to each."""
         await self._connection.execute(sql.BEGIN)
-        await self._lock(sorted({owner_of(write) for write in writes}))
+        await self._lock(sorted({write.owner for write in writes}))
         await self._settle(self._moments(writes))
         for write in writes:
             if isinstance(write, Settle):
@@ -91,24 +112,26 @@ class Transaction:
 
     @property
     def endings(self) -> Mapping[str, tuple[int, int]]:
-        """Of each owner whose jobs ended: how many had before, and have now."""
-        return {name: (o.endings_before, o.endings) for name, o in self._owners.items() if o.endings > o.endings_before}
+        """Of each owner whose jobs ended: the last place in the order of ending before, and now."""
+        endings = ((name, self._endings_before[name], owner.endings) for name, owner in self._owners.items())
+        return {name: (before, now) for name, before, now in endings if now > before}
 
     async def _lock(self, names: Sequence[str]) -> None:
         rows = await self._connection.fetch(sql.LOCK_OWNERS, names)
         if len(rows) < len(names):
             await self._connection.execute(sql.ADD_OWNERS, names)
             rows = await self._connection.fetch(sql.LOCK_OWNERS, names)
-        self._owners = {name: _Owner(endings, unsettled) for name, endings, unsettled in rows}
+        self._owners = {name: Owner(*counters) for name, *counters in rows}
+        self._endings_before = {name: owner.endings for name, owner in self._owners.items()}
 
     def _moments(self, writes: Sequence[Write]) -> Mapping[str, float]:
-        """Whose jobs are to be settled, and until when."""
-        starts = Counter(write.draft.owner for write in writes if isinstance(write, Insert))
+        """Return the owners whose jobs are to be settled, and until which moment."""
+        starts = Counter(write.owner for write in writes if isinstance(write, Insert))
         moments: defaultdict[str, float] = defaultdict(float)
         for write in writes:
             match write:
                 case Insert(draft, _, limit):
-                    # Perhaps some have ended, which is worth finding out only where it matters.
+                    # Perhaps some have ended, which is worth finding out only if there are too many otherwise.
                     if self._owners[draft.owner].unsettled + starts[draft.owner] > limit:
                         moments[draft.owner] = max(moments[draft.owner], draft.created_at)
                 case Settle(owner, now) | Cancel(owner, _, now):
@@ -155,10 +178,10 @@ class Transaction:
         )
 
     async def _accept(self, inserts: Sequence[Insert]) -> None:
-        known = await self._known(inserts)
+        known = await self._find(inserts)
         new: dict[Hashable, Insert] = {}
         for insert in inserts:
-            owner = self._owners[insert.draft.owner]
+            owner = self._owners[insert.owner]
             if insert.name in known or insert.name in new:
                 continue
             if owner.unsettled >= insert.limit:
@@ -166,15 +189,15 @@ class Transaction:
             else:
                 owner.accept()
                 new[insert.name] = insert
-        jobs = await self._write_down(list(new.values()))
+        jobs = await self._insert(list(new.values()))
         for insert, job in zip(new.values(), jobs, strict=True):
             known[insert.name] = job, insert.draft.fingerprint
         for insert in inserts:
             if insert not in self._answers:
                 self._answers[insert] = insert.answer(*known[insert.name])
 
-    async def _known(self, inserts: Sequence[Insert]) -> dict[Hashable, tuple[Job, bytes | None]]:
-        """Jobs that are there already: under the keys of these, or because an earlier transaction was committed."""
+    async def _find(self, inserts: Sequence[Insert]) -> dict[Hashable, tuple[Job, bytes | None]]:
+        """Return the jobs that exist already: under the same keys, or as an earlier attempt was committed after all."""
         known: dict[Hashable, tuple[Job, bytes | None]] = {}
         keyed = [insert.draft for insert in inserts if insert.draft.key is not None]
         if keyed:
@@ -188,7 +211,7 @@ class Transaction:
                 known[made[job.job_id].name] = job, made[job.job_id].draft.fingerprint
         return known
 
-    async def _write_down(self, inserts: Sequence[Insert]) -> Sequence[Job]:
+    async def _insert(self, inserts: Sequence[Insert]) -> Sequence[Job]:
         if not inserts:
             return ()
         last = await self._connection.fetchval(sql.ORDINALS, len(inserts))
@@ -196,7 +219,7 @@ class Transaction:
         jobs = [insert.make(insert.draft, ordinal) for ordinal, insert in enumerate(inserts, start=first)]
         for insert, job in zip(inserts, jobs, strict=True):
             insert.made.append(job.job_id)
-        # Each column is an array. A job's last field, its ending, is empty.
+        # Each column is an array. A job's last field, its ending, is left out: it has none yet.
         columns = [*zip(*jobs, strict=True)][:-1]
         keys = [insert.draft.key for insert in inserts], [insert.draft.fingerprint for insert in inserts]
         self._hastened = {name for (name,) in await self._connection.fetch(sql.INSERT, *columns, *keys)}
@@ -206,11 +229,11 @@ class Transaction:
         changed = {name: owner for name, owner in self._owners.items() if owner.changed}
         if changed:
             rows = [(o.endings, o.unsettled, o.completed, o.errors) for o in changed.values()]
-            values = list(changed), *map(list, zip(*rows, strict=True)), self._channel, self._notifications()
+            values = list(changed), *map(list, zip(*rows, strict=True)), self._changes.channel, self._notifications()
             await self._connection.execute(sql.FINISH, *values)
         if await self._connection.execute("COMMIT") != "COMMIT":
             raise StoreUnavailableError("the transaction was rolled back")
 
     def _notifications(self) -> Sequence[str]:
         events = dict.fromkeys(self._hastened, HASTENED) | dict.fromkeys(self.endings, ENDED)  # which says both
-        return [to_payload(self._sender, event, name) for name, event in events.items()]
+        return [self._changes.to_payload(event, name) for name, event in events.items()]

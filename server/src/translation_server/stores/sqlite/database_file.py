@@ -98,7 +98,8 @@ def prepare(path: str) -> None:
     """
     header = _header(Path(path))
     if header.strip(b"\x00"):  # otherwise new, or cut off while it was made, which SQLite undoes
-        _refuse_foreign(path, header)
+        if not header.startswith(_MAGIC) or int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+            raise StoreError(f"DATABASE_URL: {path} is not a file of this server; it was left as it is")
         _refuse_newer_or_damaged(path)
     try:
         with closing(connect(path)) as connection:
@@ -135,11 +136,6 @@ def _header(path: Path) -> bytes:
             return file.read(_HEADER_LENGTH)
     except OSError as error:
         raise StoreError(f"DATABASE_URL: {path} cannot be opened: {error.strerror}") from error
-
-
-def _refuse_foreign(path: str, header: bytes) -> None:
-    if not header.startswith(_MAGIC) or int.from_bytes(header[68:72], "big") != APPLICATION_ID:
-        raise StoreError(f"DATABASE_URL: {path} is not a file of this server; it was left as it is")
 
 
 def _refuse_newer_or_damaged(path: str) -> None:

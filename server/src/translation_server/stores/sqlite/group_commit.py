@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from translation_server.stores.fair_queue import FairQueue
 from translation_server.stores.protocol import StoreUnavailableError
@@ -23,22 +23,6 @@ if TYPE_CHECKING:
 _LOGGER: Final = logging.getLogger(__name__)
 _LARGEST_BATCH: Final = 128  # writes; more do not fit into a processor's caches, and keep the event loop longer
 _T = TypeVar("_T")
-
-
-class Commits(Protocol):
-    """Carries out writes."""
-
-    def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:
-        """Carry out a write in a transaction, and resolve the future with its result once that is committed.
-
-        The future raises ``StoreUnavailableError`` if it is not. A short write takes some ten microseconds.
-        """
-
-    def inspect(self, read: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
-        """Read between two transactions, on the connection that writes."""
-
-    def close(self) -> None:
-        """Finish what was asked for; nothing more may be asked for."""
 
 
 class _Task(NamedTuple):
@@ -70,15 +54,18 @@ class GroupCommit:
         self._thread.start()
 
     def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:
-        """See ``Commits``."""
+        """Carry out a write in a transaction, and resolve the future with its result once that is committed.
+
+        The future raises ``StoreUnavailableError`` if it is not. A short write takes some ten microseconds.
+        """
         return self._ask(write, is_write=True, is_short=is_short)
 
     def inspect(self, read: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
-        """See ``Commits``."""
+        """Read between two transactions, on the connection that writes."""
         return self._ask(read, is_write=False, is_short=True)
 
     def close(self) -> None:
-        """See ``Commits``."""
+        """Finish what was asked for; nothing more may be asked for."""
         self._batches.put(None)
         self._thread.join()
         self._is_busy = False
@@ -99,13 +86,10 @@ class GroupCommit:
         asked, self._asked = self._asked, []
         for task in asked:
             if not task.is_write:
-                self._resolve([task], _outcome_of(partial(self._inspect, task), self._writer.outage))
+                self._resolve([task], _outcome_of(lambda: [self._writer.inspect(task.do)], self._writer.outage))  # noqa: B023 - called here
         writes = [task for task in asked if task.is_write]
         self._asked = writes[_LARGEST_BATCH:]
         return writes[:_LARGEST_BATCH]
-
-    def _inspect(self, task: _Task) -> list[Any]:
-        return [self._writer.inspect(task.do)]
 
     def _begin(self) -> None:
         """Begin what was asked for, until the thread has the connection."""
@@ -159,15 +143,15 @@ class DirectCommit:
         self._writer = writer
 
     def write(self, write: Callable[[Transaction], _T], *, is_short: bool = False) -> asyncio.Future[_T]:  # noqa: ARG002 - all are alike
-        """See ``Commits``."""
+        """See ``GroupCommit``."""
         return self._do(lambda: self._writer.run([write])[0])
 
     def inspect(self, read: Callable[[sqlite3.Connection], _T]) -> asyncio.Future[_T]:
-        """See ``Commits``."""
+        """See ``GroupCommit``."""
         return self._do(lambda: self._writer.inspect(read))
 
     def close(self) -> None:
-        """See ``Commits``."""
+        """See ``GroupCommit``."""
 
     def _do(self, do: Callable[[], _T]) -> asyncio.Future[_T]:
         future: asyncio.Future[_T] = asyncio.get_running_loop().create_future()

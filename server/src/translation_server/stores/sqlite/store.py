@@ -7,14 +7,13 @@ than it saves. In WAL mode they neither wait for writes nor hold them up. Writes
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from translation_server.jobs.model import Draft, Job, Status
 from translation_server.stores.protocol import Accepted, Cancelled, Change, KeyTaken, StoreUnavailableError, TooMany
 from translation_server.stores.records import LAST_SEQ, to_counts, to_job
 from translation_server.stores.sqlite import database_file, sql
-from translation_server.stores.sqlite.group_commit import Commits, DirectCommit, GroupCommit
+from translation_server.stores.sqlite.group_commit import DirectCommit, GroupCommit
 from translation_server.stores.sqlite.reads import OwnChanges, Reader
 from translation_server.stores.sqlite.writes import Transaction, Writer
 
@@ -27,14 +26,6 @@ MEMORY: Final = ":memory:"
 """The path of a store that is in memory only."""
 
 _POLL_INTERVAL: Final = 0.25  # seconds after which it is found out again what other processes wrote
-
-
-@dataclass(frozen=True, slots=True)
-class _Extent:
-    """How far the store had come at some moment."""
-
-    endings: Mapping[str, int]
-    seq: int
 
 
 class SqliteStore:
@@ -52,7 +43,7 @@ class SqliteStore:
 
     def __init__(self, path: str, on_commit: OnCommit = lambda *_: None) -> None:
         self._is_shared = path != MEMORY
-        self._commits: Commits
+        self._commits: GroupCommit | DirectCommit
         own_changes = OwnChanges()
         if self._is_shared:
             watch = database_file.FileWatch(path)
@@ -132,14 +123,14 @@ class SqliteStore:
 
     async def changes(self) -> AsyncGenerator[Change, None]:
         """See ``JobStore``; finds out whether anybody wrote, and only then what."""
-        extent: _Extent | None = None
-        version = -1
+        endings: Mapping[str, int] | None = None  # the last place in each owner's order of ending, when last read
+        seq, version = 0, -1
         while self._is_shared:
             try:
-                new_extent = self._measure()
+                new = dict(self._reader.rows(sql.POSITIONS)), int(self._reader.value(sql.LAST_SEQ))
                 new_version = await self._commits.inspect(lambda c: int(c.execute(sql.DATA_VERSION).fetchone()[0]))
-                found = self._changes_since(extent) if extent and new_version != version else []
-                extent, version = new_extent, new_version
+                found = [] if endings is None or new_version == version else self._changes_since(endings, seq)
+                (endings, seq), version = new, new_version
             except StoreUnavailableError:
                 found = []
             for change in found:
@@ -157,13 +148,10 @@ class SqliteStore:
         self._reader.close()
         self._writing.close()
 
-    def _measure(self) -> _Extent:
-        return _Extent(dict(self._reader.rows(sql.POSITIONS)), int(self._reader.value(sql.LAST_SEQ)))
-
-    def _changes_since(self, extent: _Extent) -> list[Change]:
+    def _changes_since(self, endings: Mapping[str, int], seq: int) -> list[Change]:
         ended = [
             Change(owner, job_id)
             for owner, _ in self._reader.rows(sql.POSITIONS)
-            for (job_id,) in self._reader.rows(sql.ENDED_IDS, (owner, extent.endings.get(owner, 0)))
+            for (job_id,) in self._reader.rows(sql.ENDED_IDS, (owner, endings.get(owner, 0)))
         ]
-        return [*ended, *(Change(owner, None) for (owner,) in self._reader.rows(sql.OWNERS_AFTER, (extent.seq,)))]
+        return [*ended, *(Change(owner, None) for (owner,) in self._reader.rows(sql.OWNERS_AFTER, (seq,)))]

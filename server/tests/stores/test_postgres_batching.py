@@ -6,17 +6,17 @@ import pytest
 from server.tests.conftest import eventually
 
 from translation_server.stores import StoreUnavailableError
-from translation_server.stores.postgres.gathering import Gathering
+from translation_server.stores.postgres.batching import Batcher
 
 
 class Desk:
     """Doubles numbers, a batch at a time, when it is let; remembers the batches."""
 
-    def __init__(self, *, at_once=1, largest=100):
+    def __init__(self, *, concurrency=1, max_batch=100):
         self.batches = []
         self.open = asyncio.Event()
         self.open.set()
-        self.gathering = Gathering(self.double, at_once=at_once, largest=largest)
+        self.batcher = Batcher(self.double, concurrency=concurrency, max_batch=max_batch)
 
     async def double(self, numbers):
         self.batches.append(list(numbers))
@@ -28,7 +28,7 @@ class Desk:
         return [2 * number for number in numbers]
 
     async def ask(self, *numbers):
-        return await asyncio.gather(*(self.gathering.ask(number) for number in numbers), return_exceptions=True)
+        return await asyncio.gather(*(self.batcher.submit(number) for number in numbers), return_exceptions=True)
 
     async def begun(self, count):
         await eventually(lambda: len(self.batches) >= count)
@@ -45,21 +45,21 @@ async def test_the_next_batch_gathers_while_one_is_under_way():
     """What is asked later is not part of a batch that has begun."""
     desk = Desk()
     desk.open.clear()
-    first = asyncio.gather(desk.gathering.ask(1))
+    first = asyncio.gather(desk.batcher.submit(1))
     await desk.begun(1)
-    rest = asyncio.gather(*map(desk.gathering.ask, (2, 3)))
+    rest = asyncio.gather(*map(desk.batcher.submit, (2, 3)))
     desk.open.set()
     assert [await first, await rest] == [[2], [4, 6]]
     assert desk.batches == [[1], [2, 3]]
 
 
-@pytest.mark.parametrize(("at_once", "begun"), [(1, [[1, 2]]), (2, [[1, 2], [3, 4]]), (3, [[1, 2], [3, 4], [5]])])
-async def test_batches_have_their_limits(at_once, begun):
+@pytest.mark.parametrize(("concurrency", "begun"), [(1, [[1, 2]]), (2, [[1, 2], [3, 4]]), (3, [[1, 2], [3, 4], [5]])])
+async def test_batches_have_their_limits(concurrency, begun):
     """Neither are there more items in a batch, nor more batches at once, than allowed."""
-    desk = Desk(at_once=at_once, largest=2)
+    desk = Desk(concurrency=concurrency, max_batch=2)
     desk.open.clear()
-    asked = [desk.gathering.ask(number) for number in range(1, 6)]
-    await desk.begun(at_once)
+    asked = [desk.batcher.submit(number) for number in range(1, 6)]
+    await desk.begun(concurrency)
     await asyncio.sleep(0)
     assert desk.batches == begun
     desk.open.set()
@@ -71,9 +71,9 @@ async def test_who_has_given_up_in_time_is_left_out():
     """What nobody waits for any more is not carried out."""
     desk = Desk()
     desk.open.clear()
-    first = desk.gathering.ask(1)
+    first = desk.batcher.submit(1)
     await desk.begun(1)
-    given_up, kept = desk.gathering.ask(2), desk.gathering.ask(3)
+    given_up, kept = desk.batcher.submit(2), desk.batcher.submit(3)
     given_up.cancel()
     desk.open.set()
     assert [await first, await kept] == [2, 6]
@@ -91,9 +91,9 @@ async def test_when_the_database_is_away_all_who_wait_are_told():
     """Those who came meanwhile need not wait as long once more."""
     desk = Desk()
     desk.open.clear()
-    first = desk.gathering.ask(-1)
+    first = desk.batcher.submit(-1)
     await desk.begun(1)
-    later = desk.gathering.ask(2)
+    later = desk.batcher.submit(2)
     desk.open.set()
     answers = await asyncio.gather(first, later, return_exceptions=True)
     assert [type(answer) for answer in answers] == [StoreUnavailableError, StoreUnavailableError]
@@ -105,6 +105,6 @@ async def test_when_the_database_is_away_all_who_wait_are_told():
 async def test_closing_finishes_what_was_asked():
     """Nothing is left behind."""
     desk = Desk()
-    asked = desk.gathering.ask(1)
-    await desk.gathering.close()
+    asked = desk.batcher.submit(1)
+    await desk.batcher.close()
     assert asked.result() == 2
