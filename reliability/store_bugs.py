@@ -53,6 +53,7 @@ STORE_BUGS = (
     SERVER("a repeated transaction forgets what it made", "stores/postgres/writes.py", "insert.made.append(job.job_id)", "pass", FAULTS),
     SERVER("nothing is tried again", CONNECTIONS, "(retry and isinstance(error, REPEATABLE))", "False", FAULTS),
     SERVER("all is tried for ever", CONNECTIONS, "or loop.time() + pause >= deadline", "", FAULTS),
+    SERVER("a standby passes for a mistake of ours", CONNECTIONS, "    asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now\n", "", FAULTS),
     SERVER("those who gathered wait once more", "stores/postgres/batching.py", "for request in [*batch, *self._next_batch()]:", "for request in batch:", BATCHING),
     SERVER("one bad write takes others with it", "stores/postgres/batching.py", "if len(batch) == 1:", "if batch:", BATCHING),
     # PostgreSQL: what others write

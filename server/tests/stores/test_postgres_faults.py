@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import signal
 
 import pytest
 from server.tests.conftest import START, eventually
-from server.tests.postgres import PASSWORD, execute, on_connection, running_postgres, schema, value
+from server.tests.postgres import PASSWORD, execute, on_connection, running_postgres, running_standby, schema, value
 
 from translation_server.stores import Accepted, Change, StoreUnavailableError
 from translation_server.stores.postgres import connections, sql
@@ -36,7 +37,7 @@ async def store(url, open_a_store):
 @pytest.fixture
 def impatient(monkeypatch):
     """Give up soon, so that tests need not wait."""
-    monkeypatch.setattr(connections, "PATIENCE", 0.4)
+    monkeypatch.setattr(connections, "TIMEOUT", 0.4)
 
 
 @pytest.fixture(autouse=True)
@@ -208,6 +209,53 @@ async def more(items, count):
     """Return once there are so many more."""
     target = len(items) + count
     await eventually(lambda: len(items) >= target)
+
+
+async def test_a_failover_loses_nothing_that_was_acknowledged(open_a_store, accept):
+    """The primary dies under load, its standby takes over, and the store finds it by itself, with every job."""
+    with running_postgres() as primary, running_standby(primary) as standby:
+        places = f"127.0.0.1:{primary.port},127.0.0.1:{standby.port}/"
+        url = primary.url.replace(f"127.0.0.1:{primary.port}/", places) + "?target_session_attrs=read-write"
+        store = await open_a_store(url)
+        acknowledged, refused, finished = {}, set(), asyncio.Event()
+
+        async def start_jobs(client):
+            for number in itertools.takewhile(lambda _: not finished.is_set(), itertools.count()):
+                try:
+                    answer = await accept(store, key=f"{client}-{number}", fingerprint=b"")
+                    acknowledged[f"{client}-{number}"] = answer.job
+                except StoreUnavailableError:
+                    refused.add(f"{client}-{number}")
+                    await asyncio.sleep(0.01)
+
+        working = [asyncio.create_task(start_jobs(client)) for client in range(20)]
+        await eventually(lambda: len(acknowledged) >= 100)
+        await asyncio.to_thread(primary.stop, signal.SIGQUIT)
+        before = len(acknowledged)
+        await asyncio.to_thread(standby.promote)
+        await eventually(lambda: len(acknowledged) >= before + 100)
+        finished.set()
+        await asyncio.gather(*working)
+        found = await store.get_many("admin", [job.job_id for job in acknowledged.values()])
+        assert found == {job.job_id: job for job in acknowledged.values()}
+        for key in refused:
+            acknowledged[key] = (await accept(store, key=key, fingerprint=b"")).job
+        assert value(standby.url, COUNT) == len({job.job_id for job in acknowledged.values()}) == len(acknowledged)
+        await store.close()
+
+
+async def test_a_database_that_becomes_a_standby_is_waited_for(store, accept, url):
+    """A primary that takes no writes any more is left for another connection, which may lead to the new primary."""
+    database = "ALTER DATABASE postgres {} default_transaction_read_only"
+    await accept(store)
+    execute(url, f"{database.format('SET')} = on; {KILL_THE_OTHERS}")
+    try:
+        accepting = asyncio.ensure_future(accept(store))
+        await asyncio.sleep(0.2)
+        assert not accepting.done()
+    finally:
+        execute(f"{url}&default_transaction_read_only=off", database.format("RESET"))
+    assert (await accepting).job.seq == 2
 
 
 async def test_a_short_restart_is_ridden_out(server, store, accept):

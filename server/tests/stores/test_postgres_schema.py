@@ -94,6 +94,26 @@ def test_tables_are_brought_up_to_date_without_losing_a_job(postgres_url, monkey
     assert "newer version" in refusal(postgres_url)
 
 
+async def test_two_versions_share_the_tables_during_an_upgrade(postgres_url, open_a_store, accept, monkeypatch):
+    """A server that runs while a newer one starts goes on, each sees the other's jobs; started again, it is refused."""
+    older = await open_a_store(postgres_url)
+    old = (await accept(older, key="old", fingerprint=b"")).job
+    with monkeypatch.context() as upgrade:
+        migrations = (*schema._MIGRATIONS, "ALTER TABLE translation_jobs ADD COLUMN more text DEFAULT 'x'")
+        upgrade.setattr(schema, "_MIGRATIONS", migrations)
+        upgrade.setattr(schema, "VERSION", len(migrations))
+        newer = await open_a_store(postgres_url)
+    for one, other in ((older, newer), (newer, older)):
+        job = (await accept(one)).job
+        assert await other.get_many("admin", [job.job_id, old.job_id]) == {job.job_id: job, old.job_id: old}
+        assert (await accept(other, key="old", fingerprint=b"")).replayed
+        await one.cancel("admin", job.job_id, job.created_at)
+        assert (await other.get_many("admin", [job.job_id]))[job.job_id].was_cancelled
+        assert await other.counts() == await one.counts()
+        assert [found.seq for found in await other.page("admin", None, job.created_at, None, 9)][-1] == old.seq
+    assert "newer version" in refusal(postgres_url)
+
+
 def test_a_migration_that_fails_changes_nothing(postgres_url, monkeypatch):
     """The tables are made in one transaction."""
     with monkeypatch.context() as broken:
@@ -162,7 +182,7 @@ def test_a_url_may_have_any_usual_form(url):
 
 def test_a_server_that_is_not_there_is_refused_after_a_while(unused_tcp_port, monkeypatch):
     """A database that is just starting is waited for, and one that is not there is not waited for endlessly."""
-    monkeypatch.setattr(store, "_START_PATIENCE", 0.1)
+    monkeypatch.setattr(store, "_START_TIMEOUT", 0.1)
     assert "the database cannot be used" in refusal(f"postgresql://a:canary@127.0.0.1:{unused_tcp_port}/b")
 
 
