@@ -3,8 +3,9 @@
     python reliability/disk_full.py                                          all ways of failing
     python reliability/disk_full.py --seeded-bug acknowledge-before-commit   shows that it can fail
 
-The ways: no more bytes may be written to any file (a limit set on the running process), the disk is full (a small file
-system in memory; needs root, and says so where it cannot be had), the database is locked by another process.
+The ways to fail: no file may grow (a limit set on the running process), the disk is full (a small file system in
+memory; needs root, and says so where it cannot be had), the database is locked by another process, the database is
+deleted, replaced by a backup, or moved with its folder, and put back later.
 """
 
 from __future__ import annotations
@@ -75,6 +76,34 @@ def locked(server: Server) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+@contextmanager
+def deleted(server: Server) -> Iterator[None]:
+    """Delete the database; a second name by which it can be brought back is kept."""
+    file = server.folder / "jobs.db"
+    kept = file.with_name("kept.db")
+    os.link(file, kept)
+    file.unlink()
+    yield
+    kept.replace(file)
+
+
+@contextmanager
+def replaced(server: Server) -> Iterator[None]:
+    """Put a copy in the place of the database."""
+    with deleted(server):
+        shutil.copy(server.folder / "kept.db", server.folder / "jobs.db")
+        yield
+
+
+@contextmanager
+def moved(server: Server) -> Iterator[None]:
+    """Rename the folder of the database."""
+    elsewhere = server.folder.with_name("elsewhere")
+    server.folder.rename(elsewhere)
+    yield
+    elsewhere.rename(server.folder)
+
+
 async def fail_and_recover(
     name: str, server: Server, failing: Callable[[Server], AbstractContextManager[None]], findings: Findings
 ) -> None:
@@ -97,7 +126,7 @@ async def fail_and_recover(
 
 
 async def _settle(wire: Wire, ledger: Ledger) -> None:
-    """Ask until all jobs are there: from then on their ends are written down, so that they can be told."""
+    """Ask until all jobs are returned; by then their ends are written down, so that they can be read later."""
     give_up = time.monotonic() + _PATIENCE
     while len(await query(wire, list(ledger.jobs))) < len(ledger.jobs) and time.monotonic() < give_up:  # noqa: ASYNC110 - nothing announces it
         await asyncio.sleep(0.05)
@@ -106,7 +135,7 @@ async def _settle(wire: Wire, ledger: Ledger) -> None:
 async def _start_some(
     wire: Wire, ledger: Ledger, when: str, number: int, at_once: Server | None = None
 ) -> list[Answer]:
-    """Start so many jobs; the answers that are no acknowledgement."""
+    """Start so many jobs, and return the answers that are no acknowledgement."""
     wires = [at_once.wire() for _ in range(number)] if at_once else [wire] * number
 
     async def start(one: Wire, place: int) -> Answer | None:
@@ -148,7 +177,7 @@ async def _recover(name: str, wire: Wire, ledger: Ledger, findings: Findings) ->
 
 
 async def _await_readiness(name: str, wire: Wire, wanted: int, findings: Findings) -> None:
-    """The server asks its store once a second at most, and on a full disk its small question may still succeed."""
+    """Wait until readiness is as wanted: it is checked once a second, and a full disk may have room for that write."""
     begun = time.monotonic()
     while (await wire.request("GET", "/health/ready")).status != wanted:
         if time.monotonic() - begun > _PATIENCE:
@@ -160,7 +189,7 @@ async def _await_readiness(name: str, wire: Wire, wanted: int, findings: Finding
 
 
 async def _review(wire: Wire, ledger: Ledger, findings: Findings) -> None:
-    """After a restart, exactly the acknowledged jobs are there, and those whose refusal was no lie."""
+    """Check that exactly the acknowledged jobs are there after a restart."""
     there = await listed(wire)
     wire.close()
     missing = set(ledger.jobs) - there
@@ -173,7 +202,7 @@ async def _review(wire: Wire, ledger: Ledger, findings: Findings) -> None:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
-    """Make the folder a file system of sixteen megabytes; whether that could be done."""
+    """Make the folder a file system of sixteen megabytes, and yield whether that was possible."""
     mount, unmount = shutil.which("mount"), shutil.which("umount")
     command = [mount or "mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
     done = mount and unmount and os.geteuid() == 0 and not subprocess.run(command, check=False).returncode
@@ -188,7 +217,14 @@ def main() -> int:
     """Carry it out and give the exit status."""
     options = parser(__doc__, _BUGS).parse_args()
     findings = Findings()
-    ways = {"no more bytes": no_more_bytes, "locked": locked, "full disk": full_disk}
+    ways = {
+        "no more bytes": no_more_bytes,
+        "locked": locked,
+        "full disk": full_disk,
+        "deleted": deleted,
+        "replaced": replaced,
+        "moved": moved,
+    }
     for name, way in ways.items():
         with tempfile.TemporaryDirectory(prefix="disk-full-") as top, contextlib.ExitStack() as stack:
             folder = Path(top) / "data"
@@ -201,8 +237,8 @@ def main() -> int:
             stack.callback(server.kill)
             asyncio.run(fail_and_recover(name, server, way, findings))
             findings.count(f"way tried: {name}")
-    findings.need("readiness turned 503", 2)
-    findings.need("recoveries without a restart", 2)
+    findings.need("readiness turned 503", len(ways) - 1)
+    findings.need("recoveries without a restart", len(ways) - 1)
     return findings.report("a store that fails", {"seed": options.seed})
 
 

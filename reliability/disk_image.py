@@ -1,7 +1,7 @@
-"""Records what SQLite writes and when it syncs, and makes the disk as a power cut would have left it.
+"""A file system that records what SQLite writes and when it syncs, and the disk image that a power cut would leave.
 
-The model: what was written before a file's last sync is there. Of what was written since, every sector is there or not,
-independently. A deletion is lost or not until the next sync of any file: file systems keep the order of such things.
+The model: what was written before a file's last sync is there. Of what was written since, each sector is there or not,
+independently. Until the next sync of any file, a deletion may be lost: file systems keep the order of such changes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VFS = "recording"
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to a file: bytes at a place, a new length (below 0: it is deleted), or else a sync."""
+    """One event of a file: bytes at an offset, a new length (below 0: a deletion), or else a sync."""
 
     file: str
     offset: int = 0
@@ -32,12 +32,12 @@ class Event:
 
     @property
     def is_sync(self) -> bool:
-        """Whether all before it is on the disk."""
+        """Whether everything before it is on the disk."""
         return self.data is None and self.length is None
 
 
 class Recorder:
-    """Everything that happened, in order; acknowledgements can be placed in it by its length."""
+    """All events in their order; the number of events so far says when something else happened."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -46,7 +46,7 @@ class Recorder:
         self._vfs = _Vfs(self)
 
     def add(self, event: Event) -> None:
-        """It happened."""
+        """Append an event."""
         with self._lock:
             self.events.append(event)
             if event.length == _DELETED:
@@ -56,7 +56,7 @@ class Recorder:
                 self._deleted.clear()
 
     def connect(self, path: str) -> apsw.Connection:
-        """A connection whose writes are recorded."""
+        """Return a connection whose writes are recorded."""
         return apsw.Connection(path, vfs=VFS)
 
 
@@ -95,7 +95,7 @@ class _File(apsw.VFSFile):
 
 
 def after_power_cut(events: list[Event], choices: random.Random) -> tuple[dict[str, bytes], int]:
-    """The files if the power went after these events, and how many sectors of unsynced writes were lost."""
+    """Return the files as they are if the power fails after these events, and the number of unsynced sectors lost."""
     files: dict[str, bytes] = {}
     lost = 0
     for name in sorted({event.file for event in events}):
@@ -111,7 +111,7 @@ def after_power_cut(events: list[Event], choices: random.Random) -> tuple[dict[s
 
 
 def _image(events: list[Event]) -> bytes | None:
-    """What they make of a file; None: nothing is there."""
+    """Return the content that the events of a file lead to; None if there is no file."""
     image, there = bytearray(), False
     for event in events:
         there = (there or not event.is_sync) and event.length != _DELETED

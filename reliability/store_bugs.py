@@ -1,4 +1,4 @@
-"""Bugs in the stores, most of them in what several servers share: what is right, what stands there instead, who notices."""
+"""Bugs in the stores: the right code, the wrong code, and the tests that must notice."""
 
 # ruff: noqa: E501 - a table, and a row that is folded is harder to compare
 

@@ -1,4 +1,4 @@
-"""The two stores a command can be run on: a file, or a PostgreSQL server that is started for it."""
+"""The two stores on which a command can be run: an SQLite file, or a PostgreSQL server that is started for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STORES = ("sqlite", "postgres")
 
 @contextlib.contextmanager
 def database(store: str, folder: Path) -> Iterator[tuple[str, Any]]:
-    """The `DATABASE_URL` of an empty store and, of PostgreSQL, the server's process, which can be crashed."""
+    """Yield the `DATABASE_URL` of an empty store and, for PostgreSQL, the server's process, which can be crashed."""
     if store == "sqlite":
         yield f"sqlite:///{folder / 'jobs.db'}", None
         return
