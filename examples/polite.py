@@ -5,11 +5,11 @@
 The answer to its start is lost, and it repeats it with the same idempotency key: one job. Then it lets the server hold
 its request: one poll, which is not wasted, and the end is known when it is there. It prints, but for the last digits:
 
-    job    outcome  starts  polls  held  failed  wasted  early  after end  left  told after
-      1  completed       2      1     1       0       0      0          0     0     0.002 s
-    all                  2      1     1       0       0      0          0     0     0.002 s
+    job    outcome  starts  polls  held  failed  wasted  early  after end  left  detection delay
+      1  completed       2      1     1       0       0      0          0     0          0.002 s
+    all                  2      1     1       0       0      0          0     0          0.002 s
 
-    Nothing to complain of.
+    No complaints.
 """
 
 from translation_server import Report, TranslationServer

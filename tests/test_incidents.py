@@ -1,6 +1,6 @@
 """Every incident, met by our own client in each of its ways to wait.
 
-No job is lost or paid for twice, none is asked about too often, and the end of each is told.
+No job is lost or paid for twice, none is polled too often, and the end of each is detected.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from translation_server.simulator.faults.model import incidents
+from translation_server import incidents
 from translation_server.testing.server import TranslationServer
 
 TAKES = 0.4  # seconds; jobs that are over sooner end before the incident begins

@@ -1,4 +1,4 @@
-"""The report card of real clients, and whether two runs can be compared."""
+"""The report card of real clients, and whether two runs give the same trace."""
 
 import importlib.util
 import re
@@ -24,13 +24,13 @@ def example(name):
 
 
 def shown(module):
-    """What its docstring says it prints: all that is indented after the last colon."""
+    """Return what its docstring says it prints: the indented lines after the last colon."""
     text = module.__doc__.rpartition("rints")[2].partition("\n\n")[2]
     return "".join(f"{line[4:]}\n" for line in text.rstrip().splitlines())
 
 
 def without_real_time(text):
-    """A repetition without a pause still takes the machine a moment."""
+    """Replace the pause of a repetition, which takes the machine a moment, by zero."""
     return re.sub(r"0\.\d\d s later", "0.00 s later", text)
 
 
@@ -54,7 +54,7 @@ def eventually(condition):
     ],
 )
 def test_an_ordinary_way_of_polling_is_caught(name, check, words, capsys):
-    """The example prints what its first lines show, and the check fails with the report card's words."""
+    """The example prints what its docstring shows, and the check fails with the report card's words."""
     module = example(name)
     report = module.main()
     assert without_real_time(capsys.readouterr().out) == without_real_time(shown(module))
@@ -63,15 +63,15 @@ def test_an_ordinary_way_of_polling_is_caught(name, check, words, capsys):
 
 
 def test_blind_backoff_detects_the_end_late(capsys):
-    """That it is polite in the end has a price."""
+    """It is polite in the end, but at the price of a late detection."""
     report = example("caught/tenacity_backoff.py").main()
-    with pytest.raises(AssertionError, match=r"told \d+\.\d\d s after its end"):
+    with pytest.raises(AssertionError, match=r"detected \d+\.\d\d s after its end"):
         report.assert_detected_within(10.0)
-    assert "told after" in capsys.readouterr().out
+    assert "detection delay" in capsys.readouterr().out
 
 
 def test_our_client_has_a_clean_report_card(capsys):
-    """The example prints what its first lines show, but for how late the end was told, which takes real time."""
+    """The example prints what its docstring shows, apart from the detection delay, which is real time."""
     module = example("polite.py")
     report = module.main()
     said = capsys.readouterr().out

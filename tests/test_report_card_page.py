@@ -1,4 +1,4 @@
-"""docs/report-card.md is true: its example runs, and its tables name what there is."""
+"""docs/report-card.md is true: its example runs, and its tables are complete."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ def block(language):
 
 
 def first_cells(heading):
-    """What stands in the first column of the table with this heading."""
+    """Return the first column of the table with this heading."""
     table = TEXT.partition(f"| {heading} |")[2].partition("\n\n")[0]
     return [row.split("|")[1].strip() for row in table.splitlines()[2:]]
 
@@ -29,7 +29,7 @@ def test_the_example_prints_what_is_shown(capsys):
 
 def test_every_column_is_explained():
     """In the order of the table."""
-    assert first_cells("column") == [*(name.replace("_", " ") for name in card.COUNTS), "told after"]
+    assert first_cells("column") == [*(name.replace("_", " ") for name in card.COUNTS), "detection delay"]
 
 
 def test_every_limit_is_named_with_its_default():

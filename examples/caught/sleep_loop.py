@@ -5,9 +5,9 @@
 It asks every second, although each answer says when it pays to ask again. Here its `sleep` is the server's clock, so a
 job of twenty seconds takes none. It prints:
 
-    job    outcome  starts  polls  held  failed  wasted  early  after end  left  told after
-      1  completed       1     20     0       0      19     18          0     0     0.000 s
-    all                  1     20     0       0      19     18          0     0     0.000 s
+    job    outcome  starts  polls  held  failed  wasted  early  after end  left  detection delay
+      1  completed       1     20     0       0      19     18          0     0          0.000 s
+    all                  1     20     0       0      19     18          0     0          0.000 s
 
     What the client did wrong:
       job 1: poll #2 came 1.00 s after the answer to poll #1, which asked for 19.1 s (poll_after: 19.05)

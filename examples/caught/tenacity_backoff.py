@@ -6,9 +6,9 @@ The intervals double blindly: far too short at first, when no job can have ended
 the outcome is known long after it was there. And a 429 is repeated by the same rule, whatever its `Retry-After` says.
 It prints:
 
-    job    outcome  starts  polls  held  failed  wasted  early  after end  left  told after
-      1  completed       1      9     0       1       7      6          0     0    26.500 s
-    all                  1      9     0       1       7      6          0     0    26.500 s
+    job    outcome  starts  polls  held  failed  wasted  early  after end  left  detection delay
+      1  completed       1      9     0       1       7      6          0     0         26.500 s
+    all                  1      9     0       1       7      6          0     0         26.500 s
 
     What the client did wrong:
       job 1: poll #2 came 0.50 s after the answer to poll #1, which asked for 30 s (poll_after: 65.05)

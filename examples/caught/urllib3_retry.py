@@ -5,10 +5,10 @@
 `allowed_methods=None` repeats a POST as well. The first start was accepted, only its answer was lost; the repetition
 has no idempotency key, so the service makes, and charges, a second job. It prints:
 
-    job    outcome  starts  polls  held  failed  wasted  early  after end  left  told after
-      1  completed       1      0     0       0       0      0          0     0    not told
-      2  completed       1      4     0       0       3      2          0     0     0.000 s
-    all                  2      4     0       0       3      2          0     0     0.000 s
+    job    outcome  starts  polls  held  failed  wasted  early  after end  left  detection delay
+      1  completed       1      0     0       0       0      0          0     0     not detected
+      2  completed       1      4     0       0       3      2          0     0          0.000 s
+    all                  2      4     0       0       3      2          0     0          0.000 s
     jobs that a real API would have charged twice: 1
 
     What the client did wrong:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from translation_server.jobs.model import Job, Status
-from translation_server.simulator.recording.exchange import Exchange, Kind, Told
+from translation_server.simulator.recording.exchange import Exchange, Kind, Timestamp
 from translation_server.simulator.recording.exchange_log import Exchanges
 from translation_server.simulator.report.report import Report, make_report
 
@@ -16,12 +16,12 @@ class Story:
 
     speed: float = 1.0
     now: float = BEGIN
-    steady: float = BEGIN
+    monotonic: float = BEGIN
     log: Exchanges = field(default_factory=Exchanges)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass for everyone."""
-        self.steady += seconds
+        self.monotonic += seconds
         self.now += seconds * self.speed
 
     def step(self, seconds: float) -> None:
@@ -36,7 +36,7 @@ class Story:
         begun = self._begin(Kind.START, "POST", "/start", user=user, key=key, fingerprint=body)
         if accepted:
             known = begun.job and self.log.jobs().get(f"{user}-{begun.job}")
-            self.log.accepted(begun, known or self._job(user, f"{user}-{begun.job}", duration))
+            self.log.set_job(begun, known or self._job(user, f"{user}-{begun.job}", duration))
         return self._answer(begun, {"status": 202, "told": "pending", "poll_after": 2.0, "retry_after": 2.0} | answer)
 
     def poll(self, job: int = 1, *, user: str = "alice", held: float | None = None, **answer: object) -> Exchange:
@@ -69,14 +69,14 @@ class Story:
 
     def tell(self, stream: Exchange, job: int = 1) -> None:
         """Let a stream tell an end."""
-        stream.endings[f"{stream.user}-{job}"] = Told(self.now, self.steady)
+        stream.endings[f"{stream.user}-{job}"] = Timestamp(self.now, self.monotonic)
 
     def report(self, **arguments: object) -> Report:
         """The report at this moment."""
         return make_report(self.log.requests(), self.log.jobs(), self.now, speed=self.speed, **arguments)
 
     def _begin(self, kind: Kind, method: str, path: str, **known: object) -> Exchange:
-        return self.log.begin(kind, method, path, arrived=self.now, steady_arrived=self.steady, **known)
+        return self.log.begin(kind, method, path, arrived=self.now, arrived_monotonic=self.monotonic, **known)
 
     def _answer(self, exchange: Exchange, answer: dict[str, object]) -> Exchange:
         failed = answer["status"] is None
@@ -84,9 +84,9 @@ class Story:
             setattr(exchange, name, None if failed and name != "fault" else value)
         exchange.over = self.now
         if not failed:
-            exchange.answered, exchange.steady_answered = self.now, self.steady
+            exchange.answered, exchange.answered_monotonic = self.now, self.monotonic
         if exchange.told in {"completed", "error"} and exchange.job_id:
-            exchange.endings[exchange.job_id] = Told(self.now, self.steady)
+            exchange.endings[exchange.job_id] = Timestamp(self.now, self.monotonic)
         return exchange
 
     def _job(self, user: str, job_id: str, duration: float) -> Job:

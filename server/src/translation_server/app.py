@@ -24,10 +24,8 @@ from translation_server.observability.metrics import Metrics
 from translation_server.service.retention import forget_regularly
 from translation_server.service.service import Service
 from translation_server.shutdown import on_stop_signal
-from translation_server.simulator.configured import clock_of, simulator_of, steady_of
+from translation_server.simulator.configured import around, clock_of, innermost, simulator_of, steady_of
 from translation_server.simulator.control_api import control
-from translation_server.simulator.layers import around, innermost
-from translation_server.simulator.report_api import reports
 from translation_server.stores import StoreError, check_store, open_store
 
 if TYPE_CHECKING:
@@ -77,7 +75,7 @@ class Application(Access):
         self._accounts = accounts
         self._clock = clock
         has_control = simulator is not None and settings.control_api == "on"
-        routers = [jobs, health, *([control, reports] if has_control else [])]
+        routers = [jobs, health, *([control] if has_control else [])]
         self._framework = _framework(self, routers)
         routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
         layers = BasicAuth(self._limited(Routes(routes, self, self._framework)), accounts)
@@ -116,15 +114,18 @@ class Application(Access):
             await asyncio.gather(*tasks, return_exceptions=True)
             await store.close()
 
+    def _service(self) -> Service:
+        return self.state.service
+
     def _limited(self, routes: Handler) -> Handler:
         """Return the routes behind the rate limit, and in between and around what the simulator adds."""
         settings, simulator = self.state.settings, self.state.simulator
-        handler = routes if simulator is None else innermost(as_asgi(routes), simulator, self)
+        handler = routes if simulator is None else innermost(as_asgi(routes), simulator, self._service)
         if settings.rate_limit:
             pace = settings.rate_limit, settings.rate_burst
             monotonic, speed = steady_of(self._clock), self._clock.speed
             handler = RateLimit(handler, *pace, is_open=is_open_path, monotonic=monotonic, speed=speed)
-        return handler if simulator is None else around(as_asgi(handler), simulator, self)
+        return handler if simulator is None else around(as_asgi(handler), simulator, self._service)
 
 
 def create_app(

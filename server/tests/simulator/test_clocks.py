@@ -16,10 +16,10 @@ class Machine:
     """A machine whose time passes when told."""
 
     def __init__(self) -> None:
-        self.steady = 5.0
+        self.monotonic = 5.0
 
     def __call__(self) -> float:
-        return self.steady
+        return self.monotonic
 
 
 async def settled() -> None:
@@ -60,8 +60,8 @@ def test_no_clock_goes_back_or_leaves_the_calendar(clock, seconds):
 def test_a_scaled_clock_goes_faster(speed, passed):
     """So many of its seconds pass in one of the machine's, and it can be advanced beside."""
     machine = Machine()
-    clock = ScaledClock(speed, start=1000.0, steady=machine)
-    machine.steady += 2
+    clock = ScaledClock(speed, start=1000.0, monotonic=machine)
+    machine.monotonic += 2
     assert clock.now() == 1000 + passed
     clock.advance(500)
     assert clock.now() == 1500 + passed
@@ -174,7 +174,7 @@ async def test_advances_to_the_next_event():
     clock, called = SteppedClock(), []
     clock.call_at(START + 30, lambda: called.append("held"))
     ends = [START + 5400]
-    stop = clock.ask(lambda: min(ends, default=None))
+    stop = clock.add_source(lambda: min(ends, default=None))
     assert clock.advance_to_next_event() == 30
     await settled()
     assert called == ["held"]
@@ -189,7 +189,7 @@ async def test_advances_to_the_next_event():
 async def test_who_knows_the_next_end_need_not_ask():
     """A server, in whose loop the clock is moved, cannot wait for itself."""
     clock = SteppedClock()
-    clock.ask(lambda: pytest.fail("it was asked"))
+    clock.add_source(lambda: pytest.fail("it was asked"))
     assert clock.advance_to_next_event(lambda: START + 0.0000005) < 0.00001
     assert clock.now() >= START + 0.0000005
 

@@ -110,7 +110,7 @@ def test_clock(server):
     assert server.control("POST", "/clock", {"advance_to_next_event": True})[1]["advanced"] == 0.5
     assert json.loads(server.send("GET", f"/status/{job_id}").body)["status"] == "completed"
     words = refused(server.control("POST", "/clock", {"advance_to_next_event": True}), 409)
-    assert words == "Nothing will happen: no job is pending, and no request is held."
+    assert words == "There is no next event: no job is pending, and no request is held."
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_real_clock_cannot_be_moved():
     with simulated(control_api="on") as served:
         assert not served.control("GET", "/clock")[1]["can_be_advanced"]
         words = refused(served.control("POST", "/clock", {"advance": 5}), 409)
-    assert "goes with the machine's time and cannot be moved: start it with CLOCK_SPEED=0" in words
+    assert "follows the machine's and cannot be moved: start it with CLOCK_SPEED=0" in words
 
 
 def test_a_faster_clock_can_be_moved():

@@ -33,8 +33,8 @@ def test_a_failed_test_tells_what_the_server_saw(run):
         [
             "-* translation server -*",
             "To see it again: TranslationServer(completion_time=60.0, *seed=7)",
-            "*told after",
-            "Nothing to complain of.",
+            "*detection delay",
+            "No complaints.",
             "The last requests:",
             "  #1 job 1: start #1 POST /start with a key → 202, pending, *",
         ]

@@ -94,17 +94,22 @@ def _parameter(where: str, name: str, description: str, schema: _Json) -> _Json:
     return {"in": where, "name": name, "description": description, "required": False, "schema": schema}
 
 
-def _query(parameter: QueryParameter[Any]) -> _Json:
+def query_parameter(parameter: QueryParameter[Any]) -> _Json:
+    """Return how the document describes a query parameter."""
     return _parameter("query", parameter.name, parameter.description, dict(parameter.schema))
 
 
 _TEXT: Final = {"type": "string"}
 _HOLD: Final = (
-    _query(parameters.WAIT),
+    query_parameter(parameters.WAIT),
     _parameter("header", "Prefer", "`wait=N`: the same, in whole seconds (RFC 7240).", _TEXT),
     _parameter("header", "If-None-Match", "Entity tags; with one that still holds, a 304.", _TEXT),
 )
-_PAGE: Final = (_query(parameters.STATUS), _query(parameters.LIMIT), _query(parameters.CURSOR))
+_PAGE: Final = tuple(map(query_parameter, (parameters.STATUS, parameters.LIMIT, parameters.CURSOR)))
+    query_parameter(parameters.STATUS),
+    query_parameter(parameters.LIMIT),
+    query_parameter(parameters.CURSOR),
+)
 _KEY: Final = _parameter(
     "header",
     "Idempotency-Key",
@@ -113,8 +118,8 @@ _KEY: Final = _parameter(
 )
 _EVENTS: Final = (
     _parameter("header", "Last-Event-ID", "Goes on after this event: nothing missed, nothing twice.", _TEXT),
-    _query(parameters.SINCE),
-    _query(parameters.JOB_ID),
+    query_parameter(parameters.SINCE),
+    query_parameter(parameters.JOB_ID),
 )
 
 
@@ -181,21 +186,6 @@ METRICS: Final = _operation(
         },
         **{status: _COMMON[status] for status in (401, 405, 429)},
     }
-)
-
-
-def _instrument(description: str, headers: _Json | None = None) -> dict[int, _Json]:
-    """What the simulator tells: in JSON, or as text if that is asked for."""
-    content = {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": {"type": "string"}}}
-    told = {"description": description, "content": content, "headers": headers or {}}
-    return {200: told, **{status: _COMMON[status] for status in (401, 405, 422, 429)}}
-
-
-_CLEAN: Final = _header("Whether there is nothing to complain of.", enum=["true", "false"])
-REPORT: Final = _operation(_instrument("The report card.", {"X-Report-Clean": _CLEAN}))
-REQUESTS: Final = _operation(
-    _instrument("The last requests, oldest first; moments in seconds since 1970."),
-    _query(parameters.LIMIT),
 )
 
 

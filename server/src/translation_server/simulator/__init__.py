@@ -1,1 +1,1 @@
-"""What makes the server a tester's instrument: faults on purpose, a record of what arrived, a verdict on the client."""
+"""The server as a test tool: it injects faults, records what arrives, and judges the client."""

@@ -1,7 +1,7 @@
-"""Clocks a tester moves: one that stands still, and one that goes as fast as wanted.
+"""Clocks that a test moves: one that stands still, and one that runs at any speed.
 
-All that the service does at a moment is done when the clock gets there, however it does: jobs end, held requests are
-answered, rates and retention are counted. Any thread may move a clock; who waits for it is called in its own loop.
+The service follows its clock: jobs end, held requests are answered, and rates and retention are measured by it. Any
+thread may move a clock; a callback that is due is called in the event loop that asked for it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 START: Final = 1767225600.0
-"""The moment at which a stepped clock stands first: 2026-01-01T00:00:00Z, so that two runs are alike."""
+"""Where a stepped clock begins, 2026-01-01T00:00:00Z: always the same, so that two runs are alike."""
 
 _LAST: Final = 2e11  # the year 8307: no job that starts by then ends after the year 9999
-_PRECISION: Final = 6  # decimals: the moments of a stepped clock are the same, in whichever steps it got there
+_PRECISION: Final = 6  # decimals: a stepped clock reaches the same moment in any number of steps
 
 
 class _Timer:
-    """One call at a moment; all but ``cancel`` is for the clock."""
+    """One call at a moment; everything except ``cancel`` is for the clock."""
 
     __slots__ = ("_callback", "_clock", "_handle", "is_event", "loop", "moment")
 
@@ -39,25 +39,25 @@ class _Timer:
         self._handle: asyncio.Handle | None = None
 
     def cancel(self) -> None:
-        """Do not call any more."""
-        self._clock.forget(self)
+        """Cancel the call."""
+        self._clock.remove(self)
         self._stop()
 
-    def look(self) -> None:
-        """Call if the moment has come, else wait for it; in the loop."""
+    def check(self) -> None:
+        """Call back if the moment has come, else wait for it; in the loop."""
         self._stop()
         remaining = self.moment - self._clock.now()
         if remaining > 0:
             self.wait(remaining)
-        elif self._clock.forget(self):
+        elif self._clock.remove(self):
             self._callback()
 
     def wait(self, remaining: float) -> None:
-        """Look again when the moment has come, unless the clock stands still: then it will say so."""
+        """Check again when the moment should have come; if the clock stands still, it checks when it is moved."""
         if remaining <= 0:
-            self._handle = self.loop.call_soon(self.look)
+            self._handle = self.loop.call_soon(self.check)
         elif self._clock.pace:
-            self._handle = self.loop.call_later(until_due(remaining / self._clock.pace), self.look)
+            self._handle = self.loop.call_later(until_due(remaining / self._clock.pace), self.check)
 
     def _stop(self) -> None:
         if self._handle is not None:
@@ -68,18 +68,18 @@ class MovableClock:
     """A ``Clock`` that can be moved forward, by any thread.
 
     Args:
-        start: Seconds since 1970.
-        pace: Seconds it goes in a second of the machine's.
-        steady: The machine's seconds, of any origin; never goes back.
+        start: Where it begins, in seconds since 1970.
+        pace: Its seconds in one second of the machine; 0: it stands still.
+        monotonic: The machine's seconds, of any origin; never goes back.
 
     Attributes:
-        pace: Seconds it goes in a second of the machine's; 0: it stands still.
+        pace: Its seconds in one second of the machine; 0: it stands still.
     """
 
-    def __init__(self, start: float, pace: float, steady: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, start: float, pace: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.pace = pace
-        self._steady = steady
-        self._origin = steady()
+        self._monotonic = monotonic
+        self._origin = monotonic()
         self._base = start
         self._timers: set[_Timer] = set()
         self._sources: list[Callable[[], float | None]] = []
@@ -90,33 +90,39 @@ class MovableClock:
 
     @property
     def speed(self) -> float:
-        """How many of its seconds somebody waits who waits for one of the machine's."""
+        """Its seconds in one second of the machine; 1 if it stands still."""
         return self.pace or 1.0
 
     def now(self) -> float:
-        """The present moment, in seconds since 1970."""
+        """Return the present moment, in seconds since 1970."""
         if not self.pace:
             return self._base
-        return self._base + (self._steady() - self._origin) * self.pace
+        return self._base + (self._monotonic() - self._origin) * self.pace
 
     def call_at(self, moment: float, callback: Callable[[], None], *, event: bool = True) -> _Timer:
-        """See ``Clock``; what is no ``event`` is nothing to advance to."""
+        """Call back at a moment, in this event loop; see ``Clock``.
+
+        Args:
+            moment: Seconds since 1970.
+            callback: What to call.
+            event: Whether ``advance_to_next_event`` may stop there.
+        """
         timer = _Timer(self, moment, callback, is_event=event)
-        with self._lock:  # first, so that whoever moves the clock from here on lets the timer look
+        with self._lock:  # first, so that moving the clock from here on checks the timer
             self._timers.add(timer)
         timer.wait(moment - self.now())
         return timer
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass at once.
+        """Let a number of seconds pass at once.
 
-        Returns at once: what is due then is done by the servers of this clock, and can be asked of them.
+        The call does not wait: what becomes due is done by the servers of this clock a moment later.
 
         Args:
             seconds: 0 or more.
 
         Raises:
-            ValueError: The clock cannot go there.
+            ValueError: The number is negative, or the year 8307 would be over.
         """
         if not (seconds >= 0 and self.now() + seconds <= _LAST):
             raise ValueError(
@@ -124,19 +130,19 @@ class MovableClock:
             )
         with self._lock:
             self._base = round(self._base + seconds, _PRECISION)
-        self._let_look()
+        self._check_timers()
 
     def advance_to_next_event(self, next_end: Callable[[], float | None] | None = None) -> float:
-        """Let the time pass until something happens: a pending job ends, or a held request has waited long enough.
+        """Let time pass until the next event: a pending job ends, or a held request has waited long enough.
 
         Args:
-            next_end: When a pending job ends next; by default, the servers of this clock are asked.
+            next_end: Returns when a pending job ends next; by default, the servers of this clock are asked.
 
         Returns:
             The seconds that passed.
 
         Raises:
-            LookupError: Nothing will ever happen: no job is pending, and no request is held.
+            LookupError: There is no next event: no job is pending, and no request is held.
         """
         now = self.now()
         known = [source() for source in ([*self._sources] if next_end is None else [next_end])]
@@ -144,38 +150,38 @@ class MovableClock:
             known += [timer.moment for timer in self._timers if timer.is_event and not timer.loop.is_closed()]
         moments = [moment for moment in known if moment is not None and now < moment < math.inf]
         if not moments:
-            raise LookupError("nothing will happen: no job is pending, and no request is held")
+            raise LookupError("there is no next event: no job is pending, and no request is held")
         seconds = round(min(moments) - now, _PRECISION)
         with self._lock:
             self._base = max(round(self._base + seconds, _PRECISION), 0.0 if self.pace else min(moments))
-        self._let_look()
+        self._check_timers()
         return seconds
 
-    def ask(self, next_end: Callable[[], float | None]) -> Callable[[], None]:
-        """Ask this as well for the next event; returns what ends it."""
+    def add_source(self, next_end: Callable[[], float | None]) -> Callable[[], None]:
+        """Add a function that returns when a pending job ends next; return one that removes it."""
         self._sources.append(next_end)
         return lambda: self._sources.remove(next_end)
 
-    def forget(self, timer: _Timer) -> bool:
-        """Drop a timer; whether it was there."""
+    def remove(self, timer: _Timer) -> bool:
+        """Remove a timer; return whether it was still waiting."""
         with self._lock:
             known = timer in self._timers
             self._timers.discard(timer)
             return known
 
-    def _let_look(self) -> None:
+    def _check_timers(self) -> None:
         with self._lock:
             timers = [*self._timers]
         for timer in timers:
-            with suppress(RuntimeError):  # its loop is closed: nobody is there to be called
-                timer.loop.call_soon_threadsafe(timer.look)
+            with suppress(RuntimeError):  # its loop is closed, so there is nothing left to call
+                timer.loop.call_soon_threadsafe(timer.check)
 
 
 class SteppedClock(MovableClock):
-    """Stands still until it is advanced.
+    """A clock that stands still until it is advanced.
 
     Args:
-        start: Where it stands first, in seconds since 1970.
+        start: Where it begins, in seconds since 1970.
     """
 
     def __init__(self, start: float = START) -> None:
@@ -183,25 +189,25 @@ class SteppedClock(MovableClock):
 
 
 class ScaledClock(MovableClock):
-    """Goes, from the machine's time on, ``speed`` times as fast; and can be advanced beside.
+    """A clock that runs ``speed`` times as fast as the machine's, and can be advanced as well.
 
     Args:
         speed: Above 0, up to 1,000,000; with 60, a minute takes a second.
         start: Where it begins, in seconds since 1970; by default, the machine's time.
-        steady: The machine's seconds, of any origin; never goes back.
+        monotonic: The machine's seconds, of any origin; never goes back.
 
     Raises:
-        ValueError: There is no such speed.
+        ValueError: The speed is out of range.
     """
 
     def __init__(
-        self, speed: float = 1.0, start: float | None = None, steady: Callable[[], float] = time.monotonic
+        self, speed: float = 1.0, start: float | None = None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        if not 0 < speed <= 1e6:  # noqa: PLR2004 - said in words below
+        if not 0 < speed <= 1e6:  # noqa: PLR2004 - the message has it in words
             raise ValueError(f"a clock goes more than 0 times and up to 1000000 times as fast, not {speed!r} times")
-        super().__init__(time.time() if start is None else start, speed, steady)
+        super().__init__(time.time() if start is None else start, speed, monotonic)
 
 
 def clock_of_speed(speed: float) -> MovableClock:
-    """The clock that goes so many times as fast; 0: one that stands still."""
+    """Return a clock that runs ``speed`` times as fast as the machine's; 0: one that stands still."""
     return ScaledClock(speed) if speed else SteppedClock()

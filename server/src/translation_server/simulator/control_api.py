@@ -1,21 +1,28 @@
-"""The control API, `/simulator/…`: faults, incidents and the clock of a running server, for tests in any language."""
+"""The API of the simulator itself, ``/simulator/…``, for tests in any language.
+
+Faults, incidents and the clock of a running server can be set; the record of what arrived and the report card can be
+read.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
 import orjson
 from fastapi import APIRouter
-from starlette.requests import Request  # noqa: TC002 - FastAPI looks at what the endpoints take
+from starlette.requests import Request  # noqa: TC002 - FastAPI resolves the annotations of endpoints
 
 from translation_server.http import parameters
 from translation_server.http.answers import Answer
 from translation_server.http.bodies import read_json
 from translation_server.http.problems import ProblemError
 from translation_server.http.representation import timestamp
+from translation_server.jobs.model import Status
+from translation_server.service.errors import AlreadyEndedError, UnknownJobError
+from translation_server.service.retention import forget
 from translation_server.simulator import openapi
 from translation_server.simulator.clocks import MovableClock, SteppedClock
-from translation_server.simulator.emptying import delete_all_jobs
 from translation_server.simulator.faults.fields import RuleError
 from translation_server.simulator.faults.incidents import LIBRARY, rules_in
 from translation_server.simulator.faults.rules import Rule
@@ -24,105 +31,131 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from translation_server.service.service import Service
-    from translation_server.simulator.faults.active_rules import Standing
+    from translation_server.simulator.faults.matching import ActiveRule
     from translation_server.simulator.simulator import Simulator
 
-_JSON = (b"content-type", b"application/json")
+_JSON: Final = (b"content-type", b"application/json")
+_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+_IMMOVABLE: Final = "This server's clock follows the machine's and cannot be moved: start it with CLOCK_SPEED=0."
+_PAGE: Final = 500
+_AFTER_EVERY_END: Final = 1e12  # seconds since 1970
+_MOST_DIGITS: Final = 9  # of the number of a rule
 
 control = APIRouter(prefix="/simulator", tags=["simulator"])
 
 
 @control.get("/faults", **openapi.FAULTS)
 async def list_faults(request: Request) -> Answer:
-    """List what goes wrong, in the order in which it is asked."""
+    """List the active rules, in the order in which they are tried."""
     _refuse_query(request)
-    return _standing(_simulator(request).faults.list())
+    return _answer_rules(_simulator(request).faults.list())
 
 
 @control.post("/faults", **openapi.ADD)
 async def add_faults(request: Request) -> Answer:
-    """Let something go wrong from now on: a rule in JSON, or several in text."""
-    body = await _body(request)
+    """Add one rule as JSON, or several as text."""
+    body = await _read_body(request)
     try:
-        rules = _rules(body)
-        added = [_simulator(request).faults.add(rule) for rule in rules]
+        added = [_simulator(request).faults.add(rule) for rule in _rules_of(body)]
     except RuleError as error:
         _refuse(error)
-    return _standing(added, 201)
+    return _answer_rules(added, 201)
 
 
 @control.delete("/faults", **openapi.FAULTS)
 async def clear_faults(request: Request) -> Answer:
-    """Let nothing go wrong any more."""
+    """Remove every rule."""
     _refuse_query(request)
     _simulator(request).faults.clear()
-    return _standing(())
+    return _answer_rules(())
 
 
 @control.delete("/faults/{fault_id}", **openapi.REMOVE)
 async def remove_fault(request: Request, fault_id: str) -> Answer:
-    """Take one rule away."""
+    """Remove one rule."""
     _refuse_query(request)
     faults = _simulator(request).faults
     try:
-        faults.remove(int(fault_id) if fault_id.isdecimal() and len(fault_id) < 10 else 0)  # noqa: PLR2004 - no id is longer
+        faults.remove(int(fault_id) if fault_id.isdecimal() and len(fault_id) <= _MOST_DIGITS else 0)
     except LookupError:
         raise ProblemError(404, "There is no such fault.") from None
-    return _standing(faults.list())
+    return _answer_rules(faults.list())
 
 
 @control.get("/incidents", **openapi.INCIDENTS)
 async def list_incidents(request: Request) -> Answer:
-    """List the incidents there are: what happens in each, and what it teaches."""
+    """List the incidents: what happens in each, and what it teaches."""
     _refuse_query(request)
-    told = [
+    incidents = [
         {"name": one.name, "happens": one.happens, "teaches": one.teaches, "rules": "; ".join(map(str, one.rules))}
         for one in LIBRARY.values()
     ]
-    return _json({"incidents": told})
+    return _answer_json({"incidents": incidents})
 
 
 @control.post("/incidents/{name}", **openapi.BEGIN)
 async def begin_incident(request: Request, name: str) -> Answer:
-    """Let an incident happen from now on."""
-    await _body(request, none=True)
+    """Begin an incident."""
+    if body := await _read_body(request):
+        _refuse(RuleError(next(iter(body))[:100], "is not known here: no body is needed"))
     try:
         added = _simulator(request).begin(name)
     except RuleError as error:
         raise ProblemError(404, f"There is no such incident: {error.message}.") from None
-    return _standing(added, 201)
+    return _answer_rules(added, 201)
 
 
 @control.get("/clock", **openapi.CLOCK)
 async def show_clock(request: Request) -> Answer:
-    """Tell what time it is on the server."""
+    """Show the time on the server."""
     _refuse_query(request)
-    return _time(request)
+    return _answer_clock(request)
 
 
 @control.post("/clock", **openapi.ADVANCE)
 async def move_clock(request: Request) -> Answer:
-    """Let time pass at once: so many seconds, or until something happens."""
-    return await _advance(request, _seconds(await _body(request)))
+    """Advance the clock by a number of seconds, or to the next event."""
+    return await _advance(request, _seconds_of(await _read_body(request)))
 
 
 @control.post("/reset", **openapi.RESET)
 async def reset(request: Request) -> Answer:
-    """Go back to the first faults and forget what was recorded; jobs stay, unless they are to go as well."""
-    body = await _body(request)
+    """Restore the first faults and clear the record; with ``"jobs": true``, delete the jobs as well."""
+    body = await _read_body(request)
     if body.keys() - {"jobs"} or not isinstance(body.get("jobs", False), bool):
         _refuse(RuleError("jobs", "is the only member, and allowed are true and false"))
     simulator = _simulator(request)
     deleted = 0
     if body.get("jobs"):
         owners = {request.scope["user"], *(job.owner for job in simulator.exchanges.jobs().values())}
-        deleted = await delete_all_jobs(_service(request), owners)
+        deleted = await _delete_all_jobs(_service(request), owners)
     simulator.reset()
-    return _json({"jobs_deleted": deleted})
+    return _answer_json({"jobs_deleted": deleted})
+
+
+@control.get("/report", **openapi.REPORT)
+async def report(request: Request) -> Answer:
+    """Judge how the clients have behaved so far."""
+    _refuse_query(request)
+    card = _simulator(request).report()
+    clean = (b"x-report-clean", b"true" if card.is_clean else b"false")
+    if _wants_text(request):
+        return Answer(f"{card}\n".encode(), (_TEXT, clean))
+    return Answer(card.to_json().encode(), (_JSON, clean))
+
+
+@control.get("/requests", **openapi.REQUESTS)
+async def requests(request: Request) -> Answer:
+    """List the requests that arrived, oldest first."""
+    last = parameters.LIMIT.value(parameters.read_query(request.scope, parameters.LIMIT))
+    found = _simulator(request).requests[-last:]
+    if _wants_text(request):
+        return Answer("".join(f"{one}\n" for one in found).encode(), (_TEXT,))
+    return Answer(orjson.dumps({"requests": found}, default=tuple), (_JSON,))
 
 
 async def _advance(request: Request, seconds: float | None) -> Answer:
-    """Move the clock; no number: to the next event."""
+    """Advance the clock by ``seconds``, or to the next event if that is None."""
     clock = _simulator(request).clock
     if not isinstance(clock, MovableClock):
         raise ProblemError(409, _IMMOVABLE)
@@ -136,11 +169,24 @@ async def _advance(request: Request, seconds: float | None) -> Answer:
         raise ProblemError(409, f"{error}.".capitalize()) from None
     except ValueError as error:
         _refuse(RuleError("advance", str(error)))
-    return _time(request, advanced=seconds)
+    return _answer_clock(request, advanced=seconds)
 
 
-def _seconds(body: dict[str, object]) -> float | None:
-    """How far the clock shall go; None: to the next event."""
+async def _delete_all_jobs(service: Service, owners: Iterable[str]) -> int:
+    """Cancel the pending jobs of these owners, then delete every job that has ended; return the number deleted.
+
+    No user of a real service can do this. It is for two tests that share a server.
+    """
+    for owner in owners:
+        while (pending := await service.page(owner, Status.PENDING, None, _PAGE)) and pending.jobs:
+            for job in pending.jobs:
+                with suppress(AlreadyEndedError, UnknownJobError):  # it has ended meanwhile
+                    await service.cancel(owner, job.job_id)
+    return await forget(service, _AFTER_EVERY_END)
+
+
+def _seconds_of(body: dict[str, object]) -> float | None:
+    """Return by how many seconds the clock is to be advanced; None: to the next event."""
     [(name, value)] = body.items() if len(body) == 1 else [("", None)]
     if name == "advance" and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -149,17 +195,7 @@ def _seconds(body: dict[str, object]) -> float | None:
     return None
 
 
-_IMMOVABLE = "This server's clock goes with the machine's time and cannot be moved: start it with CLOCK_SPEED=0."
-
-
-def _time(request: Request, **more: float) -> Answer:
-    clock = _simulator(request).clock
-    now = clock.now()
-    can = {"stands_still": isinstance(clock, SteppedClock), "can_be_advanced": isinstance(clock, MovableClock)}
-    return _json({"now": now, "time": timestamp(now), "speed": clock.speed, **can, **more})
-
-
-def _rules(body: dict[str, object]) -> tuple[Rule, ...]:
+def _rules_of(body: dict[str, object]) -> tuple[Rule, ...]:
     if "rules" not in body:
         return (Rule.from_json(body),)
     text, *more = body.values()
@@ -168,12 +204,10 @@ def _rules(body: dict[str, object]) -> tuple[Rule, ...]:
     return rules
 
 
-async def _body(request: Request, *, none: bool = False) -> dict[str, object]:
+async def _read_body(request: Request) -> dict[str, object]:
     _refuse_query(request)
-    body = await read_json(request, request.app.state.settings.max_body_bytes, waiters=_service(request).waiters) or {}
-    if none and body:
-        _refuse(RuleError(next(iter(body))[:100], "is not known here: no body is needed"))
-    return body
+    limit, waiters = request.app.state.settings.max_body_bytes, _service(request).waiters
+    return await read_json(request, limit, waiters=waiters) or {}
 
 
 def _refuse_query(request: Request) -> None:
@@ -184,14 +218,27 @@ def _refuse(error: RuleError) -> NoReturn:
     raise ProblemError(422, str(error), errors=[{"field": error.field, "message": error.message}]) from None
 
 
-def _standing(found: Iterable[Standing], status: int = 200) -> Answer:
-    told = [
-        {"id": one.number, "struck": one.struck, "text": str(one.rule), "rule": one.rule.as_json()} for one in found
+def _wants_text(request: Request) -> bool:
+    """Return whether ``Accept`` names text before any JSON (RFC 9110, section 12.5.1, without weights)."""
+    accepted = request.headers.get("accept", "")
+    return "text/plain" in accepted.partition("application/json")[0]
+
+
+def _answer_rules(rules: Iterable[ActiveRule], status: int = 200) -> Answer:
+    faults = [
+        {"id": one.number, "struck": one.struck, "text": str(one.rule), "rule": one.rule.as_json()} for one in rules
     ]
-    return _json({"faults": told}, status)
+    return _answer_json({"faults": faults}, status)
 
 
-def _json(content: object, status: int = 200) -> Answer:
+def _answer_clock(request: Request, **more: float) -> Answer:
+    clock = _simulator(request).clock
+    now = clock.now()
+    can = {"stands_still": isinstance(clock, SteppedClock), "can_be_advanced": isinstance(clock, MovableClock)}
+    return _answer_json({"now": now, "time": timestamp(now), "speed": clock.speed, **can, **more})
+
+
+def _answer_json(content: object, status: int = 200) -> Answer:
     return Answer(orjson.dumps(content), (_JSON,), status)
 
 

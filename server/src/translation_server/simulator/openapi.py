@@ -1,11 +1,12 @@
-"""What the OpenAPI document says of the control API; the forms of rules are made from their declarations."""
+"""The OpenAPI description of ``/simulator/…``; the schemas of rules are made from their declarations."""
 
 from __future__ import annotations
 
 from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from translation_server.http.openapi import problem
+from translation_server.http.openapi import problem, query_parameter
+from translation_server.http.parameters import LIMIT
 from translation_server.simulator.faults.fields import FIELDS
 from translation_server.simulator.faults.incidents import ALL
 from translation_server.simulator.faults.model import FAULTS as KINDS
@@ -29,12 +30,12 @@ def _field(name: str) -> _Json:
 
 
 def _rule(kind: type[Fault]) -> _Json:
-    """The form of a rule with this fault."""
+    """Return the schema of a rule with this fault."""
     own = {field.name: _field(field.name) for field in fields(kind)}
     needed = tuple(field.name for field in fields(kind) if field.default is MISSING)
-    when = {name: _field(name) for name in CONDITIONS}
+    conditions = {name: _field(name) for name in CONDITIONS}
     about = (kind.__doc__ or "").partition("\n")[0]
-    properties = {"fault": {"const": kind.name}, **own, **when}
+    properties = {"fault": {"const": kind.name}, **own, **conditions}
     return _object(properties, required=("fault", *needed), title=kind.name, description=about)
 
 
@@ -49,8 +50,8 @@ _RULES: Final = _object(
 )
 _FAULT: Final = _object(
     {
-        "id": {"type": "integer", "description": "What it is deleted by."},
-        "struck": {"type": "integer", "description": "How many requests it has struck."},
+        "id": {"type": "integer", "description": "The number by which the rule is removed."},
+        "struck": {"type": "integer", "description": "How many requests the rule has affected."},
         "text": {**_TEXT, "description": "The rule as text."},
         "rule": {"type": "object", "description": "The rule as JSON."},
     }
@@ -66,7 +67,7 @@ _INCIDENT: Final = _object(dict.fromkeys(("name", "happens", "teaches", "rules")
 _LISTED: Final = _object({"faults": {"type": "array", "items": _FAULT}})
 _COMMON: Final = {
     401: problem("Credentials are missing or wrong."),
-    405: problem("Not a method of this address."),
+    405: problem("The address does not support this method."),
     422: problem("A parameter or member is not as documented; `errors` names each."),
     429: problem("Too many requests, or too many failed logins."),
 }
@@ -83,36 +84,46 @@ def _answer(description: str, schema: _Json) -> _Json:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _operation(responses: Mapping[int, _Json], body: _Json | None = None, *, required: bool = True) -> _Json:
-    content = {"content": {"application/json": {"schema": body}}, "required": required}
-    extra = {} if body is None else {"requestBody": content}
-    told = _COMMON | (_WITH_BODY if body is not None else {}) | dict(responses)
-    status = min(responses)
-    return {"status_code": status, "responses": told, "openapi_extra": extra, "response_model": None}
+def _json_or_text(description: str, headers: _Json | None = None) -> _Json:
+    content = {"application/json": {"schema": {"type": "object"}}, "text/plain": {"schema": _TEXT}}
+    return {"description": description, "content": content, "headers": headers or {}}
 
 
-FAULTS: Final = _operation({200: _answer("What goes wrong from now on.", _LISTED), 403: _WITH_BODY[403]})
-ADD: Final = _operation({201: _answer("What was added.", _LISTED)}, {"oneOf": [*_RULE["oneOf"], _RULES]})
+def _operation(
+    responses: Mapping[int, _Json],
+    body: _Json | None = None,
+    *,
+    required: bool = True,
+    parameters: tuple[_Json, ...] = (),
+) -> _Json:
+    extra: _Json = {}
+    if body is not None:
+        extra["requestBody"] = {"content": {"application/json": {"schema": body}}, "required": required}
+    if parameters:
+        extra["parameters"] = list(parameters)
+    documented = _COMMON | (_WITH_BODY if body is not None else {}) | dict(responses)
+    told = {"status_code": min(responses), "responses": documented}
+    return told | {"openapi_extra": extra, "response_model": None}
+
+
+FAULTS: Final = _operation({200: _answer("The active rules.", _LISTED), 403: _WITH_BODY[403]})
+ADD: Final = _operation({201: _answer("The rules that were added.", _LISTED)}, {"oneOf": [*_RULE["oneOf"], _RULES]})
 REMOVE: Final = _operation(
-    {
-        200: _answer("What is left.", _LISTED),
-        403: _WITH_BODY[403],
-        404: problem("There is no such fault."),
-    }
+    {200: _answer("The rules that are left.", _LISTED), 403: _WITH_BODY[403], 404: problem("There is no such fault.")}
 )
 INCIDENTS: Final = _operation(
-    {200: _answer("All there are.", _object({"incidents": {"type": "array", "items": _INCIDENT}}))}
+    {200: _answer("Every incident.", _object({"incidents": {"type": "array", "items": _INCIDENT}}))}
 )
 BEGIN: Final = _operation(
-    {201: _answer("The rules it added.", _LISTED), 404: problem(f"Not one of {', '.join(ALL)}.")},
+    {201: _answer("The rules that were added.", _LISTED), 404: problem(f"Not one of {', '.join(ALL)}.")},
     {"type": "object", "maxProperties": 0},
     required=False,
 )
-CLOCK: Final = _operation({200: _answer("What time it is.", _object(_CLOCK))})
+CLOCK: Final = _operation({200: _answer("The time on the server.", _object(_CLOCK))})
 ADVANCE: Final = _operation(
     {
-        200: _answer("What time it is now, and the seconds that passed.", _object({**_CLOCK, "advanced": _NUMBER})),
-        409: problem("The clock goes with the machine's time, or nothing will ever happen."),
+        200: _answer("The time now, and the seconds that passed.", _object({**_CLOCK, "advanced": _NUMBER})),
+        409: problem("The clock follows the machine's, or there is no next event."),
     },
     {
         "oneOf": [
@@ -122,7 +133,13 @@ ADVANCE: Final = _operation(
     },
 )
 RESET: Final = _operation(
-    {200: _answer("How many jobs were deleted.", _object({"jobs_deleted": {"type": "integer"}}))},
+    {200: _answer("The number of jobs that were deleted.", _object({"jobs_deleted": {"type": "integer"}}))},
     _object({"jobs": {**_FLAG, "default": False}}, required=(), additionalProperties=False),
     required=False,
+)
+_CLEAN: Final = {"description": "Whether there is no complaint.", "schema": {**_TEXT, "enum": ["true", "false"]}}
+REPORT: Final = _operation({200: _json_or_text("The report card.", {"X-Report-Clean": _CLEAN})})
+REQUESTS: Final = _operation(
+    {200: _json_or_text("The last requests, oldest first; moments in seconds since 1970.")},
+    parameters=(query_parameter(LIMIT),),
 )

@@ -1,4 +1,4 @@
-"""The instrument itself: what a server is given to be a simulator, and what tests turn and read."""
+"""The simulator: the faults, the clock and the record of one server, for tests to control and to read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from translation_server.service.clock import Clock
-    from translation_server.simulator.faults.active_rules import Standing
+    from translation_server.simulator.faults.matching import ActiveRule
     from translation_server.simulator.faults.model import Fault
     from translation_server.simulator.faults.rules import Rule
     from translation_server.simulator.recording.exchange import Requests
@@ -27,22 +27,22 @@ _SEEDS: Final = 2**32
 
 
 class Simulator:
-    """Faults, the clock and the record of one server; may be used by any thread.
+    """The faults, the clock and the record of one server; may be used by any thread.
 
     Args:
         clock: The server's clock; by default the machine's.
-        seed: Same seed, same faults, and with `RANDOM_SEED` the same jobs; by default a new one.
-        faults: Rules that stand from the beginning.
-        incident: What happens from the beginning, by its name in `incidents`.
+        seed: The same seed gives the same faults, and with ``RANDOM_SEED`` the same jobs; by default a new one.
+        faults: The first rules; see ``reset``.
+        incident: An incident whose rules are added to them, by its name in ``incidents``.
 
     Raises:
         RuleError: A fault is not allowed, or there is no such incident.
 
     Attributes:
         clock: The server's clock.
-        seed: What everything drawn comes from, also if none was given: `replay_line` names it.
-        faults: What goes wrong.
-        exchanges: What has arrived.
+        seed: The seed of everything that is drawn, even if none was given; ``replay_line`` names it.
+        faults: The active rules.
+        exchanges: The log of what has arrived.
     """
 
     def __init__(
@@ -60,24 +60,24 @@ class Simulator:
 
     @property
     def requests(self) -> Requests:
-        """What has arrived until now, as a tuple: ``requests.where(kind="poll", job=1)`` narrows it."""
+        """The requests so far, as a tuple: ``requests.where(kind="poll", job=1)`` filters it."""
         return self.exchanges.requests()
 
     def report(self, limits: Politeness | None = None) -> Report:
-        """How well the clients behaved until now; ``limits`` say what is polite."""
+        """Return the report card of the clients so far; ``limits`` define what is polite."""
         log, clock = self.exchanges, self.clock
         requests, jobs = log.requests(), log.jobs()
         return make_report(requests, jobs, clock.now(), speed=clock.speed, limits=limits, forgotten=log.forgotten)
 
     def trace(self) -> str:
-        """What has happened until now, in the same words in every run with the same seed.
+        """Return what has happened so far as text, which is the same in every run with the same seed.
 
-        It tells times if the clock is a stepped one.
+        It includes times if the clock is a stepped one.
         """
         return trace(self.exchanges.requests(), self.exchanges.jobs(), timed=isinstance(self.clock, SteppedClock))
 
-    def begin(self, incident: Incident | str) -> tuple[Standing, ...]:
-        """Let an incident happen from now on, by its name in `incidents`; returns its rules.
+    def begin(self, incident: Incident | str) -> tuple[ActiveRule, ...]:
+        """Begin an incident, by its name in ``incidents``; return the rules it added.
 
         Raises:
             RuleError: There is no such incident.
@@ -85,21 +85,21 @@ class Simulator:
         return tuple(self.faults.add(rule) for rule in _rules_of(incident))
 
     def reset(self) -> None:
-        """Be as at the beginning: the first faults, nothing counted, nothing recorded. Jobs and the clock stay."""
+        """Restore the first faults, and clear the counts and the record. Jobs and the clock stay as they are."""
         self.faults.reset()
         self.exchanges.clear()
 
     def replay_line(self, **arguments: object) -> str:
-        """The line that makes a server with the same jobs and the same bad luck.
+        """Return the line that makes a server with the same jobs and the same faults.
 
         Args:
-            arguments: What else the server was made with.
+            arguments: The other arguments that the server was made with.
         """
-        said = [f"{name}={value!r}" for name, value in {**arguments, "seed": self.seed}.items()]
+        parts = [f"{name}={value!r}" for name, value in {**arguments, "seed": self.seed}.items()]
         rules = [str(rule) for rule in self.faults.first]
         if rules and not arguments.keys() & {"faults", "incident"}:
-            said.append(f"faults={rules!r}")
-        return f"TranslationServer({', '.join(said)})"
+            parts.append(f"faults={rules!r}")
+        return f"TranslationServer({', '.join(parts)})"
 
 
 def _rules_of(incident: Incident | str | None) -> tuple[Rule, ...]:

@@ -65,9 +65,9 @@ def pytest_runtest_makereport(
 
 
 def _seen_by(server: TranslationServer) -> str:
-    from translation_server.simulator.failure import what_the_server_saw  # noqa: PLC0415 - see above
+    from translation_server.simulator.report.card import describe_failure  # noqa: PLC0415 - see above
 
-    return what_the_server_saw(server.requests, server.report(), server.replay_line)
+    return describe_failure(server.requests, server.report(), server.replay_line)
 
 
 def _servers_of(item: pytest.Item, call: pytest.CallInfo[None]) -> list[TranslationServer]:

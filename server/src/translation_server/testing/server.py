@@ -211,7 +211,7 @@ class TranslationServer(Lifecycle):
     def _is_up(self, run: ServingThread, app: Application) -> None:
         service = self._service = app.state.service
         if isinstance(self.clock, MovableClock):
-            self._forget = self.clock.ask(lambda: run.call(service.next_end()))
+            self._forget = self.clock.add_source(lambda: run.call(service.next_end()))
 
     def _is_about_to_stop(self) -> None:
         self._forget()

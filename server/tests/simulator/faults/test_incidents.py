@@ -13,7 +13,7 @@ from translation_server.simulator.configured import for_one_process, simulator_o
 from translation_server.simulator.faults.fields import RuleError
 from translation_server.simulator.faults.incidents import rules_in
 from translation_server.simulator.faults.model import FAULTS
-from translation_server.simulator.faults.rule_text import parse
+from translation_server.simulator.faults.rules import parse_rules
 from translation_server.simulator.simulator import Simulator
 
 GET = b"GET /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46cGFzcw==\r\n\r\n"
@@ -34,7 +34,7 @@ def test_faults_from_the_environment(caplog):
         "lost_answer instead=close times=1",
     ]
     assert simulator.seed == 7
-    assert caplog.messages == ["requests go wrong on purpose: FAULTS is 503 rate=0.1; incident lost_start"]
+    assert caplog.messages == ["requests fail on purpose: FAULTS is 503 rate=0.1; incident lost_start"]
 
 
 def test_control_api_from_the_environment(caplog):
@@ -66,7 +66,7 @@ def test_an_incident(name):
     assert incident.happens.endswith(".")
     assert incident.teaches.endswith(".")
     assert Simulator(incident=name).faults.first == incident.rules == rules_in(f"incident {name}")
-    assert parse("; ".join(map(str, incident.rules))) == incident.rules
+    assert parse_rules("; ".join(map(str, incident.rules))) == incident.rules
     assert f"| `{name}` | {incident.happens} | {incident.teaches} |" in incidents.table().splitlines()
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from translation_server.simulator.faults.active_rules import Faults
 from translation_server.simulator.faults.fields import RuleError
-from translation_server.simulator.faults.matching import Placed, decide
+from translation_server.simulator.faults.matching import ActiveRule, find_match
 from translation_server.simulator.faults.model import Close, CutLongPoll, LostAnswer, NotFound, Reset, UnknownStatus
 from translation_server.simulator.faults.rules import Rule
 from translation_server.simulator.recording.exchange import Exchange, Kind
@@ -26,7 +26,7 @@ def request(kind, **more):
 
 
 def strikes(rule, exchange, *, age=None, seed=1):
-    return decide([Placed(1, rule)], exchange, seed, {}, age) is not None
+    return find_match([ActiveRule(1, rule)], exchange, seed, {}, age) is not None
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_age_of_the_job(when, age, struck):
 
 def test_the_first_rule_that_applies_strikes():
     """Rules are asked in order, and one fault is enough."""
-    rules = [Placed(1, Rule(Reset(), on_poll=2)), Placed(2, Rule(Close()))]
-    assert [decide(rules, poll(attempt=attempt), 1, {}, None).number for attempt in (1, 2, 3)] == [2, 1, 2]
+    rules = [ActiveRule(1, Rule(Reset(), on_poll=2)), ActiveRule(2, Rule(Close()))]
+    assert [find_match(rules, poll(attempt=attempt), 1, {}, None).number for attempt in (1, 2, 3)] == [2, 1, 2]
 
 
 @given(st.integers(), st.floats(0.05, 0.95), st.randoms())
@@ -107,9 +107,8 @@ def test_rate():
 def test_two_rules_draw_for_themselves():
     """Two rules with the same rate do not always strike the same requests."""
     polls = [poll(job) for job in range(100)]
-    draws = [
-        [decide([Placed(number, Rule(Reset(), rate=0.5))], one, 1, {}, None) for one in polls] for number in (1, 2)
-    ]
+    rules = [ActiveRule(number, Rule(Reset(), rate=0.5)) for number in (1, 2)]
+    draws = [[find_match([rule], one, 1, {}, None) for one in polls] for rule in rules]
     assert [bool(one) for one in draws[0]] != [bool(one) for one in draws[1]]
 
 

@@ -19,8 +19,7 @@ from translation_server.simulator.faults.model import (
     Reset,
     Status,
 )
-from translation_server.simulator.faults.rule_text import parse, rule_of
-from translation_server.simulator.faults.rules import CONDITIONS, Rule
+from translation_server.simulator.faults.rules import CONDITIONS, Rule, parse_rules, to_rule
 from translation_server.simulator.recording.exchange import Kind
 
 SECONDS = st.floats(0, 86_400)
@@ -66,7 +65,7 @@ def rules(draw):
 @given(st.lists(rules(), max_size=3), st.sampled_from([";", "\n", " ; ", "\r\n\n", ";;"]))
 def test_text(many, separator):
     """Whatever can be said in Python can be said as text, and comes back the same."""
-    assert parse(separator.join(map(str, many))) == tuple(many)
+    assert parse_rules(separator.join(map(str, many))) == tuple(many)
 
 
 @given(rules())
@@ -79,7 +78,7 @@ def test_json(rule):
 def test_any_text(text):
     """Text that makes no sense is refused in words, whatever it is."""
     with contextlib.suppress(RuleError):
-        assert all(isinstance(rule, Rule) for rule in parse(text))
+        assert all(isinstance(rule, Rule) for rule in parse_rules(text))
 
 
 @given(st.dictionaries(st.sampled_from(["fault", *VALUES]), st.none() | st.integers() | st.floats() | st.text()))
@@ -105,8 +104,8 @@ def test_any_json(said):
 )
 def test_written_rules(text, rule):
     """Rules can be typed as people would."""
-    assert parse(text) == (rule,)
-    assert rule_of(text) == rule
+    assert parse_rules(text) == (rule,)
+    assert to_rule(text) == rule
 
 
 @pytest.mark.parametrize(
@@ -125,7 +124,7 @@ def test_written_rules(text, rule):
         ("200", "code: is '200': allowed is a whole number from 400 to 599"),
         ("latency", "seconds: is missing: latency needs it"),
         ("latency -1", "seconds: is '-1': allowed is a number of seconds from 0"),
-        ("reset rate=0.1 rate=0.2", "rate: is said twice"),
+        ("reset rate=0.1 rate=0.2", "rate: is given twice"),
         ("reset after=2 within=1", "after: is 2, and within is 1"),
         ('reset user="x', "rules: cannot be read from '=\"x' on"),
         ("lost_answer instead=500", "instead: is '500': allowed is close, reset, 502 or 504"),
@@ -134,7 +133,7 @@ def test_written_rules(text, rule):
 def test_refused_rules(text, words):
     """What is wrong is said with the name of the value and what is allowed."""
     with pytest.raises(RuleError) as caught:
-        parse(text)
+        parse_rules(text)
     assert words in str(caught.value)
 
 
@@ -166,12 +165,12 @@ def test_refused_json(said, field):
 
 def test_incidents_in_text():
     """Where incidents are known, a text may name them among its rules."""
-    known = {"two": parse("reset; close"), "one": parse("503")}
-    assert parse("latency 1; incident two; incident one", known) == parse("latency 1; reset; close; 503")
+    known = {"two": parse_rules("reset; close"), "one": parse_rules("503")}
+    assert parse_rules("latency 1; incident two; incident one", known) == parse_rules("latency 1; reset; close; 503")
     with pytest.raises(RuleError, match="incident: is 'three': allowed is one of two, one"):
-        parse("incident three", known)
+        parse_rules("incident three", known)
     with pytest.raises(RuleError, match="fault: is 'incident'"):
-        parse("incident one")
+        parse_rules("incident one")
 
 
 def test_a_long_value_is_shortened():
@@ -183,22 +182,22 @@ def test_a_long_value_is_shortened():
 
 def test_ranges():
     """A range contains its ends, and may go on for ever."""
-    assert [number for number in range(1, 9) if Span(2, 5).has(number)] == [2, 3, 4, 5]
-    assert Span(7, None).has(10**9)
-    assert not Span(7, None).has(6)
+    assert [number for number in range(1, 9) if Span(2, 5).includes(number)] == [2, 3, 4, 5]
+    assert Span(7, None).includes(10**9)
+    assert not Span(7, None).includes(6)
 
 
 @pytest.mark.parametrize("wrong", [5, None, Reset, "reset; close", ""])
 def test_no_rule(wrong):
     """What is not one rule is refused by its type."""
     with pytest.raises(RuleError, match=r"fault: is|rules: are"):
-        rule_of(wrong)
+        to_rule(wrong)
 
 
 def test_further_conditions():
     """Conditions can be added to a fault, a rule or a text; unknown ones are refused."""
     wanted = Rule(Reset(), rate=0.5, times=2)
-    assert rule_of("reset rate=0.5", times=2) == rule_of(Rule(Reset(), rate=0.5), times=2) == wanted
-    assert rule_of(Reset(), rate=0.5, times=2) == wanted
+    assert to_rule("reset rate=0.5", times=2) == to_rule(Rule(Reset(), rate=0.5), times=2) == wanted
+    assert to_rule(Reset(), rate=0.5, times=2) == wanted
     with pytest.raises(RuleError, match="often: is not a name here"):
-        rule_of(Reset(), often=2)
+        to_rule(Reset(), often=2)

@@ -51,22 +51,22 @@ def test_starts_without_a_key_are_jobs_of_their_own(exchanges):
 def test_polls_are_counted_per_job(exchanges):
     """A poll knows its job's number, and the how manieth of it it is."""
     for job_id in ("a", "b"):
-        exchanges.accepted(start(exchanges), job(job_id))
+        exchanges.set_job(start(exchanges), job(job_id))
     polls = [poll(exchanges, job_id) for job_id in ("b", "a", "b", "unknown")]
     assert [(one.job, one.attempt) for one in polls] == [(2, 1), (1, 1), (2, 2), (None, 1)]
 
 
 def test_a_start_answered_with_a_known_job_takes_its_number(exchanges):
     """Whatever the order in which two starts of one job arrived, there is one number for it."""
-    exchanges.accepted(start(exchanges), job("a"))
+    exchanges.set_job(start(exchanges), job("a"))
     again = start(exchanges)
-    exchanges.accepted(again, job("a"))
+    exchanges.set_job(again, job("a"))
     assert again.job == 1
 
 
 def test_another_users_job_has_no_number(exchanges):
     """A number would tell that it exists."""
-    exchanges.accepted(start(exchanges), job("a"))
+    exchanges.set_job(start(exchanges), job("a"))
     assert poll(exchanges, "a", user="eve").job is None
 
 
@@ -81,15 +81,15 @@ def test_the_newest_are_kept(exchanges):
 def test_jobs_are_forgotten_too(exchanges):
     """Memory is bounded by the same figure."""
     for number in range(6):
-        exchanges.accepted(start(exchanges), job(f"id-{number}"))
+        exchanges.set_job(start(exchanges), job(f"id-{number}"))
     assert list(exchanges.jobs()) == ["id-2", "id-3", "id-4", "id-5"]
 
 
 def test_a_cancelled_job_ends_when_it_was_cancelled(exchanges):
     """The newer record replaces the one of the start; one that is not known stays so."""
-    exchanges.accepted(start(exchanges), job("a"))
-    exchanges.ended(job("a")._replace(ends_at=101.0))
-    exchanges.ended(job("b"))
+    exchanges.set_job(start(exchanges), job("a"))
+    exchanges.update_job(job("a")._replace(ends_at=101.0))
+    exchanges.update_job(job("b"))
     assert {job_id: one.ends_at for job_id, one in exchanges.jobs().items()} == {"a": 101.0}
 
 
@@ -111,7 +111,7 @@ def test_what_was_asked_for_does_not_change_any_more(exchanges):
 
 def test_requests_can_be_narrowed(exchanges):
     """By any attribute, and again."""
-    exchanges.accepted(start(exchanges), job("a"))
+    exchanges.set_job(start(exchanges), job("a"))
     poll(exchanges, "a")
     poll(exchanges, "a", wait=30.0)
     polls = exchanges.requests().where(kind="poll", job=1)
@@ -140,7 +140,7 @@ def test_a_misspelt_attribute_is_refused(exchanges):
 )
 def test_an_exchange_is_a_line(exchanges, answer, line):
     """It says who asked for what, and what became of it."""
-    exchanges.accepted(start(exchanges), job("a"))
+    exchanges.set_job(start(exchanges), job("a"))
     one = poll(exchanges, "a", wait=30.0, arrived=10.0)
     for name, value in answer.items():
         setattr(one, name, value)

@@ -1,5 +1,6 @@
-"""The layers that write down what arrives and what gets out."""
+"""The layers that record what arrives and what is sent."""
 
+import asyncio
 import contextlib
 import json
 
@@ -11,7 +12,7 @@ from translation_server.http.routes import JOB_NUMBER
 from translation_server.jobs.model import Job, Status
 from translation_server.simulator.recording.exchange import SCOPE_KEY, Kind
 from translation_server.simulator.recording.exchange_log import Exchanges
-from translation_server.simulator.recording.recorder import Noting, Recording, classify
+from translation_server.simulator.recording.recorder import JobRecorder, Recorder, classify
 
 PENDING = {"job_id": "a", "status": "pending", "poll_after": 1.5}
 UNKNOWN = b'{"job_id": "a", "status": "done"}'
@@ -38,15 +39,22 @@ class Answering:
             raise self.error
 
 
-class Cycle:
-    """A request, as uvicorn has it: `receive` is a method of an object that knows whether the client is there."""
+class Client:
+    """A client that sends a body in parts, and then waits for the answer or leaves."""
 
     def __init__(self, *body):
-        self.disconnected = False
-        self.messages = [{"type": "http.request", "body": part, "more_body": True} for part in body]
+        self.asked = 0
+        self.left = asyncio.Event()
+        self.parts = [{"type": "http.request", "body": part, "more_body": True} for part in body]
+        self.parts.append({"type": "http.request", "body": b"", "more_body": False})
 
     async def receive(self):
-        return self.messages.pop(0) if self.messages else {"type": "http.request", "body": b"", "more_body": False}
+        """Return the next message, as any ASGI server does."""
+        self.asked += 1
+        if not self.left.is_set() and self.parts:
+            return self.parts.pop(0)
+        await self.left.wait()
+        return {"type": "http.disconnect"}
 
 
 class _ServersClock:
@@ -67,7 +75,7 @@ def ask(exchanges):
     """Send a request through the layers, and give what was recorded of it."""
     steady = Steady()
 
-    async def ask(app, request, *body, headers=(), cycle=None):
+    async def ask(app, request, *body, headers=(), client=None):
         method, target = request.split()
         path, _, query = target.partition("?")
 
@@ -78,11 +86,11 @@ def ask(exchanges):
             steady.now += 1.0 if message["type"] == "http.response.body" else 0.5
 
         clock = _ServersClock(steady)
-        noting = Noting(app, exchanges, find)
-        layer = Recording(noting, exchanges, clock, is_open="/health".__eq__, steady=steady)
+        noting = JobRecorder(app, exchanges, find)
+        layer = Recorder(noting, exchanges, clock, is_open="/health".__eq__, monotonic=steady)
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
         with contextlib.suppress(ClientDisconnect, ZeroDivisionError):
-            await layer(scope | {"user": "alice"}, (cycle or Cycle(*body)).receive, send)
+            await layer(scope | {"user": "alice"}, (client or Client(*body)).receive, send)
         return exchanges.requests()[-1] if exchanges.requests() else None
 
     return ask
@@ -106,19 +114,19 @@ def ask(exchanges):
         ("GET", "/nowhere", Kind.OTHER, None),
     ],
 )
-def test_requests_are_told_apart(method, path, kind, job_id):
-    """By what they are for; both names of a route are the same."""
+def test_requests_are_classified(method, path, kind, job_id):
+    """By what they are for; both paths of a route are the same."""
     assert classify(method, path) == (kind, job_id)
 
 
 async def test_a_poll_is_recorded(ask):
-    """What it asked for, what it was told, and when."""
+    """What it asked for, what was answered, and when."""
     headers = [(b"retry-after", b"2"), (b"preference-applied", b"wait=30")]
     one = await ask(Answering(PENDING, headers=headers), "GET /status/a", headers=[(b"prefer", b"wait=30")])
     assert (one.kind, one.user, one.job_id, one.wait, one.held) == (Kind.POLL, "alice", "a", 30.0, 30.0)
     assert (one.status, one.told, one.retry_after, one.poll_after) == (200, "pending", 2.0, 1.5)
     assert (one.arrived, one.answered, one.over) == (1000.0, 1000.5, 1000.5)
-    assert (one.steady_arrived, one.steady_answered) == (0.0, 0.5)
+    assert (one.arrived_monotonic, one.answered_monotonic) == (0.0, 0.5)
     assert (one.endings, one.left) == ({}, False)
 
 
@@ -129,8 +137,8 @@ async def test_the_exchange_is_in_the_scope(ask):
     assert app.scope[SCOPE_KEY].number == 1
 
 
-async def test_a_start_is_told_its_number(ask):
-    """The routes find it in the scope: with a seed, a job's fate follows from it. Other requests have none."""
+async def test_the_number_of_a_start_is_in_the_scope(ask):
+    """The routes read it there: with a seed, a job's fate depends on it. Other requests have none."""
     for number in (1, 2):
         app = Answering(PENDING)
         await ask(app, "POST /start")
@@ -140,51 +148,51 @@ async def test_a_start_is_told_its_number(ask):
     assert JOB_NUMBER not in app.scope
 
 
-async def test_what_a_client_has_read_is_in_the_record(exchanges):
-    """It is written down before the last byte goes out, or a test that asks at once would find it under way."""
+async def test_an_answer_that_was_read_is_in_the_record(exchanges):
+    """It is recorded before the last byte is sent, or a test that looks at once would find the request under way."""
     seen = []
 
     async def send(_):
         seen.append(exchanges.requests()[0])
 
-    layer = Recording(Answering(COMPLETED), exchanges, _ServersClock(Steady()), steady=Steady())
+    layer = Recorder(Answering(COMPLETED), exchanges, _ServersClock(Steady()), monotonic=Steady())
     scope = {"type": "http", "method": "GET", "path": "/status/a", "query_string": b"", "headers": []}
-    await layer(scope, Cycle().receive, send)
+    await layer(scope, Client().receive, send)
     assert [(one.told, one.answered, list(one.endings)) for one in seen] == [
         (None, None, []),
         ("completed", 1000.0, ["a"]),
     ]
 
 
-async def test_an_end_is_told_when_all_of_the_answer_is_out(ask):
-    """An answer that drips tells it with its last byte."""
+async def test_an_end_is_reported_when_the_whole_answer_was_sent(ask):
+    """An answer that drips reports it with its last byte."""
     text = json.dumps(COMPLETED).encode()
     one = await ask(Answering(text[:9], text[9:]), "GET /status/a")
     assert (one.told, one.endings) == ("completed", {"a": (1001.5, 1.5)})
 
 
 @pytest.mark.parametrize("body", [b'{"job_id": "a", "status": "completed"', b"<html>", b"[]", UNKNOWN, b"7"])
-async def test_what_the_client_cannot_understand_tells_nothing(ask, body):
+async def test_an_answer_that_cannot_be_parsed_reports_nothing(ask, body):
     """Half an answer, a proxy's page, an unknown status."""
     one = await ask(Answering(body), "GET /status/a")
     assert (one.status, one.told, one.endings) == (200, None, {})
     assert one.answered is not None
 
 
-async def test_a_304_tells_the_status_that_still_holds(ask):
-    """It is in the entity tag."""
+async def test_a_304_reports_the_status_in_its_entity_tag(ask):
+    """The status that the client knows still holds."""
     one = await ask(Answering(b"", status=304, headers=[(b"etag", b'W/"a.completed"')]), "GET /status")
     assert (one.job_id, one.told, list(one.endings)) == ("a", "completed", ["a"])
 
 
 async def test_a_start_is_linked_to_its_job(ask, exchanges):
-    """Also if the answer is lost on the way out."""
+    """Even if the answer is lost."""
 
     async def losing(scope, receive, _):
         async def lose(_):
             return
 
-        await Noting(answering, exchanges, find)(scope, receive, lose)
+        await JobRecorder(answering, exchanges, find)(scope, receive, lose)
         scope[SCOPE_KEY].cut = True
         raise ClientDisconnect
 
@@ -200,16 +208,16 @@ async def test_a_start_is_linked_to_its_job(ask, exchanges):
 
 
 @pytest.mark.parametrize(("request_", "status"), [("POST /start", 202), ("DELETE /jobs/a", 200)])
-async def test_a_record_that_cannot_be_had_changes_no_answer(ask, exchanges, monkeypatch, request_, status):
-    """The store may fail just then; the client is told what it would have been told."""
+async def test_a_store_that_fails_changes_no_answer(ask, exchanges, monkeypatch, request_, status):
+    """The job's record cannot be read just then; the client gets the same answer."""
     monkeypatch.setattr(f"{__name__}.JOB", None)
     one = await ask(Answering(PENDING, status=status, headers=[(b"location", b"/status/a")]), request_)
     assert (one.status, one.job_id, one.told) == (status, "a", "pending")
     assert exchanges.jobs() == {}
 
 
-async def test_bodies_of_starts_are_told_apart(ask):
-    """By a digest of all of their parts."""
+async def test_bodies_of_starts_are_distinguished(ask):
+    """By a digest of all their parts."""
     digests = [
         (await ask(Answering(b""), "POST /start", *body)).fingerprint for body in ([b"ab"], [b"a", b"b"], [b"c"])
     ]
@@ -217,46 +225,82 @@ async def test_bodies_of_starts_are_told_apart(ask):
 
 
 async def test_a_cancelled_job_has_another_end(ask, exchanges):
-    """It is looked up again."""
-    exchanges.accepted(exchanges.begin(Kind.START, "POST", "/start", user="alice"), JOB._replace(ends_at=9.0))
+    """It is read from the store again."""
+    exchanges.set_job(exchanges.begin(Kind.START, "POST", "/start", user="alice"), JOB._replace(ends_at=9.0))
     await ask(Answering(COMPLETED), "DELETE /jobs/a")
     assert exchanges.jobs()["a"].ends_at == 5.0
 
 
 async def test_the_latest_job_gets_its_number(ask, exchanges):
     """Its answer names it."""
-    exchanges.accepted(exchanges.begin(Kind.START, "POST", "/start", user="alice"), JOB)
+    exchanges.set_job(exchanges.begin(Kind.START, "POST", "/start", user="alice"), JOB)
     one = await ask(Answering(PENDING), "GET /status")
     assert (one.kind, one.job, one.job_id) == (Kind.LATEST, 1, "a")
 
 
 @pytest.mark.parametrize("request_", ["GET /jobs", "POST /jobs/query"])
-async def test_a_list_tells_the_end_of_jobs(ask, request_):
-    """Of those that have one."""
+async def test_a_list_reports_the_end_of_jobs(ask, request_):
+    """Of those that have ended."""
     one = await ask(Answering({"jobs": [COMPLETED, {"job_id": "b", "status": "pending"}]}), request_)
     assert list(one.endings) == ["a"]
 
 
-async def test_a_stream_tells_each_end_when_it_goes_out(ask):
-    """An event that comes in two pieces is told with the second."""
+async def test_a_stream_reports_each_end_when_it_is_sent(ask):
+    """An event in two pieces is reported with the second."""
     event = b"id: 1\nevent: job\ndata: %s\n\n"
     first, second = (event % json.dumps(COMPLETED | {"job_id": name}).encode() for name in ("a", "b"))
     one = await ask(Answering(b": connected\n\n", first + second[:30], second[30:], b""), "GET /events")
-    assert {job_id: told.steady for job_id, told in one.endings.items()} == {"a": 1.5, "b": 2.5}
+    assert {job_id: told.monotonic for job_id, told in one.endings.items()} == {"a": 1.5, "b": 2.5}
 
 
 async def test_a_client_that_leaves_is_noticed(ask):
-    """A held request ends so."""
+    """A held request ends with this error."""
     one = await ask(Answering(error=ClientDisconnect()), "GET /status/a")
     assert (one.left, one.status, one.answered, one.over) == (True, None, None, 1000.0)
 
 
-async def test_an_answer_to_nobody_tells_nothing(ask):
-    """The web server throws it away without a word."""
-    cycle = Cycle()
-    cycle.disconnected = True
-    one = await ask(Answering(COMPLETED), "GET /status/a", cycle=cycle)
+@pytest.mark.parametrize("pieces", [[COMPLETED], [b"{", b"}"]])
+async def test_an_answer_to_a_client_that_has_left_reports_nothing(ask, pieces):
+    """A web server drops what is sent to it without an error, so the recorder asks the server before it records."""
+    client = Client()
+    client.left.set()
+    one = await ask(Answering(*pieces), "GET /status/a", client=client)
     assert (one.left, one.answered, one.endings) == (True, None, {})
+
+
+class Unread:
+    """An application that answers without reading the request, or while it waits for the client to leave."""
+
+    def __init__(self, *, is_listening=False):
+        self.is_listening = is_listening
+
+    async def __call__(self, _, receive, send):
+        listening = asyncio.ensure_future(receive()) if self.is_listening else None
+        await asyncio.sleep(0)
+        await send({"type": "http.response.start", "status": 413, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+        if listening is None:
+            self.body = await receive()
+        else:
+            listening.cancel()
+
+
+async def test_a_body_that_is_read_late_is_complete(ask):
+    """The recorder asks the server whether the client has left; a part of the body that comes instead is kept."""
+    app = Unread()
+    one = await ask(app, "POST /start", b"ab")
+    assert (one.left, one.status, app.body["body"]) == (False, 413, b"ab")
+
+
+@pytest.mark.parametrize(
+    ("app", "headers"), [(Unread(is_listening=True), []), (Unread(), [(b"expect", b"100-continue")])]
+)
+async def test_the_server_is_not_asked_in_vain(ask, app, headers):
+    """Not while the application listens for the same, nor where asking would let the client send its body."""
+    client = Client(b"ab")
+    client.parts = client.parts if headers else []
+    one = await ask(app, "POST /start", headers=headers, client=client)
+    assert (one.left, one.status, client.asked) == (False, 413, 1)
 
 
 async def test_an_unexpected_error_is_a_500(ask):
@@ -266,8 +310,8 @@ async def test_an_unexpected_error_is_a_500(ask):
 
 
 @pytest.mark.parametrize("path", ["/health", "/simulator", "/simulator/report"])
-async def test_what_is_no_clients_request_is_not_recorded(ask, path):
-    """Health checks, and the tester's own requests to the instrument."""
+async def test_requests_of_others_are_not_recorded(ask, path):
+    """Health checks, and the tester's own requests to the simulator."""
     assert await ask(Answering(b"{}"), f"GET {path}") is None
 
 
@@ -279,7 +323,7 @@ async def test_what_is_no_clients_request_is_not_recorded(ask, path):
         ("POST /start", [(b"idempotency-key", b"")]),
     ],
 )
-async def test_mistakes_are_for_the_application_to_refuse(ask, request_, headers):
-    """They are recorded without what they do not say."""
+async def test_the_application_refuses_mistakes(ask, request_, headers):
+    """They are recorded without the values that make no sense."""
     one = await ask(Answering(b"{}", status=422), request_, headers=headers)
     assert (one.wait, one.key, one.status) == (None, None, 422)

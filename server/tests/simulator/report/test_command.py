@@ -62,7 +62,7 @@ def test_without_a_password_it_asks(served, monkeypatch, capsys):
     monkeypatch.delenv("API_PASSWORD")
     monkeypatch.setattr("getpass.getpass", lambda prompt: {"Password of eve: ": "secret"}[prompt])
     assert report(served, "--username", "eve") == CLEAN
-    assert "No job was asked about." in capsys.readouterr().out
+    assert "No request was about a job." in capsys.readouterr().out
 
 
 def test_wrong_credentials_are_refused(served, monkeypatch, capsys):
@@ -78,7 +78,7 @@ def test_a_server_that_is_no_simulator_is_named(capsys):
     """And what has to be on."""
     with simulated(control_api="off") as plain:
         assert report(plain) == REFUSED
-    assert "it is no simulator, or its CONTROL_API is off" in capsys.readouterr().err
+    assert "it is not a simulator, or its CONTROL_API is off" in capsys.readouterr().err
 
 
 def test_a_page_from_a_proxy_is_no_report(capsys):
@@ -90,7 +90,7 @@ def test_a_page_from_a_proxy_is_no_report(capsys):
 
     with serving(proxy, lifespan="off") as port:
         assert main(["report", "--base-url", f"http://127.0.0.1:{port}"]) == REFUSED
-    assert "answers 502: it did not say why" in capsys.readouterr().err
+    assert "answers 502: it gave no reason" in capsys.readouterr().err
 
 
 def test_nobody_there_is_said(capsys):

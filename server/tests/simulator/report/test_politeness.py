@@ -33,7 +33,7 @@ def test_long_polls_are_polite(story):
     report.assert_clean()
     report.assert_detected_within(0.01)
     [job] = report.jobs
-    assert (job.polls, job.held, job.wasted, job.outcome, job.told_after) == (3, 3, 0, "completed", 0.0)
+    assert (job.polls, job.held, job.wasted, job.outcome, job.detection_delay) == (3, 3, 0, "completed", 0.0)
 
 
 def test_following_the_hints_is_polite(story):
@@ -44,7 +44,7 @@ def test_following_the_hints_is_polite(story):
         story.poll()
     report = story.report()
     report.assert_clean()
-    assert (report.polls, report.wasted, report.told_after) == (3, 2, (1.0,))
+    assert (report.polls, report.wasted, report.detection_delays) == (3, 2, (1.0,))
 
 
 def test_a_stream_is_polite(story):
@@ -56,7 +56,7 @@ def test_a_stream_is_polite(story):
     story.tell(stream)
     report = story.report()
     report.assert_clean()
-    assert (report.polls, report.told_after, report.requests["events"]) == (0, (0.5,), 1)
+    assert (report.polls, report.detection_delays, report.requests["events"]) == (0, (0.5,), 1)
 
 
 def test_a_pause_may_be_a_timers_error_short(story):
@@ -112,7 +112,7 @@ def test_a_start_that_tells_the_end_tells_it_to_nobody_who_waits(story):
     story.poll()
     report = story.report()
     report.assert_clean()
-    assert (report.after_end, report.told_after) == (0, (1.0,))
+    assert (report.after_end, report.detection_delays) == (0, (1.0,))
 
 
 def test_a_failed_poll_may_be_repeated_at_once(story):
@@ -152,7 +152,7 @@ def test_a_client_that_really_slept_is_polite(story):
     """Also if the stepped clock stood still meanwhile."""
     story.start()
     story.poll()
-    story.steady += 2.0
+    story.monotonic += 2.0
     story.poll()
     assert offences(story) == []
 
@@ -259,7 +259,7 @@ def test_polls_after_the_end_was_told_are_pointless(story):
     for _ in range(3):
         story.poll()
         story.sleep(2.0)
-    assert texts(story) == ["job 1: poll #3 came although the answer to poll #1 had told the end"]
+    assert texts(story) == ["job 1: poll #3 came although the answer to poll #1 had reported the end"]
 
 
 def test_polls_that_fail_after_the_end_was_told_are_not_counted(story):

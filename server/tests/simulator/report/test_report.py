@@ -59,7 +59,7 @@ def test_an_answer_that_was_lost_told_nothing(story):
     story.poll(status=None, fault="reset")
     story.sleep(1.0)
     story.poll()
-    assert story.report().told_after == (2.0,)
+    assert story.report().detection_delays == (2.0,)
 
 
 def test_a_late_detection_is_named(story):
@@ -67,7 +67,7 @@ def test_a_late_detection_is_named(story):
     story.start(duration=1.0)
     story.sleep(3.0)
     story.poll()
-    with pytest.raises(AssertionError, match=r"not told within 1 s:\n  job 1: told 2\.00 s after its end"):
+    with pytest.raises(AssertionError, match=r"not detected within 1 s:\n  job 1: detected 2\.00 s after its end"):
         story.report().assert_detected_within(1.0)
 
 
@@ -224,12 +224,12 @@ def test_it_is_a_table(story):
     story.poll(2, held=1.0)
     assert story.report().wasted == 1
     assert str(story.report()).splitlines() == [
-        "job    outcome  starts  polls  held  failed  wasted  early  after end  left  told after",
-        "  1  completed       1      2     0       0       1      0          0     0     1.000 s",
-        "  2    pending       1      1     1       0       0      0          0     0            ",
-        "all                  2      3     1       0       1      0          0     0     1.000 s",
+        "job    outcome  starts  polls  held  failed  wasted  early  after end  left  detection delay",
+        "  1  completed       1      2     0       0       1      0          0     0          1.000 s",
+        "  2    pending       1      1     1       0       0      0          0     0                 ",
+        "all                  2      3     1       0       1      0          0     0          1.000 s",
         "",
-        "Nothing to complain of.",
+        "No complaints.",
     ]
 
 
@@ -252,15 +252,15 @@ def test_a_long_table_shows_the_worst_jobs(story):
     story.poll(27)
     lines = str(story.report(forgotten=3)).splitlines()
     assert any(line.startswith(" 27") for line in lines)
-    assert "10 more jobs are not shown, but counted" in lines
-    assert "the oldest 3 requests are forgotten, and not in this report" in lines
+    assert "10 more jobs are counted but not shown" in lines
+    assert "the oldest 3 requests are no longer kept, and not in this report" in lines
 
 
 def test_a_job_started_before_the_log_is_in_it(story):
     """Without a number, and without what only the server that started it knows."""
     story.log.begin("poll", "GET", "/status/x", user="alice", job_id="x", told="completed", over=1.0)
     report = story.report()
-    assert (report.jobs[0].name, report.jobs[0].told_after) == ("job x", None)
+    assert (report.jobs[0].name, report.jobs[0].detection_delay) == ("job x", None)
     assert str(report).splitlines()[1].split()[:2] == ["earlier", "pending"]
 
 
@@ -271,5 +271,5 @@ def test_it_is_data_too(story):
     told = json.loads(story.report().to_json())
     assert told["clean"] is True
     assert told["all"]["polls"] == 1
-    assert told["jobs"][0]["told_after"] == 0.0
+    assert told["jobs"][0]["detection_delay"] == 0.0
     assert told["requests"] == {"start": 1, "poll": 1}

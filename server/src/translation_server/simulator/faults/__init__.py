@@ -1,1 +1,1 @@
-"""What can go wrong on purpose, when, and how it is done."""
+"""Injected faults: which there are, which requests they affect, and how a response is altered or a connection cut."""

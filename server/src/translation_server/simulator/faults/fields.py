@@ -1,6 +1,6 @@
-"""The named values that faults and rules have: how each is read, what is allowed, and how it is written. Pure.
+"""The named values of faults and rules: how each is parsed, which values are allowed, how it is written. Pure.
 
-One table serves Python, JSON and text alike, so that a name means the same in a test, in `curl` and in the environment.
+One table serves Python, JSON and text, so that a name means the same in a test, in ``curl`` and in the environment.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _LONGEST_WORD: Final = 200
 
 
 class RuleError(ValueError):
-    """A fault or a rule is not as it must be.
+    """A fault or a rule is not allowed.
 
     Attributes:
-        field: Which value is wrong.
-        message: What is wrong with it, and what is allowed.
+        field: The name of the wrong value.
+        message: What is wrong with it, and which values are allowed.
     """
 
     def __init__(self, field: str, message: str) -> None:
@@ -41,7 +41,7 @@ class RuleError(ValueError):
 
 
 class Span(NamedTuple):
-    """Numbers from the first to the last, both included; without a last, there is no end."""
+    """The numbers from ``first`` to ``last``, both included; if ``last`` is None, there is no end."""
 
     first: int
     last: int | None
@@ -49,35 +49,36 @@ class Span(NamedTuple):
     def __str__(self) -> str:
         return str(self.first) if self.first == self.last else f"{self.first}-{self.last or ''}"
 
-    def has(self, number: int) -> bool:
-        """Whether a number is among them."""
+    def includes(self, number: int) -> bool:
+        """Return whether a number is among them."""
         return self.first <= number and (self.last is None or number <= self.last)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One name.
+    """The declaration of one named value.
 
     Attributes:
-        read: Makes the value of whatever was given, or raises `ValueError` or `TypeError`.
-        allowed: What may be given, in words.
-        schema: The same, for OpenAPI.
+        parse: Returns the value that an argument, a JSON value or a text stands for; raises ``ValueError`` or
+            ``TypeError`` if it stands for none.
+        allowed: The allowed values, in words.
+        schema: The allowed values, as a schema of OpenAPI.
     """
 
-    read: Callable[[object], object]
+    parse: Callable[[object], object]
     allowed: str
     schema: dict[str, object]
 
 
-def checked(name: str, value: object) -> object:
-    """The value a field has if this is given for it.
+def parse_value(name: str, value: object) -> object:
+    """Return the value of a field that an argument, a JSON value or a text stands for.
 
     Raises:
-        RuleError: It is not allowed; the error says what is.
+        RuleError: It is not allowed; the error names the allowed values.
     """
     field = FIELDS[name]
     try:
-        return field.read(value)
+        return field.parse(value)
     except (TypeError, ValueError):
         text = repr(value)
         shown = text if len(text) <= 80 else f"{text[:79]}…"  # noqa: PLR2004 - about a line of a terminal
@@ -85,7 +86,7 @@ def checked(name: str, value: object) -> object:
 
 
 def as_json(value: object) -> object:
-    """A field's value as JSON has it; `checked` makes the same value of it."""
+    """Return a field's value as JSON; ``parse_value`` returns the same value from it."""
     match value:
         case Span(first, last):
             return first if first == last else str(value)
@@ -97,7 +98,7 @@ def as_json(value: object) -> object:
 
 
 def as_text(value: object) -> str:
-    """A field's value as text has it; `checked` makes the same value of it."""
+    """Return a field's value as text; ``parse_value`` returns the same value from it."""
     match value:
         case Span():
             return str(value)
@@ -106,14 +107,14 @@ def as_text(value: object) -> str:
     return str(as_json(value))
 
 
-def _between(read: Callable[[object], float], least: float, most: float) -> Callable[[object], object]:
-    def bounded(value: object) -> object:
-        number = read(value)
+def _between(parse: Callable[[object], float], least: float, most: float) -> Callable[[object], object]:
+    def parse_bounded(value: object) -> object:
+        number = parse(value)
         if not least <= number <= most:
             raise ValueError
         return number
 
-    return bounded
+    return parse_bounded
 
 
 def _above_zero(most: float) -> Callable[[object], object]:
@@ -121,12 +122,12 @@ def _above_zero(most: float) -> Callable[[object], object]:
 
 
 def _one_of(*words: str) -> Callable[[object], object]:
-    def chosen(value: object) -> object:
+    def parse_word(value: object) -> object:
         if str(value) not in words:
             raise ValueError
         return str(value)
 
-    return chosen
+    return parse_word
 
 
 def _word(value: object) -> object:
@@ -160,9 +161,9 @@ def _span(value: object) -> object:
 
 
 def _seconds(*, zero: bool = True) -> Field:
-    read = _between(to_number, 0, _LONGEST) if zero else _above_zero(_LONGEST)
+    parse = _between(to_number, 0, _LONGEST) if zero else _above_zero(_LONGEST)
     allowed = f"a number of seconds {'from 0' if zero else 'above 0 and up'} to {_LONGEST:g}"
-    return Field(read, allowed, {"type": "number", "minimum": 0, "maximum": _LONGEST})
+    return Field(parse, allowed, {"type": "number", "minimum": 0, "maximum": _LONGEST})
 
 
 def _count(least: int, most: int) -> Field:

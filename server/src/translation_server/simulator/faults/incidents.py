@@ -1,12 +1,12 @@
-"""A library of incidents: what happens to clients of a job service, each with a name, and what it teaches. Pure.
+"""The library of incidents: named faults that clients of a job service meet in real life, and what each teaches. Pure.
 
     TranslationServer(incident="lost_start")
     @pytest.mark.parametrize("incident", incidents.ALL)
     FAULTS="incident lost_start"
     curl --user … --request POST http://127.0.0.1:8000/simulator/incidents/lost_start
 
-Each job meets an incident by itself, whatever the others do, and every one is over in a second or two: a client that
-copes needs no patience, and a test of it none either.
+Each job meets an incident independently of the others, and every incident is over in a second or two, so that a test of
+a client that handles it is fast.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from translation_server.simulator.faults.fields import RuleError
-from translation_server.simulator.faults.rule_text import parse
+from translation_server.simulator.faults.rules import parse_rules
 
 if TYPE_CHECKING:
     from translation_server.simulator.faults.rules import Rule
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """Something that goes wrong in real life.
+    """A failure of real life, made of faults.
 
     Attributes:
-        name: What it is called.
+        name: Its name.
         happens: What happens, in a sentence.
-        teaches: What a client must do that copes with it.
-        rules: The faults it is made of.
+        teaches: What a client must do to handle it.
+        rules: The rules it consists of.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Incident:
 
 
 def _incident(name: str, rules: str, happens: str, teaches: str) -> Incident:
-    return Incident(name, happens, teaches, parse(rules))
+    return Incident(name, happens, teaches, parse_rules(rules))
 
 
 _STATUS_READS: Final = "poll,latest,query,list,events"
@@ -83,14 +83,14 @@ LIBRARY: Final[dict[str, Incident]] = {
         _incident(
             "rate_limited",
             f"429 retry_after=1 kind={_STATUS_READS} times=1",
-            "The service answers 429 and says when to come again.",
-            "Wait as long as `Retry-After` says before the next request, and then go on.",
+            "The service answers 429 and says when to ask again.",
+            "Wait for as long as `Retry-After` says before the next request.",
         ),
         _incident(
             "eventual_404",
             "not_found kind=poll times=2",
             "A job that was accepted is unknown for its first moments, as its record has not reached every machine.",
-            "A 404 just after the start is no final answer.",
+            "A 404 just after the start is not final.",
         ),
         _incident(
             "slow_drip",
@@ -101,26 +101,26 @@ LIBRARY: Final[dict[str, Incident]] = {
         _incident(
             "slow_answers",
             "latency 0.3 times=2",
-            "Answers take a third of a second to come, where they used to take no time.",
-            "Time spent waiting for answers is part of the deadline, and no reason to ask again meanwhile.",
+            "Answers take a third of a second, where they used to take no time.",
+            "Waiting for an answer uses up the deadline, and is no reason to ask again meanwhile.",
         ),
         _incident(
             "unknown_status",
             "unknown_status paused kind=poll,latest,query,list times=1",
-            "After an update of the service a job is `paused`, which nobody had heard of.",
-            "A status that is not known to be terminal is not: wait on.",
+            "After an update of the service a job is `paused`, which is not a documented status.",
+            "An unknown status is not terminal: wait on.",
         ),
         _incident(
             "proxy_cuts_long_poll",
             "cut_long_poll 0.2 instead=504",
-            "A proxy ends every request that is held for long, with a 504.",
-            "Ask to be held for less, or poll: a long poll that is cut says nothing about the job.",
+            "A proxy ends every request that is held for long with a 504.",
+            "Ask for a shorter hold, or poll: a long poll that is cut off says nothing about the job.",
         ),
         _incident(
             "proxy_cuts_stream",
             "cut_long_poll 0.2 kind=events",
             "A proxy ends every event stream after a moment.",
-            "Resume with `Last-Event-ID`, so that nothing is missed, and nothing told twice.",
+            "Resume with `Last-Event-ID`, so that no event is missed and none comes twice.",
         ),
         _incident(
             "restart",
@@ -131,32 +131,32 @@ LIBRARY: Final[dict[str, Incident]] = {
         _incident(
             "connection_resets",
             "reset times=2",
-            "Connections are reset before anything is answered, when a start is under way and later.",
+            "Connections are reset before anything is answered, at the start and later.",
             "Connect again, with the same idempotency key.",
         ),
         _incident(
             "closed_connections",
             "close times=2",
-            "Connections are closed without an answer, as when a proxy has kept them for too long.",
+            "Connections are closed without an answer, as by a proxy that has kept them for too long.",
             "Connect again; with HTTP keep-alive this happens every day.",
         ),
         _incident(
             "truncated_answers",
             "truncate 0.5 times=2",
             "Connections are closed in the middle of answers.",
-            "Half an answer is none, and a start of which only half was heard may have made a job.",
+            "Half an answer is no answer, and a start with half an answer may have made a job.",
         ),
         _incident(
             "broken_json",
             f"broken_json kind={_STATUS_READS} times=2",
             "Answers of the right length hold half a JSON document.",
-            "What cannot be read is no outcome: ask again.",
+            "An answer that cannot be parsed is not an outcome: ask again.",
         ),
         _incident(
             "flaky_network",
             "reset rate=0.1; close rate=0.1; truncate rate=0.1; latency 0.1 rate=0.3",
-            "One request in four goes wrong, each time otherwise, and many are slow.",
-            "All of the above at once; the seed repeats the very same bad luck.",
+            "One request in four fails, in different ways, and many are slow.",
+            "Handle all of the above at once; the same seed repeats the same faults.",
         ),
     )
 }
@@ -166,7 +166,7 @@ ALL: Final = tuple(LIBRARY)
 
 
 def incident_named(name: object) -> Incident:
-    """The incident with this name.
+    """Return the incident with this name.
 
     Raises:
         RuleError: There is none.
@@ -177,15 +177,15 @@ def incident_named(name: object) -> Incident:
 
 
 def rules_in(text: str) -> tuple[Rule, ...]:
-    """The rules in a text, which may also name incidents: `incident lost_start; 503 rate=0.1`.
+    """Return the rules in a text, which may also name incidents: ``incident lost_start; 503 rate=0.1``.
 
     Raises:
-        RuleError: It is not as it must be.
+        RuleError: The text is not understood, or a value is not allowed.
     """
-    return parse(text, {name: incident.rules for name, incident in LIBRARY.items()})
+    return parse_rules(text, {name: incident.rules for name, incident in LIBRARY.items()})
 
 
 def table() -> str:
-    """All of them, as a table in Markdown."""
+    """Return all incidents as a table in Markdown."""
     rows = [f"| `{one.name}` | {one.happens} | {one.teaches} |" for one in LIBRARY.values()]
     return "\n".join(["| incident | what happens | what it teaches |", "|---|---|---|", *rows]) + "\n"

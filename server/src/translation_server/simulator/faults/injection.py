@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from translation_server.simulator.faults.matching import Placed
+    from translation_server.simulator.faults.matching import ActiveRule
     from translation_server.simulator.recording.exchange import Exchange
     from translation_server.simulator.simulator import Simulator
 
@@ -81,24 +81,24 @@ class FaultInjection:
         if self._monotonic() < self._down_until:
             connection.exchange.fault = Restart.name
             await connection.break_off(reset=True)
-        placed = self._simulator.faults.strike(connection.exchange)
-        if placed is None:
+        active = self._simulator.faults.strike(connection.exchange)
+        if active is None:
             await self._app(connection.scope, connection.receive, connection.send)
         else:
-            await self._inject(placed, connection)
+            await self._inject(active, connection)
 
-    async def _inject(self, placed: Placed, connection: Connection) -> None:
+    async def _inject(self, active: ActiveRule, connection: Connection) -> None:
         """Inject a fault; if it finds nothing to do, take its count back before the answer is out."""
-        fault, exchange = placed.rule.fault, connection.exchange
+        fault, exchange = active.rule.fault, connection.exchange
         strikes_late = isinstance(fault, CutLongPoll) and exchange.kind is Kind.EVENTS
-        spare = partial(self._simulator.faults.spare, placed, exchange)
+        spare = partial(self._simulator.faults.spare, active, exchange)
         if not strikes_late:
             connection.on_unharmed = spare
         try:
             await self._apply(fault, connection)
         finally:
             if exchange.fault is not None:
-                _LOGGER.info("fault %s struck %s of user %s", placed.rule, exchange.name, exchange.user)
+                _LOGGER.info("fault %s struck %s of user %s", active.rule, exchange.name, exchange.user)
             elif strikes_late or not connection.begun:
                 spare()
 

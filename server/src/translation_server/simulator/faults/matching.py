@@ -1,6 +1,6 @@
-"""Which fault a request gets: a pure function of the rules, the request's identity, the seed, and what was counted.
+"""Which rule applies to a request: a function of the rules, the request, the seed, and the counts. Pure.
 
-What is drawn depends on whose request it is, about which job, and the how-manieth: never on what others do meanwhile.
+A draw depends on the request's user, its job and its attempt number, never on what other clients do meanwhile.
 """
 
 from __future__ import annotations
@@ -16,54 +16,59 @@ if TYPE_CHECKING:
     from translation_server.simulator.faults.rules import Rule
 
 
-class Placed(NamedTuple):
-    """A rule in its place: those with lower numbers are asked first.
+class ActiveRule(NamedTuple):
+    """A rule of a running server.
 
     Attributes:
-        number: From 1.
-        rule: What it says.
+        number: Its place: rules with lower numbers are tried first. A rule is removed by its number.
+        rule: The fault, and which requests it affects.
+        struck: How many requests it has affected.
     """
 
     number: int
     rule: Rule
+    struck: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.number}. {self.rule} (struck {self.struck} times)"
 
 
-Tally = tuple[object, ...]
-"""Whose strikes are counted together."""
+CountKey = tuple[object, ...]
+"""What identifies the requests that ``times`` counts together."""
 
 
-def decide(
-    rules: Iterable[Placed], exchange: Exchange, seed: int, counts: Mapping[Tally, int], age: float | None
-) -> Placed | None:
-    """The first rule that strikes a request, or None.
+def find_match(
+    rules: Iterable[ActiveRule], exchange: Exchange, seed: int, counts: Mapping[CountKey, int], age: float | None
+) -> ActiveRule | None:
+    """Return the first rule that applies to a request, or None.
 
     Args:
-        rules: In order.
+        rules: The rules, in order.
         exchange: The request.
-        seed: The same one draws the same.
-        counts: How often each tally was struck.
-        age: Seconds of the job the request is about; 0 for a start; None if it is about no job whose start is known.
+        seed: The seed; the same one gives the same draws.
+        counts: How often each rule has been applied.
+        age: Seconds since the job of the request was started; 0 for a start; None if its start is not known.
     """
-    for placed in rules:
-        if _concerns(placed.rule, exchange, age) and _has_times_left(placed, exchange, counts):
-            rate = placed.rule.rate
-            if rate is None or draw(placed.number, exchange, seed) < rate:
-                return placed
+    for active in rules:
+        if _applies(active.rule, exchange, age) and _has_times_left(active, exchange, counts):
+            rate = active.rule.rate
+            if rate is None or draw(active.number, exchange, seed) < rate:
+                return active
     return None
 
 
-def tally(placed: Placed, exchange: Exchange) -> Tally:
-    """Where a strike of this rule against this request is counted."""
-    match placed.rule.per:
+def count_key(active: ActiveRule, exchange: Exchange) -> CountKey:
+    """Return the key under which ``times`` of this rule counts this request."""
+    match active.rule.per:
         case "server":
-            return (placed.number,)
+            return (active.number,)
         case "user":
-            return (placed.number, exchange.user)
-    return (placed.number, exchange.user, _subject(exchange))
+            return (active.number, exchange.user)
+    return (active.number, exchange.user, _subject(exchange))
 
 
 def draw(number: int, exchange: Exchange, seed: int) -> float:
-    """A number from 0 up to 1 that is this request's own with regard to one rule."""
+    """Return a number from 0 up to 1 that is drawn for one request and one rule."""
     name = f"{seed}:fault:{number}:{exchange.user}:{_subject(exchange)}:{exchange.kind}:{exchange.attempt}"
     return random.Random(name).random()  # noqa: S311 - repeatable, which secrets are not
 
@@ -72,19 +77,19 @@ def _subject(exchange: Exchange) -> object:
     return exchange.job or exchange.job_id or exchange.kind
 
 
-def _has_times_left(placed: Placed, exchange: Exchange, counts: Mapping[Tally, int]) -> bool:
-    times = placed.rule.times
-    return times is None or counts.get(tally(placed, exchange), 0) < times
+def _has_times_left(active: ActiveRule, exchange: Exchange, counts: Mapping[CountKey, int]) -> bool:
+    times = active.rule.times
+    return times is None or counts.get(count_key(active, exchange), 0) < times
 
 
-def _concerns(rule: Rule, exchange: Exchange, age: float | None) -> bool:
+def _applies(rule: Rule, exchange: Exchange, age: float | None) -> bool:
     return (
         exchange.kind in _kinds(rule)
-        and rule.fault.can_strike(exchange)
-        and (rule.on_poll is None or rule.on_poll.has(exchange.attempt))
+        and rule.fault.can_affect(exchange)
+        and (rule.on_poll is None or rule.on_poll.includes(exchange.attempt))
         and rule.user in {None, exchange.user}
         and rule.job in {None, exchange.job}
-        and _is_at(rule, age)
+        and _has_age(rule, age)
     )
 
 
@@ -93,7 +98,7 @@ def _kinds(rule: Rule) -> tuple[Kind, ...]:
     return kinds if rule.on_poll is None else tuple(kind for kind in kinds if kind is Kind.POLL)
 
 
-def _is_at(rule: Rule, age: float | None) -> bool:
+def _has_age(rule: Rule, age: float | None) -> bool:
     if rule.after is None and rule.within is None:
         return True
     if age is None:

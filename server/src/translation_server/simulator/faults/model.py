@@ -1,7 +1,7 @@
-"""Faults: what can go wrong with one request, as values. `faulty` does them to a real connection. Pure.
+"""Faults: what can go wrong with one request, as values; ``injection`` applies them to a connection. Pure.
 
-Those of `BEFORE` strike instead of the request being handled, the others strike its answer: then whatever was asked
-for has been done.
+The faults in ``BEFORE`` replace the handling of the request. The others alter its answer, after the request has been
+handled.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, Final
 
-from translation_server.simulator.faults.fields import RuleError, checked
+from translation_server.simulator.faults.fields import RuleError, parse_value
 from translation_server.simulator.recording.exchange import Exchange, Kind
 
 _ALL: Final = tuple(kind for kind in Kind if kind is not Kind.OTHER)
@@ -17,7 +17,7 @@ _ALL: Final = tuple(kind for kind in Kind if kind is not Kind.OTHER)
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What all faults have in common.
+    """The base of all faults.
 
     Raises:
         RuleError: A value is not allowed.
@@ -25,25 +25,25 @@ class Fault:
 
     name: ClassVar[str]
     kinds: ClassVar[tuple[Kind, ...]] = _ALL
-    """Which requests it strikes, unless a rule says otherwise."""
+    """The kinds of requests it affects, unless a rule names others."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if value is not None or field.default is not None:
-                object.__setattr__(self, field.name, checked(field.name, value))
+                object.__setattr__(self, field.name, parse_value(field.name, value))
 
-    def can_strike(self, exchange: Exchange) -> bool:  # noqa: ARG002 - most can strike any
-        """Whether this request is one that it is about."""
+    def can_affect(self, exchange: Exchange) -> bool:  # noqa: ARG002 - most can affect any
+        """Return whether the fault makes sense for this request."""
         return True
 
 
 @dataclass(frozen=True, slots=True)
 class Latency(Fault):
-    """The answer is held back; whatever was asked for has been done.
+    """The request is handled, and its answer delayed.
 
     Attributes:
-        seconds: For how long.
+        seconds: The delay.
     """
 
     name = "latency"
@@ -52,11 +52,11 @@ class Latency(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Status(Fault):
-    """An error, instead of the request being handled.
+    """An error is answered; the request is not handled.
 
     Attributes:
         code: The HTTP status code: 429, 500, 503, or any other from 400 to 599.
-        retry_after: Whole seconds the header `Retry-After` names; None: there is no such header.
+        retry_after: The header `Retry-After`, in whole seconds; None: the answer does not have it.
     """
 
     name = "status"
@@ -66,10 +66,10 @@ class Status(Fault):
 
 @dataclass(frozen=True, slots=True)
 class BadGateway(Fault):
-    """A page in HTML from a proxy that found no server behind it; the request was not handled.
+    """A proxy answers with an error page in HTML; the request is not handled.
 
     Attributes:
-        code: The HTTP status code: 502, 503 or 504, as a rule.
+        code: The HTTP status code, usually 502, 503 or 504.
     """
 
     name = "bad_gateway"
@@ -78,21 +78,21 @@ class BadGateway(Fault):
 
 @dataclass(frozen=True, slots=True)
 class HtmlPage(Fault):
-    """A page in HTML with the status 200, as from a login portal; the request was not handled."""
+    """A page in HTML is answered with status 200, as by a login portal; the request is not handled."""
 
     name = "html_page"
 
 
 @dataclass(frozen=True, slots=True)
 class Reset(Fault):
-    """The connection is reset (TCP RST), and the request not handled."""
+    """The connection is reset (TCP RST); the request is not handled."""
 
     name = "reset"
 
 
 @dataclass(frozen=True, slots=True)
 class Close(Fault):
-    """The connection is closed without an answer, and the request not handled."""
+    """The connection is closed without an answer; the request is not handled."""
 
     name = "close"
 
@@ -102,7 +102,7 @@ class Truncate(Fault):
     """The connection is closed in the middle of the answer.
 
     Attributes:
-        share: How much of the body arrives, 0 to 1; the last byte never does.
+        share: The share of the body that arrives, 0 to 1; the last byte never does.
     """
 
     name = "truncate"
@@ -111,10 +111,10 @@ class Truncate(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Drip(Fault):
-    """The answer's body arrives byte by byte, so that no single read takes long.
+    """The body of the answer arrives byte by byte, so that no single read takes long.
 
     Attributes:
-        bytes_per_second: How fast.
+        bytes_per_second: The speed.
     """
 
     name = "drip"
@@ -123,17 +123,17 @@ class Drip(Fault):
 
 @dataclass(frozen=True, slots=True)
 class BrokenJson(Fault):
-    """An answer whose length is right, and whose JSON ends in the middle."""
+    """The answer has the right length, but its JSON ends in the middle."""
 
     name = "broken_json"
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownStatus(Fault):
-    """The job has a status that is none of the documented ones, as after an update of the server.
+    """The job has an undocumented status, as after an update of the server.
 
     Attributes:
-        status: What it is called.
+        status: The name of that status.
     """
 
     name = "unknown_status"
@@ -143,7 +143,7 @@ class UnknownStatus(Fault):
 
 @dataclass(frozen=True, slots=True)
 class NotFound(Fault):
-    """The job is unknown, as while a start has not reached all machines behind an address yet."""
+    """The job is unknown (404), as while its record has not reached every machine of the service."""
 
     name = "not_found"
     kinds = (Kind.POLL, Kind.CANCEL)
@@ -151,10 +151,10 @@ class NotFound(Fault):
 
 @dataclass(frozen=True, slots=True)
 class CutLongPoll(Fault):
-    """A request that is held, or a stream, is cut off as by a proxy.
+    """A held request or a stream is cut off, as by a proxy.
 
     Attributes:
-        seconds: After how long; requests that are answered sooner are left alone.
+        seconds: The time until the cut; requests that are answered sooner are not affected.
         instead: What the client gets, unless its answer has begun: `close`, `reset`, `502` or `504` (in HTML).
     """
 
@@ -163,14 +163,14 @@ class CutLongPoll(Fault):
     seconds: float
     instead: str = "close"
 
-    def can_strike(self, exchange: Exchange) -> bool:
-        """Whether it asks to be held for longer."""
+    def can_affect(self, exchange: Exchange) -> bool:
+        """Return whether the request asks to be held for longer."""
         return exchange.kind is Kind.EVENTS or (exchange.wait or 0.0) > self.seconds
 
 
 @dataclass(frozen=True, slots=True)
 class LostAnswer(Fault):
-    """The request is handled and its answer lost: a job was accepted, and its client does not know.
+    """The request is handled, and its answer lost: a job was accepted, and the client does not know.
 
     Attributes:
         instead: What the client gets: `close`, `reset`, `502` or `504` (in HTML).
@@ -183,10 +183,10 @@ class LostAnswer(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Restart(Fault):
-    """The server goes down: every connection is reset, at once and for as long as it lasts; jobs survive.
+    """The server restarts: every connection is reset, and every new one until it is up again; jobs survive.
 
     Attributes:
-        seconds: Until it is up again.
+        seconds: The time until it is up again.
     """
 
     name = "restart"
@@ -204,7 +204,7 @@ BEFORE: Final = (Status, BadGateway, HtmlPage, Reset, Close, NotFound, Restart)
 
 
 def fault_named(name: object) -> type[Fault]:
-    """The fault with this name.
+    """Return the fault with this name.
 
     Raises:
         RuleError: There is none.

@@ -1,1 +1,1 @@
-"""What arrived at the simulator and what was answered."""
+"""The record of the requests that arrived and of what the client received."""

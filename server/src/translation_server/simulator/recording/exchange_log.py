@@ -1,4 +1,4 @@
-"""The log of what arrived: numbers exchanges and jobs as they come, and keeps the newest."""
+"""The log of exchanges: numbers requests and jobs as they arrive, and keeps the newest."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 
 
 class _Newest(OrderedDict[_Key, _Value]):
-    """A table that forgets what was set longest ago when it has too many entries."""
+    """A dictionary with a maximum size, which drops the entry that was set longest ago."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Exchanges:
     """The log of exchanges: numbers them and keeps the newest; may be used by any thread.
 
     Args:
-        most: Exchanges kept, and as many jobs.
+        most: How many exchanges are kept, and how many jobs.
     """
 
     def __init__(self, most: int = MOST_KEPT) -> None:
@@ -52,7 +52,7 @@ class Exchanges:
         self._jobs = _Newest[str, Job](self._most)
 
     def begin(self, kind: Kind, method: str, path: str, **known: object) -> Exchange:
-        """Log a request that arrives; ``known`` are further attributes of the exchange."""
+        """Log a request on its arrival; ``known`` are further attributes of the exchange."""
         exchange = Exchange(0, kind, method, path, **known)  # type: ignore[arg-type]  # the caller names attributes
         with self._lock:
             self._arrived += 1
@@ -62,8 +62,8 @@ class Exchanges:
             self._log.append(exchange)
         return exchange
 
-    def accepted(self, exchange: Exchange, job: Job) -> None:
-        """Note which job a start was answered with, before that answer goes out or is lost."""
+    def set_job(self, exchange: Exchange, job: Job) -> None:
+        """Link a start to the job it was answered with, before that answer is sent or lost."""
         exchange.job_id = job.job_id
         with self._lock:
             known = self._numbers.get((job.owner, job.job_id))
@@ -73,35 +73,35 @@ class Exchanges:
                 self._numbers[job.owner, job.job_id] = exchange.job
             self._jobs[job.job_id] = job
 
-    def ended(self, job: Job) -> None:
-        """Note that a job ended otherwise than was drawn: it was cancelled."""
+    def update_job(self, job: Job) -> None:
+        """Replace the record of a job that ended otherwise than drawn: it was cancelled."""
         with self._lock:
             if job.job_id in self._jobs:
                 self._jobs[job.job_id] = job
 
     def number_of(self, user: str | None, job_id: str) -> int | None:
-        """The number of a user's job; None if its start is not in this log."""
+        """Return the number of a user's job; None if its start is not in this log."""
         with self._lock:
             return self._numbers.get((user, job_id))
 
     def requests(self) -> Requests:
-        """What arrived, as it is now: copies, which do not change any more."""
+        """Return copies of the exchanges as they are now."""
         with self._lock:
             return Requests(map(_copy, self._log))
 
     def jobs(self) -> dict[str, Job]:
-        """The records of the jobs whose starts are in this log, by id: when each ends is in them."""
+        """Return the records of the jobs whose starts are in this log, by id; they say when each job ends."""
         with self._lock:
             return dict(self._jobs)
 
     @property
     def forgotten(self) -> int:
-        """How many exchanges are not kept any more."""
+        """The number of exchanges that are no longer kept."""
         with self._lock:
             return self._arrived - len(self._log)
 
     def clear(self) -> None:
-        """Forget everything; the next request is number 1, of job 1."""
+        """Drop everything; the next request is number 1, about job 1."""
         with self._lock:
             self._empty()
 

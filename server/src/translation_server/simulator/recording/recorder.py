@@ -1,10 +1,10 @@
-"""Two ASGI layers around the faults: what really got out to the client, and what the application behind them did.
+"""Two ASGI layers around the faults: they record what the client really got, and what the application did.
 
-The outer one, `Recording`, puts the `Exchange` into the scope and completes it from what passes. The inner one,
-`Noting`, learns which job a start was answered with, which the client of a lost answer never does.
+The outer one, `Recorder`, puts the `Exchange` into the scope and completes it from the messages that pass. The inner
+one, `JobRecorder`, learns which job a start was answered with, which the client of a lost answer never does.
 
-A fault that writes to the connection itself, around these layers, says so in the exchange: `status`, and `cut` if it
-broke the connection off.
+A fault that writes to the connection itself, around these layers, marks the exchange: `status`, and `cut` if it broke
+the connection off.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import hashlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from translation_server.http import parameters
 from translation_server.http.parameters import path_of
 from translation_server.http.problems import ProblemError
 from translation_server.http.routes import JOB_NUMBER
-from translation_server.simulator.recording.exchange import SCOPE_KEY, Exchange, Kind, Told
-from translation_server.simulator.report.answers import Endings, read_headers, read_job
+from translation_server.simulator.recording.answers import EndingParser, read_headers, read_job
+from translation_server.simulator.recording.exchange import SCOPE_KEY, Exchange, Kind, Timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -44,7 +44,7 @@ _OF_A_JOB: Final = {("GET", "/status"): Kind.POLL, ("GET", "/jobs"): Kind.POLL, 
 
 
 def classify(method: str, path: str) -> tuple[Kind, str | None]:
-    """What a request is for, and the job in its path."""
+    """Return what a request is for, and the job id in its path."""
     if (fixed := _FIXED.get((method, path))) is not None:
         return fixed, None
     start, _, last = path.rpartition("/")
@@ -52,15 +52,15 @@ def classify(method: str, path: str) -> tuple[Kind, str | None]:
     return (Kind.OTHER, None) if kind is None else (kind, last)
 
 
-class Recording:
-    """The outer layer; `scope[SCOPE_KEY]` is the exchange.
+class Recorder:
+    """The outer layer; ``scope[SCOPE_KEY]`` is the exchange.
 
     Args:
         app: The application behind it.
-        exchanges: Where each request is logged.
+        exchanges: The log.
         clock: The server's.
-        is_open: Whether a path is answered to everyone; such requests are not logged, nor those to the simulator's API.
-        steady: Seconds of the machine, of any origin.
+        is_open: Whether a path is open to everyone; such requests are not logged, nor those to the simulator's API.
+        monotonic: Seconds of the machine, of any origin.
     """
 
     def __init__(
@@ -70,16 +70,16 @@ class Recording:
         clock: Clock,
         *,
         is_open: Callable[[str], bool] = lambda _: False,
-        steady: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
         self._exchanges = exchanges
         self._clock = clock
         self._is_open = is_open
-        self._steady = steady
+        self._monotonic = monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
+        """Handle one request."""
         path = path_of(scope) if scope["type"] == "http" else _OWN
         if path == _OWN or path.startswith(f"{_OWN}/") or self._is_open(path):
             await self._app(scope, receive, send)
@@ -87,9 +87,9 @@ class Recording:
         exchange = scope[SCOPE_KEY] = self._begin(scope, path)
         if exchange.kind is Kind.START:
             scope[JOB_NUMBER] = exchange.job
-        recorder = _Recorder(self, exchange, receive, send)
+        recorder = _ExchangeRecorder(self, exchange, scope, receive, send)
         try:
-            await self._app(scope, recorder.receive_for(exchange.kind), recorder.send)
+            await self._app(scope, recorder.receive, recorder.send)
         except ClientDisconnect:
             exchange.left = not exchange.cut
             raise
@@ -99,18 +99,18 @@ class Recording:
         finally:
             recorder.end()
 
-    def now(self) -> Told:
-        """This moment."""
-        return Told(self._clock.now(), self._steady())
+    def now(self) -> Timestamp:
+        """Return this moment."""
+        return Timestamp(self._clock.now(), self._monotonic())
 
-    def number(self, exchange: Exchange) -> None:
-        """Give the exchange the number of its job, which its answer named."""
+    def set_job_number(self, exchange: Exchange) -> None:
+        """Set the number of the job that the answer named, if the request did not."""
         if exchange.job is None and exchange.job_id is not None:
             exchange.job = self._exchanges.number_of(exchange.user, exchange.job_id)
 
     def _begin(self, scope: Scope, path: str) -> Exchange:
         kind, job_id = classify(scope["method"], path)
-        arrived, steady_arrived = self.now()
+        arrived, arrived_monotonic = self.now()
         return self._exchanges.begin(
             kind,
             scope["method"],
@@ -120,86 +120,114 @@ class Recording:
             key=_key(scope) if kind is Kind.START else None,
             wait=_wait(scope) if kind in {Kind.POLL, Kind.LATEST} else None,
             arrived=arrived,
-            steady_arrived=steady_arrived,
+            arrived_monotonic=arrived_monotonic,
         )
 
 
-class _Recorder:
-    """Completes one exchange; its `receive` and `send` stand in for the server's."""
+class _ExchangeRecorder:
+    """Completes one exchange; its ``receive`` and ``send`` replace the server's."""
 
-    __slots__ = ("_body", "_digest", "_endings", "_exchange", "_receive", "_recording", "_send")
+    __slots__ = (
+        *("_body", "_digest", "_endings", "_exchange", "_expects_continue", "_has_left", "_is_receiving"),
+        *("_kept", "_receive", "_recorder", "_scope", "_send"),
+    )
 
-    def __init__(self, recording: Recording, exchange: Exchange, receive: Receive, send: Send) -> None:
-        self._recording = recording
+    def __init__(self, recorder: Recorder, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        self._recorder = recorder
         self._exchange = exchange
+        self._scope = scope
         self._receive = receive
         self._send = send
         self._digest = hashlib.sha256()
         self._body = bytearray()
-        self._endings = Endings(exchange.kind)
+        self._endings = EndingParser(exchange.kind)
+        self._kept: list[Message] = []
+        self._is_receiving = False
+        self._has_left = False
+        self._expects_continue = bool(parameters.header_values(scope, b"expect"))
 
-    def receive_for(self, kind: Kind) -> Receive:
-        """Bodies of starts are told apart by a digest; all else is received as before."""
-        return self._receive_start if kind is Kind.START else self._receive
-
-    async def _receive_start(self) -> Message:
-        message = await self._receive()
-        if message["type"] == "http.request":
-            self._digest.update(message.get("body", b""))
-            self._exchange.fingerprint = self._digest.hexdigest()[:16]
-        return message
+    async def receive(self) -> Message:
+        """Receive a message of the client; of a start, add its body to the fingerprint."""
+        return self._kept.pop() if self._kept else await self._receive_next()
 
     async def send(self, message: Message) -> None:
-        # Before it goes out: whoever has read the answer finds it in the record.
+        """Record a message, then send it: whoever has read the answer finds it in the record."""
         if message["type"] == "http.response.start":
             read_headers(self._exchange, message)
         else:
-            self._record(message)
+            await self._record(message)
         await self._send(message)
 
-    def _record(self, message: Message) -> None:
+    def end(self) -> None:
+        """Finish the record of an unanswered request."""
+        exchange = self._exchange
+        if exchange.answered is None:
+            exchange.over = self._recorder.now().moment
+            exchange.left = exchange.left or (self._has_left and not exchange.cut)
+
+    async def _receive_next(self) -> Message:
+        self._is_receiving = True
+        try:
+            message = await self._receive()
+        finally:
+            self._is_receiving = False
+        if message["type"] == "http.disconnect":
+            self._has_left = True
+        elif self._exchange.kind is Kind.START:
+            self._digest.update(message.get("body", b""))
+            self._exchange.fingerprint = self._digest.hexdigest()[:16]
+        if not message.get("more_body", False):
+            self._expects_continue = False
+        return message
+
+    async def _keep_next(self) -> Message:
+        message = await self._receive_next()
+        self._kept.append(message)
+        return message
+
+    async def _look_for_disconnect(self) -> bool:
+        """Return whether the client has left, without waiting: what is sent to it then is dropped without an error.
+
+        The server is not asked if the application is asking it, nor while the client waits to be told to send its body,
+        because asking would tell it.
+        """
+        if not (self._has_left or self._is_receiving or self._kept or self._expects_continue):
+            await Request(self._scope, self._keep_next).is_disconnected()
+        return self._has_left
+
+    async def _record(self, message: Message) -> None:
         if self._exchange.kind is not Kind.OTHER:
             self._body += message.get("body", b"")
-        if self._is_gone() and not self._exchange.cut:
+        if not self._exchange.cut and await self._look_for_disconnect():
             self._exchange.left = True
         elif message.get("more_body", False):
-            self._tell(self._endings.streamed(self._body))
+            self._add_endings(self._endings.parse_stream(self._body))
         else:
             self._complete()
 
-    def end(self) -> None:
-        """Nothing more happens."""
-        exchange = self._exchange
-        if exchange.answered is None:
-            exchange.over = self._recording.now().moment
-            exchange.left = exchange.left or (self._is_gone() and not exchange.cut)
-
     def _complete(self) -> None:
         exchange = self._exchange
-        self._tell(self._endings.streamed(self._body))
-        self._tell(self._endings.listed(self._body))
+        self._add_endings(self._endings.parse_stream(self._body))
+        self._add_endings(self._endings.parse_list(self._body))
         if exchange.kind in {Kind.START, Kind.POLL, Kind.LATEST, Kind.CANCEL}:
-            self._tell(read_job(exchange, bytes(self._body)))
-        self._recording.number(exchange)
-        exchange.answered, exchange.steady_answered = self._recording.now()
+            self._add_endings(read_job(exchange, bytes(self._body)))
+        self._recorder.set_job_number(exchange)
+        exchange.answered, exchange.answered_monotonic = self._recorder.now()
         exchange.over = exchange.answered
 
-    def _tell(self, job_ids: Iterable[str]) -> None:
+    def _add_endings(self, job_ids: Iterable[str]) -> None:
         for job_id in job_ids:
-            self._exchange.endings.setdefault(job_id, self._recording.now())
-
-    def _is_gone(self) -> bool:
-        """Whether the client has left, as uvicorn knows; what it is sent then goes nowhere, without an error."""
-        return bool(getattr(getattr(self._receive, "__self__", None), "disconnected", False))
+            self._exchange.endings.setdefault(job_id, self._recorder.now())
 
 
-class Noting:
+class JobRecorder:
     """The inner layer: links a start to its job, and a cancellation to the job's new end.
 
     Args:
         app: The application behind it.
-        exchanges: Where that is noted.
-        find: The record of a user's job, from the store; None if it cannot be had, which must not change the answer.
+        exchanges: The log.
+        find: Returns the record of a user's job from the store, or None if that fails, which must not change the
+            answer.
     """
 
     def __init__(self, app: ASGIApp, exchanges: Exchanges, find: Callable[[str, str], Awaitable[Job | None]]) -> None:
@@ -208,20 +236,20 @@ class Noting:
         self._find = find
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one connection."""
+        """Handle one request."""
         exchange: Exchange | None = scope.get(SCOPE_KEY)
         if exchange is None or exchange.kind not in {Kind.START, Kind.CANCEL}:
             await self._app(scope, receive, send)
             return
 
-        async def noting(message: Message) -> None:
+        async def record_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self._note(exchange, scope["user"], message)
+                await self._record(exchange, scope["user"], message)
             await send(message)
 
-        await self._app(scope, receive, noting)
+        await self._app(scope, receive, record_and_send)
 
-    async def _note(self, exchange: Exchange, user: str, message: Message) -> None:
+    async def _record(self, exchange: Exchange, user: str, message: Message) -> None:
         if exchange.kind is Kind.START and message["status"] == 202:  # noqa: PLR2004 - accepted
             location: bytes = dict(message.get("headers", ())).get(b"location", b"")
             exchange.job_id = location.decode().rpartition("/")[2]
@@ -229,16 +257,16 @@ class Noting:
             return
         job = await self._find(user, exchange.job_id or "")
         if job is not None and exchange.kind is Kind.START:
-            self._exchanges.accepted(exchange, job)
+            self._exchanges.set_job(exchange, job)
         elif job is not None:
-            self._exchanges.ended(job)
+            self._exchanges.update_job(job)
 
 
 def _key(scope: Scope) -> str | None:
     try:
         return parameters.idempotency_key(parameters.header_values(scope, b"idempotency-key"))
     except ProblemError:
-        return None  # refused further on
+        return None  # the route refuses it
 
 
 def _wait(scope: Scope) -> float | None:

@@ -1,7 +1,7 @@
-"""`translation-server report`: the report card of a simulator that runs somewhere, in a terminal.
+"""``translation-server report``: print the report card of a running simulator.
 
-Exit status: 0; with `--check` 1, if there is something to complain of; 2 for an option that is wrong; 4 refused (wrong
-credentials, or no simulator there); 5 unreachable.
+Exit status: 0; 1 with ``--check`` if there is a complaint; 2 for a wrong option; 4 if the server refuses (wrong
+credentials, or not a simulator); 5 if it does not answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import TYPE_CHECKING, Final, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ COMPLAINTS: Final = 1
 WRONG_OPTION: Final = 2
 REFUSED: Final = 4
 UNREACHABLE: Final = 5
-_EXAMPLE: Final = "http://127.0.0.1:8000"
-_PATIENCE: Final = 10.0  # seconds
+_USUAL_URL: Final = "http://127.0.0.1:8000"
+_TIMEOUT: Final = 10.0  # seconds
 _CONTENT: Final = {False: "text/plain", True: "application/json"}
 
 
@@ -37,11 +37,11 @@ class _Reply(NamedTuple):
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command's options."""
-    report = commands.add_parser("report", help="show how well the clients of a running simulator behaved")
-    report.add_argument("--base-url", default=_EXAMPLE, metavar="URL", help="default: %(default)s")
+    report = commands.add_parser("report", help="print how well the clients of a running simulator behaved")
+    report.add_argument("--base-url", default=_USUAL_URL, metavar="URL", help="default: %(default)s")
     report.add_argument("--username", help="default: API_USERNAME; the password is API_PASSWORD, or asked for")
-    report.add_argument("--json", action="store_true", help="for programs")
-    report.add_argument("--check", action="store_true", help="exit with 1 if there is something to complain of")
+    report.add_argument("--json", action="store_true", help="print JSON")
+    report.add_argument("--check", action="store_true", help="exit with 1 if there is a complaint")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,17 +49,17 @@ def run(options: argparse.Namespace) -> int:
     url = _address(options.base_url)
     username = options.username or os.environ.get("API_USERNAME")
     if url is None:
-        return _fail(WRONG_OPTION, f"--base-url must be an address such as {_EXAMPLE}, not {options.base_url!r}")
+        return _fail(WRONG_OPTION, f"--base-url must be an address such as {_USUAL_URL}, not {options.base_url!r}")
     if not username:
         return _fail(WRONG_OPTION, "--username is missing, and API_USERNAME as well")
     password = os.environ.get("API_PASSWORD") or getpass.getpass(f"Password of {username}: ")
     try:
-        reply = _ask(url, username, password, _CONTENT[options.json])
+        reply = _fetch(url, username, password, _CONTENT[options.json])
     except (OSError, HTTPException) as error:
         return _fail(UNREACHABLE, f"{_origin(url)} does not answer: {error}")
     if reply.status != 200:  # noqa: PLR2004 - OK
         return _fail(REFUSED, f"{_origin(url)} answers {reply.status}: {_reason(reply)}")
-    _say(reply.text.rstrip(), sys.stdout)
+    print(reply.text.rstrip())  # noqa: T201 - that is what it is for
     return COMPLAINTS if options.check and reply.headers.get("x-report-clean") == "false" else CLEAN
 
 
@@ -72,10 +72,10 @@ def _address(text: str) -> SplitResult | None:
     return url if is_whole else None
 
 
-def _ask(url: SplitResult, username: str, password: str, accept: str) -> _Reply:
-    """One request, straight to that address: no proxy and no redirect gets to see the password."""
+def _fetch(url: SplitResult, username: str, password: str, accept: str) -> _Reply:
+    """Send one request straight to that address, so that no proxy and no redirect sees the password."""
     kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    connection = kind(url.hostname or "", url.port, timeout=_PATIENCE)
+    connection = kind(url.hostname or "", url.port, timeout=_TIMEOUT)
     credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
     try:
         path = f"{url.path.rstrip('/')}/simulator/report"
@@ -89,22 +89,18 @@ def _ask(url: SplitResult, username: str, password: str, accept: str) -> _Reply:
 
 def _reason(reply: _Reply) -> str:
     if reply.status == 404:  # noqa: PLR2004 - not found
-        return "it is no simulator, or its CONTROL_API is off"
+        return "it is not a simulator, or its CONTROL_API is off"
     try:
         return str(json.loads(reply.text)["detail"])
     except (ValueError, KeyError, TypeError):
-        return "it did not say why"
+        return "it gave no reason"
 
 
 def _origin(url: SplitResult) -> str:
-    """The address without credentials, which somebody may have put into it."""
+    """Return the address without any credentials in it."""
     return f"{url.scheme}://{url.hostname}" + (f":{url.port}" if url.port else "")
 
 
 def _fail(status: int, line: str) -> int:
-    _say(line, sys.stderr)
+    print(line, file=sys.stderr)  # noqa: T201 - likewise
     return status
-
-
-def _say(text: str, where: TextIO) -> None:
-    print(text, file=where)

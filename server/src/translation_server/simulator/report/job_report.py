@@ -1,4 +1,4 @@
-"""What a client did about one job. Pure."""
+"""What a client did about one job: a row of the report card. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from translation_server.jobs.model import Job
 
 _WATCHING: Final = frozenset({Kind.POLL, Kind.LATEST, Kind.QUERY, Kind.EVENTS})
-_FULL: Final = 0.9  # of the time for which it was to be held, to be called so
+_FULL: Final = 0.9  # of the time a long poll was to be held, from which it counts as a full one
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +22,22 @@ class JobReport:
     """What a client did about one job. Durations in seconds of the server's clock.
 
     Attributes:
-        user: Whose job it is.
-        job: The user's n-th, from 1; None: its start is not in the log.
-        job_id: None: it was not accepted.
-        outcome: How it ended; None: it has not, or nobody knows.
+        user: The owner of the job.
+        job: Its number among the user's jobs, from 1; None: its start is not in the log.
+        job_id: Its id; None: it was not accepted.
+        outcome: How it ended; None: it has not ended, or its outcome is not known.
         starts: Requests to start it.
         polls: Requests for its status.
-        held: Those among them that were long polls.
-        failed: Those that got no answer, or one that does not tell its status.
-        wasted: Those whose answer told nothing new: still pending, and it was no full long poll.
+        held: Polls that were long polls.
+        failed: Polls that got no answer, or one without its status.
+        wasted: Polls without news: the job was still pending, and it was no full long poll.
         early: Requests before ``Retry-After`` or ``poll_after`` was over.
-        after_end: Polls that told its end again, after the one, or the stream, that whoever waits had it from; not
-            counted is what came of a start or of a list, which need not be the waiter's.
+        after_end: Polls that reported its end once more, after a poll or a stream had reported it to the waiter. The
+            answer to a start or a list does not count, because another part of the client may have asked for it.
         left: Requests whose answer the client did not wait for.
-        told_after: The detection delay: from its end to the first answer that told it; None: none did.
+        detection_delay: The detection delay: from its end to the first answer that reported it; None: none did.
         ended_ago: From its end to the report; None: it has not ended.
-        given_up: Whether it ended, nobody was told, and whoever had asked did not come again.
+        given_up: Whether it ended, no answer reported it, and the client that had polled did not ask again.
     """
 
     user: str | None
@@ -52,39 +52,39 @@ class JobReport:
     early: int
     after_end: int
     left: int
-    told_after: float | None
+    detection_delay: float | None
     ended_ago: float | None
     given_up: bool
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return f"job {self.job_id}" if self.job is None else f"job {self.job}"
 
 
 class JobStory:
-    """Everything the log has about one job.
+    """Everything in the log about one job.
 
     Args:
-        requests: Those that started it, polled it or cancelled it, as they arrived; at least one.
-        tellers: Those of any kind that told its end.
+        requests: Those that started, polled or cancelled it, as they arrived; at least one.
+        reporters: Requests of any kind whose answers reported its end.
         job: Its record; None: it was not accepted, or its start is not in the log.
-        is_listened: Whether a stream of its user is open.
+        has_stream: Whether a stream of its user is open.
     """
 
     def __init__(
-        self, requests: Sequence[Exchange], tellers: Sequence[Exchange], job: Job | None, *, is_listened: bool
+        self, requests: Sequence[Exchange], reporters: Sequence[Exchange], job: Job | None, *, has_stream: bool
     ) -> None:
         self._requests = requests
         self._polls = [one for one in requests if one.kind in {Kind.POLL, Kind.LATEST}]
         self._job = job
         self._job_id = next((one.job_id for one in requests if one.job_id), "")
-        self._is_listened = is_listened
-        self._told_by = self._first(tellers)
-        self._known_by = self._first([one for one in tellers if one.kind in _WATCHING])
+        self._has_stream = has_stream
+        self._reported_by = self._first(reporters)
+        self._known_by = self._first([one for one in reporters if one.kind in _WATCHING])
 
-    def judged(self, now: float, speed: float, limits: Politeness) -> tuple[JobReport, list[Complaint]]:
-        """What there is to say, and to complain of."""
+    def judge(self, now: float, speed: float, limits: Politeness) -> tuple[JobReport, list[Complaint]]:
+        """Return the report about the job, and the complaints about its client."""
         after = self._polls_after_end()
         complaints = [
             *limits.early([one for one in self._requests if one.kind is not Kind.CANCEL], speed),
@@ -109,7 +109,7 @@ class JobStory:
             early=early,
             after_end=after_end,
             left=sum(one.left for one in self._requests),
-            told_after=self._told_after(),
+            detection_delay=self._detection_delay(),
             ended_ago=ended_ago,
             given_up=ended_ago is not None and self._is_given_up(),
         )
@@ -119,48 +119,48 @@ class JobStory:
             return None if ended_ago is None else str(self._job.outcome)
         return next((one.told for one in self._polls if self._job_id in one.endings), None)
 
-    def _told_after(self) -> float | None:
-        if self._told_by is None or self._job is None:
+    def _detection_delay(self) -> float | None:
+        if self._reported_by is None or self._job is None:
             return None
-        return max(0.0, self._told_by.endings[self._job_id].moment - self._job.ends_at)
+        return max(0.0, self._reported_by.endings[self._job_id].moment - self._job.ends_at)
 
-    def _first(self, tellers: Sequence[Exchange]) -> Exchange | None:
-        return min(tellers, key=lambda one: one.endings[self._job_id].steady, default=None)
+    def _first(self, reporters: Sequence[Exchange]) -> Exchange | None:
+        return min(reporters, key=lambda one: one.endings[self._job_id].monotonic, default=None)
 
     def _polls_after_end(self) -> list[Exchange]:
         if self._known_by is None:
             return []
-        told = self._known_by.endings[self._job_id].steady
-        return [one for one in self._polls if one.steady_arrived > told and self._job_id in one.endings]
+        known = self._known_by.endings[self._job_id].monotonic
+        return [one for one in self._polls if one.arrived_monotonic > known and self._job_id in one.endings]
 
     def _is_given_up(self) -> bool:
-        is_asked = self._is_listened or any(one.over is None for one in self._polls)
-        return bool(self._polls) and self._told_by is None and not is_asked
+        is_waiting = self._has_stream or any(one.over is None for one in self._polls)
+        return bool(self._polls) and self._reported_by is None and not is_waiting
 
 
 def stories(requests: Iterable[Exchange], jobs: Mapping[str, Job]) -> list[JobStory]:
-    """One for each job, in the order of their first requests."""
+    """Return one story for each job, in the order of their first requests."""
     about: dict[tuple[str | None, object], list[Exchange]] = {}
-    tellers: dict[str, list[Exchange]] = {}
-    listeners = set()
+    reporters: dict[str, list[Exchange]] = {}
+    streaming = set()
     for one in requests:
         for job_id in one.endings:
-            tellers.setdefault(job_id, []).append(one)
+            reporters.setdefault(job_id, []).append(one)
         if one.kind is Kind.EVENTS and one.over is None:
-            listeners.add(one.user)
+            streaming.add(one.user)
         if (subject := one.job or one.job_id) is not None:
             about.setdefault((one.user, subject), []).append(one)
-    return [_story(of_it, tellers, jobs, listeners) for of_it in about.values()]
+    return [_story(group, reporters, jobs, streaming) for group in about.values()]
 
 
 def _story(
     requests: list[Exchange],
-    tellers: Mapping[str, list[Exchange]],
+    reporters: Mapping[str, list[Exchange]],
     jobs: Mapping[str, Job],
-    listeners: set[str | None],
+    streaming: set[str | None],
 ) -> JobStory:
     job_id = next((one.job_id for one in requests if one.job_id), "")
-    return JobStory(requests, tellers.get(job_id, ()), jobs.get(job_id), is_listened=requests[0].user in listeners)
+    return JobStory(requests, reporters.get(job_id, ()), jobs.get(job_id), has_stream=requests[0].user in streaming)
 
 
 def _is_wasted(poll: Exchange, shortest_hold: float) -> bool:

@@ -1,4 +1,4 @@
-"""The report card: what a client did, per job and in all, and whether that was well done. Pure."""
+"""The report card: what a client did, per job and in all, and how well it behaved. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import orjson
 
 from translation_server.simulator.report import card
 from translation_server.simulator.report.job_report import JobReport, stories
-from translation_server.simulator.report.politeness import Complaint, Offence, Politeness
-from translation_server.simulator.report.repeated_starts import repetitions
+from translation_server.simulator.report.politeness import Complaint, Offence, Politeness, repetitions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -30,11 +29,11 @@ class Report:
 
     Attributes:
         jobs: What was done about each job.
-        complaints: What was not well done, in the order of the requests.
-        requests: How many arrived, by kind; those that are not kept any more are missing.
-        forgotten: How many are not kept any more.
+        complaints: What the clients did wrong, in the order of the requests.
+        requests: How many requests arrived, by kind; those that are no longer kept are missing.
+        forgotten: How many requests are no longer kept.
         duplicates: Jobs that exist twice because a start was repeated without its idempotency key.
-        limits: What was polite.
+        limits: The limits of what is polite.
     """
 
     jobs: tuple[JobReport, ...]
@@ -51,7 +50,7 @@ class Report:
 
     @property
     def wasted(self) -> int:
-        """Polls that told nothing new."""
+        """Polls without news."""
         return sum(job.wasted for job in self.jobs)
 
     @property
@@ -61,79 +60,96 @@ class Report:
 
     @property
     def after_end(self) -> int:
-        """Polls after the end was told."""
+        """Polls after the client knew the end."""
         return sum(job.after_end for job in self.jobs)
 
     @property
     def given_up(self) -> int:
-        """Waits that the client ended before the job did, for good."""
+        """Jobs whose end the client never learned, because it stopped asking."""
         return sum(job.given_up for job in self.jobs)
 
     @property
     def repeated_starts(self) -> int:
-        """Starts repeated without their idempotency key: a real API may charge for each of them."""
+        """Starts repeated without their idempotency key: a real API may charge for each."""
         return sum(one.offence is Offence.REPEATED_START for one in self.complaints)
 
     @property
-    def told_after(self) -> tuple[float, ...]:
-        """The detection delays of all jobs whose end was told."""
-        return tuple(job.told_after for job in self.jobs if job.told_after is not None)
+    def detection_delays(self) -> tuple[float, ...]:
+        """The detection delays of all jobs whose end was reported to the client, in seconds."""
+        return tuple(job.detection_delay for job in self.jobs if job.detection_delay is not None)
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is nothing to complain of."""
+        """Whether there is no complaint."""
         return not self.complaints
 
     def assert_clean(self) -> None:
-        """Assert both of ``assert_polite`` and ``assert_no_double_charges``."""
+        """Assert both of ``assert_polite`` and ``assert_no_double_charges``.
+
+        Raises:
+            AssertionError: There is a complaint, or no request arrived.
+        """
         __tracebackhide__ = True
         self._assert_none(tuple(Offence), "the client's report card is not clean")
 
     def assert_polite(self) -> None:
-        """Assert that the client asked neither too early, nor too often, nor on after the end was told.
+        """Assert that the client asked neither too early, nor too often, nor again after it knew the end.
 
         Raises:
-            AssertionError: It did, or no request arrived; the message says what it did and when.
+            AssertionError: It did, or no request arrived; the message names the requests.
         """
         __tracebackhide__ = True
         self._assert_none(_MANNERS, "the client was not polite")
 
     def assert_no_double_charges(self) -> None:
-        """Assert that no start was repeated in a way that may pay twice; raises ``AssertionError``."""
+        """Assert that no start was repeated in a way that may pay twice.
+
+        Raises:
+            AssertionError: One was, or no request arrived.
+        """
         __tracebackhide__ = True
         self._assert_none((Offence.REPEATED_START,), "the client may pay twice")
 
     def assert_detected_within(self, seconds: float) -> None:
-        """Assert that the end of each job was told within so many seconds.
+        """Assert that the client learned the end of each job within a time.
+
+        Args:
+            seconds: The longest detection delay that is allowed, in seconds of the server's clock.
 
         Raises:
-            AssertionError: One was told later, or has ended longer ago and was not told; or no job has ended.
+            AssertionError: It learned one later, or has not learned it for longer than that; or no job has ended.
         """
         __tracebackhide__ = True
         self._assert_something()
         if all(job.ended_ago is None for job in self.jobs):
-            raise AssertionError("no job has ended, so no end could be told")
-        _fail_with([line for job in self.jobs if (line := _lateness(job, seconds))], f"not told within {seconds:g} s")
+            raise AssertionError("no job has ended, so no end could be detected")
+        _fail_with(
+            [line for job in self.jobs if (line := _lateness(job, seconds))], f"not detected within {seconds:g} s"
+        )
 
     def assert_max_polls(self, most: int) -> None:
-        """Assert that no job was polled more often; raises ``AssertionError``."""
+        """Assert that no job was polled more than ``most`` times.
+
+        Raises:
+            AssertionError: One was, or no request arrived.
+        """
         __tracebackhide__ = True
         self._assert_something()
         often = [f"{job.name}: {job.polls} polls" for job in self.jobs if job.polls > most]
         _fail_with(often, f"polled more often than {most} times")
 
     def to_json(self) -> str:
-        """The whole report, for programs."""
+        """Return the whole report as JSON."""
         return orjson.dumps(self._document(), option=orjson.OPT_INDENT_2).decode()
 
     def __str__(self) -> str:
-        remarks = card.remarks(self.requests, self.forgotten, self.duplicates)
-        return card.draw(self.jobs, remarks, card.grouped(self.complaints))
+        notes = card.make_notes(self.requests, self.forgotten, self.duplicates)
+        return card.draw(self.jobs, notes, card.group(self.complaints))
 
     def _assert_none(self, offences: Collection[Offence], summary: str) -> None:
         __tracebackhide__ = True
         self._assert_something()
-        _fail_with(card.grouped([one for one in self.complaints if one.offence in offences]), summary)
+        _fail_with(card.group([one for one in self.complaints if one.offence in offences]), summary)
 
     def _assert_something(self) -> None:
         __tracebackhide__ = True  # pytest shows the line that asserted
@@ -141,14 +157,14 @@ class Report:
             raise AssertionError("no request arrived, so there is nothing to judge: does the client use this server?")
 
     def _document(self) -> dict[str, Any]:
-        told = self.told_after
+        delays = self.detection_delays
         totals = card.totals(self.jobs) | {
             "jobs": len(self.jobs),
             "given_up": self.given_up,
             "repeated_starts": self.repeated_starts,
             "duplicates": self.duplicates,
-            "told_after_mean": sum(told) / len(told) if told else None,
-            "told_after_max": max(told, default=None),
+            "detection_delay_mean": sum(delays) / len(delays) if delays else None,
+            "detection_delay_max": max(delays, default=None),
         }
         return {
             "clean": self.is_clean,
@@ -161,7 +177,7 @@ class Report:
         }
 
 
-def make_report(  # noqa: PLR0913 - everything it follows from
+def make_report(  # noqa: PLR0913 - the report depends on all of these
     requests: Sequence[Exchange],
     jobs: Mapping[str, Job],
     now: float,
@@ -170,18 +186,18 @@ def make_report(  # noqa: PLR0913 - everything it follows from
     limits: Politeness | None = None,
     forgotten: int = 0,
 ) -> Report:
-    """The report at a moment of the server's clock.
+    """Return the report at a moment of the server's clock.
 
     Args:
-        requests: What arrived.
+        requests: The requests that arrived.
         jobs: The records of the jobs, by id.
         now: The moment.
         speed: Seconds of the server's clock in one of the machine.
-        limits: What is polite.
-        forgotten: Requests that arrived but are not given.
+        limits: The limits of what is polite.
+        forgotten: How many requests arrived that are not in ``requests``.
     """
     limits = limits or Politeness()
-    judged = [story.judged(now, speed, limits) for story in stories(requests, jobs)]
+    judged = [story.judge(now, speed, limits) for story in stories(requests, jobs)]
     repeated = list(repetitions(requests))
     complaints = [one for _, found in judged for one in found]
     complaints += [one.complaint(speed) for one in repeated]
@@ -197,11 +213,11 @@ def make_report(  # noqa: PLR0913 - everything it follows from
 
 
 def _lateness(job: JobReport, seconds: float) -> str:
-    if job.told_after is not None:
-        return f"{job.name}: told {job.told_after:.2f} s after its end" if job.told_after > seconds else ""
+    if (delay := job.detection_delay) is not None:
+        return f"{job.name}: detected {delay:.2f} s after its end" if delay > seconds else ""
     if job.ended_ago is None or job.ended_ago <= seconds:
         return ""
-    why = "the client gave up" if job.given_up else "no answer told it" if job.polls else "nobody asked"
+    why = "the client gave up" if job.given_up else "no answer reported it" if job.polls else "nobody asked"
     return f"{job.name}: ended {job.ended_ago:.2f} s ago, and {why}"
 
 

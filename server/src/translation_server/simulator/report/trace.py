@@ -1,7 +1,7 @@
-"""What happened, as canonical text: the same bytes for every run in which the same things happened. Pure.
+"""The exchanges as canonical text: two runs in which the same things happened give the same bytes. Pure.
 
-It is sorted by user, job, kind and attempt, so that the order in which concurrent requests arrived has no part in it.
-It has no ids, and times only on request.
+The text is sorted by user, job, kind and attempt, so it does not depend on the order in which concurrent requests
+arrived. It has no ids, and times only on request.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ _REFUSED: Final = 400
 
 
 def trace(requests: Iterable[Exchange], jobs: Mapping[str, Job], *, timed: bool) -> str:
-    """One block for each job: its fate, and a line for each request about it.
+    """Return one block for each job: its fate, and a line for each request about it.
 
     Args:
-        requests: What arrived.
+        requests: The requests that arrived.
         jobs: The records of the jobs, by id.
-        timed: Whether times are told, in seconds from the job's first request, and hints, which follow from them. They
-            are the same in two runs only where nothing but the test moves the clock.
+        timed: Whether to include times, in seconds from the job's first request, and hints, which depend on them. They
+            are the same in two runs only if nothing but the test moves the clock.
     """
     ordered = sorted(requests, key=lambda one: (_subject(one), _ORDER[one.kind], one.attempt, one.number))
     numbers = {one.job_id: one.job or 0 for one in ordered if one.job_id is not None}
     lines = [
-        line for _, of_it in groupby(ordered, _subject) for line in _block(list(of_it), jobs, numbers, timed=timed)
+        line for _, group in groupby(ordered, _subject) for line in _block(list(group), jobs, numbers, timed=timed)
     ]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _subject(exchange: Exchange) -> tuple[str, int]:
-    """User and job; 0 where the request is about no job, or about one that was started before."""
+    """Return user and job number; 0 for a request about no job, or about one that was started before the log began."""
     return exchange.user or "", exchange.job or 0
 
 
@@ -54,31 +54,31 @@ def _block(
 
 
 def _fate(job: Job | None) -> str:
-    """What was drawn; in hundredths of a second, as the last digit of a moment depends on when it was."""
+    """Return what was drawn, in hundredths of a second, as the last digit of a moment depends on when it was."""
     return f"takes {job.ends_at - job.created_at:.2f} s, {job.outcome}" if job else ""
 
 
 def _request(one: Exchange, begin: float | None) -> str:
-    said = [f"{one.kind} #{one.attempt}"]
-    said += [f"{one.method} {one.path}"] if one.kind is Kind.OTHER else []
-    said += ["with a key" if one.key else "without a key"] if one.kind is Kind.START else []
-    said += [f"wait={one.wait:g}"] if one.wait is not None else []
-    said += [_since(one.arrived, begin)] if begin is not None else []
-    return " ".join(said)
+    parts = [f"{one.kind} #{one.attempt}"]
+    parts += [f"{one.method} {one.path}"] if one.kind is Kind.OTHER else []
+    parts += ["with a key" if one.key else "without a key"] if one.kind is Kind.START else []
+    parts += [f"wait={one.wait:g}"] if one.wait is not None else []
+    parts += [_since(one.arrived, begin)] if begin is not None else []
+    return " ".join(parts)
 
 
 def _answer(one: Exchange, numbers: Mapping[str, int], begin: float | None, *, timed: bool) -> str:
-    said = [str(one.status)] if one.status else []
-    said += [one.told] if one.told else []
+    parts = [str(one.status)] if one.status else []
+    parts += [one.told] if one.told else []
     if timed or (one.status or 0) >= _REFUSED:
-        said += [f"Retry-After: {one.retry_after:g}"] if one.retry_after is not None else []
-        said += [f"poll_after: {one.poll_after:g}"] if one.poll_after is not None else []
+        parts += [f"Retry-After: {one.retry_after:g}"] if one.retry_after is not None else []
+        parts += [f"poll_after: {one.poll_after:g}"] if one.poll_after is not None else []
     if one.kind in {Kind.EVENTS, Kind.LIST, Kind.QUERY}:
-        said += [f"ended: job {number}" for number in sorted(numbers.get(job_id, 0) for job_id in one.endings)]
-    said += [f"fault: {one.fault}"] if one.fault else []
-    said += ["left"] if one.left else []
-    said += [_since(one.over, begin)] if begin is not None and one.over is not None else []
-    return ", ".join(said) or ("under way" if one.over is None else "no answer")
+        parts += [f"ended: job {number}" for number in sorted(numbers.get(job_id, 0) for job_id in one.endings)]
+    parts += [f"fault: {one.fault}"] if one.fault else []
+    parts += ["left"] if one.left else []
+    parts += [_since(one.over, begin)] if begin is not None and one.over is not None else []
+    return ", ".join(parts) or ("under way" if one.over is None else "no answer")
 
 
 def _since(moment: float, begin: float) -> str:

@@ -85,7 +85,7 @@ def test_a_cancelled_job_ended_when_it_was_cancelled(served):
     served.send("DELETE", f"/jobs/{job_id}")
     report = served.simulator.report()
     assert report.jobs[0].outcome == "error"
-    assert report.jobs[0].told_after is not None
+    assert report.jobs[0].detection_delay is not None
 
 
 def test_a_client_that_hangs_up_has_left(served):

@@ -1,4 +1,4 @@
-"""Reads an answer as its client can: what it tells of which job, and when to come again. Does no I/O."""
+"""Parse an answer as its client does: the status of which job it reports, and when to ask again. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TERMINAL: Final = frozenset(Status) - {Status.PENDING}
 
 
 def read_headers(exchange: Exchange, message: Mapping[str, Any]) -> None:
-    """Take the status, and what the headers say, into the exchange."""
+    """Copy the HTTP status, and what the headers mean, into the exchange."""
     exchange.status = message["status"]
     headers = dict(message.get("headers", ()))
     if _SECONDS.fullmatch(retry_after := headers.get(b"retry-after", b"")):
@@ -34,7 +34,7 @@ def read_headers(exchange: Exchange, message: Mapping[str, Any]) -> None:
 
 
 def read_job(exchange: Exchange, body: bytes) -> list[str]:
-    """Take what a whole body tells of one job into the exchange; return the job's id, if it tells its end."""
+    """Copy what a whole body says about one job into the exchange; return the job's id if the body reports its end."""
     job = _object(body) if exchange.status in {200, 202} else {}
     if job.get("status") in set(Status) and isinstance(job.get("job_id"), str):
         exchange.told = job["status"]
@@ -44,8 +44,8 @@ def read_job(exchange: Exchange, body: bytes) -> list[str]:
     return [exchange.job_id] if exchange.told in _TERMINAL and exchange.job_id is not None else []
 
 
-class Endings:
-    """Finds the jobs whose end a list or a stream tells.
+class EndingParser:
+    """Finds the jobs whose end a list or a stream reports.
 
     Args:
         kind: Of the request that is answered.
@@ -54,8 +54,8 @@ class Endings:
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
 
-    def streamed(self, body: bytearray) -> Iterator[str]:
-        """Ids from the events that are complete, which are taken out of ``body``."""
+    def parse_stream(self, body: bytearray) -> Iterator[str]:
+        """Yield the ids in the events that are complete, and remove these events from ``body``."""
         if self._kind is not Kind.EVENTS:
             return
         *events, rest = bytes(body).split(b"\n\n")
@@ -63,8 +63,8 @@ class Endings:
         for line in (line for event in events for line in event.split(b"\n") if line.startswith(_DATA)):
             yield from _ended([_object(line.removeprefix(_DATA))])
 
-    def listed(self, body: bytearray) -> Iterator[str]:
-        """Ids from a whole answer."""
+    def parse_list(self, body: bytearray) -> Iterator[str]:
+        """Yield the ids in a whole answer."""
         if self._kind in {Kind.LIST, Kind.QUERY}:
             jobs = _object(bytes(body)).get("jobs")
             yield from _ended(jobs if isinstance(jobs, list) else [])
@@ -76,7 +76,7 @@ def _ended(jobs: list[Any]) -> Iterator[str]:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    """The JSON object, or an empty one if that is not what it is."""
+    """Return the JSON object, or an empty one if the body is not an object."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -3,7 +3,7 @@
 import pytest
 from server.tests.exchanges import Story
 
-from translation_server.simulator.failure import what_the_server_saw
+from translation_server.simulator.report.card import describe_failure
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def story():
 
 
 def lines_of(story):
-    return what_the_server_saw(story.log.requests(), story.report(), "TranslationServer(seed=7)").splitlines()
+    return describe_failure(story.log.requests(), story.report(), "TranslationServer(seed=7)").splitlines()
 
 
 def test_it_says_how_to_see_it_again_and_what_happened(story):
@@ -22,7 +22,7 @@ def test_it_says_how_to_see_it_again_and_what_happened(story):
     story.poll()
     lines = lines_of(story)
     assert lines[0] == "To see it again: TranslationServer(seed=7)"
-    assert "Nothing to complain of." in lines
+    assert "No complaints." in lines
     assert lines[-3:] == [
         "The last requests:",
         "  #1 job 1: start #1 POST /start without a key → 202, pending, Retry-After: 2 after 0.000 s",
