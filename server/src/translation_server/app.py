@@ -24,7 +24,7 @@ from translation_server.observability.metrics import Metrics
 from translation_server.service.retention import forget_regularly
 from translation_server.service.service import Service
 from translation_server.shutdown import on_stop_signal
-from translation_server.simulator.configured import around, clock_of, innermost, simulator_of, steady_of
+from translation_server.simulator.configured import around, clock_of, innermost, monotonic_of, simulator_of
 from translation_server.simulator.control_api import control
 from translation_server.stores import StoreError, check_store, open_store
 
@@ -123,7 +123,7 @@ class Application(Access):
         handler = routes if simulator is None else innermost(as_asgi(routes), simulator, self._service)
         if settings.rate_limit:
             pace = settings.rate_limit, settings.rate_burst
-            monotonic, speed = steady_of(self._clock), self._clock.speed
+            monotonic, speed = monotonic_of(self._clock), self._clock.speed
             handler = RateLimit(handler, *pace, is_open=is_open_path, monotonic=monotonic, speed=speed)
         return handler if simulator is None else around(as_asgi(handler), simulator, self._service)
 

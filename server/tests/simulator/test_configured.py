@@ -10,7 +10,7 @@ from translation_server.app import create_app
 from translation_server.config.settings import Settings, SettingsError
 from translation_server.service.clock import SystemClock
 from translation_server.simulator.clocks import ScaledClock, SteppedClock
-from translation_server.simulator.configured import clock_of, simulator_of, steady_of
+from translation_server.simulator.configured import clock_of, monotonic_of, simulator_of
 
 
 def settings(**changes):
@@ -37,8 +37,8 @@ def test_the_clock_is_the_machines_unless_it_is_to_be_another(changes, kind, spe
 def test_rates_are_counted_by_a_clock_that_testers_move():
     """By the machine's own otherwise, which nobody sets back."""
     clock = SteppedClock()
-    assert steady_of(clock) == clock.now
-    assert steady_of(SystemClock()) is time.monotonic
+    assert monotonic_of(clock) == clock.now
+    assert monotonic_of(SystemClock()) is time.monotonic
 
 
 REFUSED_FAULTS = [

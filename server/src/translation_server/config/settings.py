@@ -19,16 +19,16 @@ from pydantic_core import PydanticCustomError
 from translation_server.config.variables import (
     Count,
     Database,
-    Delays,
+    DelayModelText,
     File,
-    Form,
+    Format,
     Level,
     Password,
     Probability,
     Rate,
     Seconds,
     Speed,
-    StageList,
+    StagesText,
     Switch,
     Text,
     UserName,
@@ -42,7 +42,7 @@ _SAMPLE: Final = "secretpassword"
 _URL_PASSWORD: Final = re.compile(r"^(\w*://)?([^:]*):.*@", re.DOTALL)
 _QUERY_PASSWORD: Final = re.compile(r"([?&]\w*password=)[^&]*", re.IGNORECASE)
 _CREDENTIALS: Final = ("api_username", "api_password")
-_NOBODY: Final = "API_USERNAME and API_PASSWORD belong together: allowed is one user, an HTPASSWD_FILE, or both"
+_NO_USER: Final = "API_USERNAME and API_PASSWORD belong together: allowed is one user, an HTPASSWD_FILE, or both"
 _SECONDS: Final = "a number of seconds from 0 to 1000000000"
 _COUNT: Final = "a whole number from 1 to 1000000000"
 
@@ -51,7 +51,7 @@ class SettingsError(ValueError):
     """The configuration is refused.
 
     Attributes:
-        problems: one line for each thing that is wrong; no line holds a secret.
+        problems: One line for each thing that is wrong; no line holds a secret.
     """
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -63,28 +63,29 @@ class SettingsError(ValueError):
 
 
 def mask_url(url: str) -> str:
-    """Return the URL with its password hidden; one that is malformed loses rather too much than too little."""
+    """Return the URL with its password hidden; from a malformed one, more than the password may be hidden."""
     masked = _URL_PASSWORD.sub(lambda found: f"{found[1] or ''}{found[2]}:***@", url)
     return _QUERY_PASSWORD.sub(r"\1***", masked)
 
 
 class Settings(BaseModel):
-    """The configuration of one server, frozen. A field's name in capitals is its variable's name.
+    """The configuration of one server, frozen. A field's name in capitals is the name of its variable.
 
-    Built directly, relative paths are as seen from the current folder; `load` resolves them beside the `.env` file.
+    If it is built directly, relative paths are relative to the current folder; ``load`` resolves them beside the `.env`
+    file.
 
     Raises:
-        SettingsError: at least one value is missing, unknown or not allowed.
+        SettingsError: At least one value is missing, unknown or not allowed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
 
     api_username: UserName | None = variable(
-        ..., "who may use the service", allowed="text without a colon and without control characters"
+        ..., "the user of the service", allowed="text without a colon and without control characters"
     )
     api_password: Password | None = variable(..., "that user's password", allowed="any text without control characters")
     htpasswd_file: File | None = variable(
-        None, "who else may use the service", allowed="the path of a file made by htpasswd -B"
+        None, "a file with further users", allowed="the path of a file made by htpasswd -B"
     )
     min_delay: Seconds = variable(3.0, "the shortest time a job takes, in seconds", allowed=_SECONDS)
     max_delay: Seconds = variable(7.0, "the longest time a job takes, in seconds", allowed=_SECONDS)
@@ -92,19 +93,21 @@ class Settings(BaseModel):
         0.3, "how likely a job is to end in error", allowed="a number from 0 to 1"
     )
     random_seed: Whole | None = variable(
-        None, "the same seed gives the same jobs", allowed="a whole number of at most 18 digits"
+        None, "a seed: the same one gives the same jobs", allowed="a whole number of at most 18 digits"
     )
-    delay_model: Delays = variable(
+    delay_model: DelayModelText = variable(
         UNIFORM, "how long jobs take", allowed=f"uniform (from MIN_DELAY to MAX_DELAY), {FORMS}"
     )
-    stages: StageList | None = variable(None, "what jobs tell they are doing", allowed=FORM)
+    stages: StagesText | None = variable(None, "the stages that jobs report", allowed=FORM)
     database_url: Database = variable(
         "sqlite:///translation.db",
         "where the jobs are stored",
         allowed="sqlite:///file.db, sqlite:////absolute/file.db, sqlite:///:memory: or postgresql://…",
     )
     clock_speed: Speed = variable(
-        1.0, "how fast the server's time goes; 0: only when it is advanced", allowed="a number from 0 to 1000000"
+        1.0,
+        "the speed of the server's clock; 0: it only moves when advanced",
+        allowed="a number from 0 to 1000000",
     )
     max_wait: Annotated[Seconds, Field(gt=0)] = variable(
         60.0, "the longest long poll, in seconds", allowed="a number of seconds above 0 and up to 1000000000"
@@ -113,21 +116,21 @@ class Settings(BaseModel):
     log_level: Level = variable(
         "INFO", "the least severe lines that are logged", allowed="DEBUG, INFO, WARNING, ERROR or CRITICAL"
     )
-    log_format: Form = variable("text", "the form of its lines", allowed="text or json")
+    log_format: Format = variable("text", "the format of its lines", allowed="text or json")
     max_pending_jobs: Count = variable(10_000, "pending jobs one user may have", allowed=_COUNT)
     max_waiters: Count = variable(10_000, "requests of one user held at the same time", allowed=_COUNT)
     max_body_bytes: Count = variable(65_536, "the largest request body, in bytes", allowed=_COUNT)
     max_connections: Count = variable(20_000, "connections of one process at the same time", allowed=_COUNT)
     rate_limit: Rate = variable(
-        5_000.0, "requests per second of one user; 0: any number", allowed="a number of requests from 0 to 1000000000"
+        5_000.0, "requests per second of one user; 0: unlimited", allowed="a number of requests from 0 to 1000000000"
     )
-    rate_burst: Count = variable(50_000, "requests one user may make at once, after a pause", allowed=_COUNT)
+    rate_burst: Count = variable(50_000, "requests one user may send at once after a pause", allowed=_COUNT)
     retention: Seconds = variable(
-        2_592_000.0, "how long jobs are kept after their end, in seconds; 0: for ever", allowed=_SECONDS
+        2_592_000.0, "how long jobs are kept after their end, in seconds; 0: forever", allowed=_SECONDS
     )
-    control_api: Switch = variable("off", "whether faults can be set while the server runs", allowed="on or off")
+    control_api: Switch = variable("off", "whether faults can be injected while the server runs", allowed="on or off")
     faults: Text | None = variable(
-        None, "what goes wrong from the beginning", allowed="rules such as 503 rate=0.1; reset times=2"
+        None, "the faults that are injected from the start", allowed="rules such as 503 rate=0.1; reset times=2"
     )
 
     def __init__(self, **values: object) -> None:
@@ -141,15 +144,15 @@ class Settings(BaseModel):
 
     @field_validator("htpasswd_file")
     @classmethod
-    def _somebody_may_use_it(cls, file: Path | None, info: ValidationInfo) -> Path | None:
+    def _check_that_a_user_exists(cls, file: Path | None, info: ValidationInfo) -> Path | None:
         name, password = (info.data.get(credential, "") for credential in _CREDENTIALS)
         if (name is None) != (password is None) or (file is None and name is None):
-            raise PydanticCustomError("together", "{line}", {"line": _NOBODY})
+            raise PydanticCustomError("together", "{line}", {"line": _NO_USER})
         return file
 
     @field_validator("max_delay")
     @classmethod
-    def _not_below_min_delay(cls, longest: float, info: ValidationInfo) -> float:
+    def _check_against_min_delay(cls, longest: float, info: ValidationInfo) -> float:
         shortest = info.data.get("min_delay", longest)
         if shortest > longest:
             line = f"MIN_DELAY is {shortest:g} and MAX_DELAY is {longest:g}: allowed is a MIN_DELAY up to MAX_DELAY"
@@ -158,12 +161,12 @@ class Settings(BaseModel):
 
     @classmethod
     def load(cls, environ: Mapping[str, str], dotenv: Path | None) -> Self:
-        """Read the settings from `environ` and from the `.env` file at `dotenv`, which need not exist; `environ` wins.
+        """Read the settings from ``environ`` and from the `.env` file at ``dotenv``; ``environ`` wins.
 
-        Relative files are meant from that file's folder, whatever the current folder is.
+        The file need not exist. Relative paths are relative to its folder, whatever the current folder is.
 
         Raises:
-            SettingsError: the configuration is refused.
+            SettingsError: The configuration is refused.
         """
         entries, unreadable = read_env_file(dotenv) if dotenv else ([], [])
         unknown = [f"{dotenv}, line {e.line}: {_unknown(e.name)}" for e in entries if e.name not in _VARIABLES]
@@ -175,9 +178,9 @@ class Settings(BaseModel):
             raise SettingsError((*problems, *error.problems)) from None
         if problems:
             raise SettingsError(problems)
-        return settings._resolved(dotenv.absolute().parent if dotenv else Path.cwd())
+        return settings._resolve_paths(dotenv.absolute().parent if dotenv else Path.cwd())
 
-    def _resolved(self, folder: Path) -> Self:
+    def _resolve_paths(self, folder: Path) -> Self:
         found = re.fullmatch(r"sqlite:///(?!:memory:$)(.*)", self.database_url)
         url = f"sqlite:///{folder / found[1]}" if found else self.database_url
         files = {name: folder / path for name in ("log_file", "htpasswd_file") if (path := getattr(self, name))}
@@ -185,7 +188,7 @@ class Settings(BaseModel):
 
     @property
     def has_sample_password(self) -> bool:
-        """Whether the password is the one of `.env.example`, which everyone can read."""
+        """Whether the password is the one in `.env.example`, which is public."""
         return self.api_password is not None and self.api_password.get_secret_value() == _SAMPLE
 
     def refusal(self, name: str, reason: str | None = None) -> SettingsError:
@@ -198,7 +201,7 @@ class Settings(BaseModel):
         return SettingsError((_line(name, self.__dict__, reason),))
 
     def effective(self) -> dict[str, str]:
-        """Return every variable with the value in force, as text for a person; secrets are masked."""
+        """Return every variable with its effective value as text; secrets are masked."""
         values = {name.upper(): value for name, value in self.__dict__.items() if value is not None}
         return {name: _text(value) for name, value in values.items()} | {"DATABASE_URL": mask_url(self.database_url)}
 

@@ -1,4 +1,4 @@
-"""The forms a variable's value may have. A value of another form raises `ValueError`; `settings` says so in words."""
+"""The types of the variables. A value that is not allowed raises ``ValueError``; ``settings`` writes the message."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ _DATABASE: Final = re.compile(r"sqlite:///[^?#]+|postgresql://.+")
 
 
 def variable(default: object, about: str, *, allowed: str) -> Any:  # noqa: ANN401 - as pydantic's own Field
-    """Declare a variable: its default (`...`: none), what it is for, and which values are allowed, in words."""
+    """Declare a variable: its default (``...``: none), its meaning, and the allowed values in words."""
     return Field(default, description=about, json_schema_extra={"allowed": allowed})
 
 
@@ -89,8 +89,8 @@ Database = Annotated[str, AfterValidator(_database)]
 File = Annotated[Path, BeforeValidator(_file)]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 Switch = Annotated[Literal["on", "off"], BeforeValidator(_switch)]
-Form = Annotated[Literal["text", "json"], BeforeValidator(_lower)]
-Delays = Annotated[str, AfterValidator(_delay_model)]
+Format = Annotated[Literal["text", "json"], BeforeValidator(_lower)]
+DelayModelText = Annotated[str, AfterValidator(_delay_model)]
 Text = Annotated[str, AfterValidator(_text)]
-StageList = Annotated[str, AfterValidator(_stages)]
+StagesText = Annotated[str, AfterValidator(_stages)]
 Speed = Annotated[Number, Field(ge=0, le=1e6)]

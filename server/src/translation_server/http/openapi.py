@@ -106,10 +106,6 @@ _HOLD: Final = (
     _parameter("header", "If-None-Match", "Entity tags; with one that still holds, a 304.", _TEXT),
 )
 _PAGE: Final = tuple(map(query_parameter, (parameters.STATUS, parameters.LIMIT, parameters.CURSOR)))
-    query_parameter(parameters.STATUS),
-    query_parameter(parameters.LIMIT),
-    query_parameter(parameters.CURSOR),
-)
 _KEY: Final = _parameter(
     "header",
     "Idempotency-Key",

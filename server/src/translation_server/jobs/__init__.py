@@ -1,1 +1,1 @@
-"""What a job is and how it goes: pure values and functions of a record and a time."""
+"""What a job is and how its status, progress and hints follow from its record and the time. Pure."""

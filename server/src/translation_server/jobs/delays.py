@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import random
 
 FORMS: Final = "uniform:SHORTEST:LONGEST, fixed:SECONDS, lognormal:MEDIAN:P95 or proportional:FACTOR[:SPREAD[:LENGTH]]"
-"""The text forms, for people."""
+"""The text forms of delay models, for messages."""
 
 UNIFORM: Final = "uniform"
-"""In settings: the uniform model with the numbers that are set elsewhere."""
+"""The setting that stands for the uniform model from ``MIN_DELAY`` to ``MAX_DELAY``."""
 
 _USUAL_LENGTH: Final = 60.0
 
@@ -30,7 +30,7 @@ LONGEST: Final = 1e9
 """The longest time a job can take, in seconds: 31 years, so that no end leaves the calendar."""
 
 COST_OF_A_POLL: Final = 0.2
-"""Seconds of delay that one request is worth: hints make the least of both."""
+"""Seconds of delay that count as much as one request: hints minimize the sum of both."""
 
 SHORTEST_INTERVAL: Final = 0.05
 MOST_PROGRESS: Final = 0.99
@@ -39,30 +39,33 @@ _STANDARD: Final = NormalDist()
 _P95: Final = _STANDARD.inv_cdf(0.95)
 _LEAST_MEDIAN: Final = 0.001
 _LEAST_SPREAD: Final = 1.001
-_UNHEARD_OF: Final = 8.0  # standard deviations; nothing is drawn beyond them, in either direction
-_FEW: Final = 0.01  # nobody waits for these once all others have ended
+_FARTHEST: Final = 8.0  # standard deviations; nothing is drawn beyond them, in either direction
+_FEW: Final = 0.01  # of the jobs that still run, which no interval waits for
 _MOST_STEPS: Final = 20
 _PRECISION: Final = 1e-4  # seconds
 
 
 class DelayModel(Protocol):
-    """How long jobs take. Its text form says all of it: ``parse_model(str(model)) == model``."""
+    """How long jobs take. Its text form is complete: ``parse_model(str(model)) == model``."""
 
     def draw(self, rng: random.Random) -> float:
-        """Seconds a job takes; calls ``rng.random()`` once, so that what is drawn next does not depend on the model."""
+        """Draw the seconds a job takes.
+
+        Calls ``rng.random()`` once, so that the next draw does not depend on the model.
+        """
 
     def progress(self, elapsed: float) -> float:
-        """What is probably done after so many seconds: 0 to 0.99, never falling."""
+        """Return the expected progress after ``elapsed`` seconds: 0 to 0.99, never falling."""
 
     def poll_after(self, elapsed: float) -> float:
-        """Seconds after which to ask again, for a job that is pending after so many seconds."""
+        """Return the seconds after which to ask again about a job that is pending after ``elapsed`` seconds."""
 
     def for_video(self, length: float | None) -> DelayModel:
-        """The model of a job whose video lasts so many seconds; raises ``ValueError`` if that would take too long."""
+        """Return the model for a video of ``length`` seconds; raise ``ValueError`` if it would take too long."""
 
 
 def best_interval(quiet: float) -> float:
-    """The interval that costs least if a job ends with a probability of one in ``quiet`` per second.
+    """Return the cheapest polling interval for a job that ends within a second with a probability of ``1 / quiet``.
 
     The cost per second is ``COST_OF_A_POLL / interval`` for requests and ``interval / 2 / quiet`` for delay.
     """
@@ -71,14 +74,14 @@ def best_interval(quiet: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Any duration between two is as probable as any other.
+    """Durations are uniformly distributed between two limits.
 
     Attributes:
         shortest: Seconds, 0 or more.
         longest: Seconds, not below ``shortest``.
 
     Raises:
-        ValueError: They are not.
+        ValueError: A limit is not allowed.
     """
 
     shortest: float
@@ -96,24 +99,24 @@ class Uniform:
         return rng.uniform(self.shortest, self.longest)
 
     def progress(self, elapsed: float) -> float:
-        """The time elapsed as a share of that and the time still to be expected."""
+        """Return the elapsed time as a share of the expected duration, given that the job still runs."""
         if elapsed >= self.longest:
             return MOST_PROGRESS
         expected = (max(self.shortest, elapsed) + self.longest) / 2
         return min(MOST_PROGRESS, elapsed / expected) if expected else 0.0
 
     def poll_after(self, elapsed: float) -> float:
-        """The rest of the time in which no job ends, then the interval that costs least in delay and requests."""
+        """Return the rest of the time in which no job ends, plus the cheapest interval in delay and requests."""
         earliest = max(self.shortest, elapsed)
         return (earliest - elapsed) + self._interval(self.longest - earliest)
 
-    def for_video(self, length: float | None) -> Self:  # noqa: ARG002 - see DelayModel: it takes as long for any video
-        """Itself."""
+    def for_video(self, length: float | None) -> Self:  # noqa: ARG002 - it does not depend on the video
+        """Return this model."""
         return self
 
     @staticmethod
     def _interval(left: float) -> float:
-        # A job past the longest duration was scripted so: nothing is known of it, so the interval grows again.
+        # A job past the longest duration has a scripted one: nothing is known about it, so the interval grows again.
         interval = best_interval(abs(left))
         if left > 0:
             interval = min(interval, left + SHORTEST_INTERVAL)
@@ -128,7 +131,7 @@ class Fixed:
         seconds: 0 or more.
 
     Raises:
-        ValueError: It is not.
+        ValueError: It is negative or too large.
     """
 
     seconds: float
@@ -145,29 +148,29 @@ class Fixed:
         return Uniform(self.seconds, self.seconds).draw(rng)
 
     def progress(self, elapsed: float) -> float:
-        """The share of the time that is over."""
+        """Return the elapsed share of the time."""
         return Uniform(self.seconds, self.seconds).progress(elapsed)
 
     def poll_after(self, elapsed: float) -> float:
-        """What is left of the time."""
+        """Return the rest of the time."""
         return Uniform(self.seconds, self.seconds).poll_after(elapsed)
 
-    def for_video(self, length: float | None) -> Self:  # noqa: ARG002 - see DelayModel: it takes as long for any video
-        """Itself."""
+    def for_video(self, length: float | None) -> Self:  # noqa: ARG002 - it does not depend on the video
+        """Return this model."""
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class Proportional:
-    """Jobs take the longer, the longer the video is.
+    """The duration is proportional to the length of the video.
 
     Attributes:
         factor: Seconds per second of video; above 0.
-        spread: How far they may be from that, as a share of it, in either direction; 0 to 1.
-        usual_length: Seconds that a video lasts of which it is not said; above 0.
+        spread: The largest deviation in either direction, as a share of the duration; 0 to 1.
+        usual_length: The assumed length in seconds of a video whose length is not given; above 0.
 
     Raises:
-        ValueError: They are not.
+        ValueError: A value is not allowed.
     """
 
     factor: float
@@ -183,7 +186,7 @@ class Proportional:
         return f"proportional:{self.factor!r}:{self.spread!r}:{self.usual_length!r}"
 
     def draw(self, rng: random.Random) -> float:
-        """That of a video of the usual length, as all that follows."""
+        """Draw for a video of the usual length; ``progress`` and ``poll_after`` assume one as well."""
         return self.for_video(None).draw(rng)
 
     def progress(self, elapsed: float) -> float:
@@ -195,7 +198,7 @@ class Proportional:
         return self.for_video(None).poll_after(elapsed)
 
     def for_video(self, length: float | None) -> Uniform:
-        """What it is for one video."""
+        """Return the model for one video; None: of the usual length."""
         seconds = self.factor * (self.usual_length if length is None else length)
         longest = seconds * (1 + self.spread)
         if longest > LONGEST:
@@ -205,14 +208,14 @@ class Proportional:
 
 @dataclass(frozen=True, slots=True)
 class LogNormal:
-    """Most jobs take about the same time, a few much longer: what queues and shared machines make of any work.
+    """Durations are lognormally distributed: most are alike and a few much longer, as with queues and shared machines.
 
     Attributes:
-        median: Seconds that half of all jobs stay below; 0.001 or more.
-        p95: Seconds that 95 of 100 jobs stay below; above ``median`` by a thousandth of it, or more.
+        median: Seconds within which half of all jobs end; 0.001 or more.
+        p95: Seconds within which 95 of 100 jobs end; above ``median`` by at least a thousandth of it.
 
     Raises:
-        ValueError: They are not.
+        ValueError: A value is not allowed.
     """
 
     median: float
@@ -227,28 +230,28 @@ class LogNormal:
 
     def draw(self, rng: random.Random) -> float:
         """See ``DelayModel``; no job takes longer than ``LONGEST``."""
-        luck = _STANDARD.inv_cdf(max(rng.random(), 2.0**-54))
-        return min(self.median * math.exp(self._sigma * luck), LONGEST)
+        deviation = _STANDARD.inv_cdf(max(rng.random(), 2.0**-54))
+        return min(self.median * math.exp(self._sigma * deviation), LONGEST)
 
     def progress(self, elapsed: float) -> float:
-        """The time elapsed as a share of that and the time still to be expected."""
+        """Return the elapsed time as a share of the expected duration, given that the job still runs."""
         sigma = self._sigma
         z = self._z(elapsed)
-        if z < -_UNHEARD_OF:
+        if z < -_FARTHEST:
             return elapsed / (self.median * math.exp(sigma * sigma / 2))
         return min(MOST_PROGRESS, math.exp(_log_mills(z) - _log_mills(z - sigma)))
 
     def poll_after(self, elapsed: float) -> float:
-        """The interval by the end of which the delay to be expected has grown to the cost of a request."""
+        """Return the interval after which the expected delay has grown to the cost of a request."""
         z = self._z(elapsed)
-        if z > _UNHEARD_OF:  # scripted, and nothing is known of it
-            interval = best_interval(elapsed - self.median * math.exp(_UNHEARD_OF * self._sigma))
+        if z > _FARTHEST:  # a scripted duration, about which nothing is known
+            interval = best_interval(elapsed - self.median * math.exp(_FARTHEST * self._sigma))
         else:
-            interval = self._next_look(z) - elapsed
+            interval = self._next_poll(z) - elapsed
         return max(SHORTEST_INTERVAL, interval)
 
-    def for_video(self, length: float | None) -> Self:  # noqa: ARG002 - see DelayModel: it takes as long for any video
-        """Itself."""
+    def for_video(self, length: float | None) -> Self:  # noqa: ARG002 - it does not depend on the video
+        """Return this model."""
         return self
 
     @property
@@ -256,20 +259,19 @@ class LogNormal:
         return math.log(self.p95 / self.median) / _P95
 
     def _z(self, seconds: float) -> float:
-        """How many standard deviations above the median, in logarithms."""
+        """Return by how many standard deviations a duration is above the median, in logarithms."""
         share = seconds / self.median
         return math.log(share) / self._sigma if share else -math.inf
 
-    def _next_look(self, z: float) -> float:
-        """The moment by which a job that still runs at ``z`` will, on average, have been over for the cost of a poll.
+    def _next_poll(self, z: float) -> float:
+        """Return the moment when the expected delay of a job that still runs at ``z`` equals the cost of a poll.
 
-        That delay, as a function of the moment, is convex: from a moment that is too late, Newton's steps approach
-        from above. Half of all jobs will have ended by the median of those that still run, so a moment two costs after
-        it is late enough.
+        The delay is a convex function of the moment, so Newton's method approaches from above if it begins at a moment
+        that is too late. Half of the jobs that still run end by their median, so a moment two costs after it is.
         """
         sigma, left = self._sigma, _between(z, math.inf)
         mean = self.median * math.exp(sigma * sigma / 2)
-        moment = self._over_for(left / 2) + 2 * COST_OF_A_POLL
+        moment = self._quantile_of(left / 2) + 2 * COST_OF_A_POLL
         for _ in range(_MOST_STEPS):
             to = self._z(moment)
             ended = _between(z, to)
@@ -278,23 +280,23 @@ class LogNormal:
             moment -= step
             if step < _PRECISION:
                 break
-        return min(moment, self._over_for(left * _FEW) + SHORTEST_INTERVAL)
+        return min(moment, self._quantile_of(left * _FEW) + SHORTEST_INTERVAL)
 
-    def _over_for(self, share: float) -> float:
-        """The moment by which all but this share of jobs have ended."""
+    def _quantile_of(self, share: float) -> float:
+        """Return the moment by which all but this share of jobs have ended."""
         return self.median * math.exp(-self._sigma * _STANDARD.inv_cdf(share))
 
 
 def _between(low: float, high: float) -> float:
-    """The probability that a standard normal variable is between the two; precise in both tails."""
+    """Return the probability that a standard normal variable is between the two; precise in both tails."""
     if low + high > 0:
         low, high = -high, -low
     return (math.erfc(-high / math.sqrt(2)) - math.erfc(-low / math.sqrt(2))) / 2
 
 
 def _log_mills(z: float) -> float:
-    """The logarithm of Mills' ratio: the upper tail of the standard normal distribution over its density, at ``z``."""
-    if z < _UNHEARD_OF:
+    """Return the logarithm of Mills' ratio: the upper tail of the standard normal distribution over its density."""
+    if z < _FARTHEST:
         return z * z / 2 + math.log(math.erfc(z / math.sqrt(2)) * math.sqrt(math.pi / 2))
     ratio = z
     for number in range(20, 0, -1):  # Laplace's continued fraction, which at this distance is exact to the last digit
@@ -312,10 +314,10 @@ _MODELS: Final[dict[str, tuple[type[Uniform | Fixed | LogNormal | Proportional],
 
 @lru_cache(maxsize=1024)
 def parse_model(text: str) -> DelayModel:
-    """The model a text form stands for, with its stages after a semicolon if it has any.
+    """Return the model that a text form stands for, with its stages after a semicolon if it has any.
 
     Raises:
-        ValueError: It stands for none; the message is for people.
+        ValueError: It stands for none; the message is written for people.
     """
     form, _, stages = text.partition(";")
     name, *numbers = form.strip().split(":")

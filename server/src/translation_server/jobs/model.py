@@ -1,7 +1,8 @@
-"""A job: what was drawn when it was accepted, and what follows from that and the time. Pure.
+"""A job: the record that is drawn when it is accepted, and what follows from the record and the time. Pure.
 
-The status of a job is a function of its record and the clock. A record is *final* once its end has been written down
-(``ending`` is its place in the order in which its owner's jobs ended); from then on no clock can change what it says.
+The status of a job is a function of its record and the clock. A record is *final* once its end has been stored
+(``ending`` is its place in the order in which its owner's jobs ended); from then on its status no longer depends on any
+clock.
 """
 
 from __future__ import annotations
@@ -16,30 +17,31 @@ FAILED_MESSAGE = "The video could not be translated."
 
 
 class Status(StrEnum):
-    """What a job can be; ``PENDING`` is the only one that is not terminal."""
+    """The status of a job; every status except ``PENDING`` is terminal."""
 
     PENDING = "pending"
     COMPLETED = "completed"
     ERROR = "error"
 
 
-_PENDING = Status.PENDING  # to look it up in the enum takes longer than all the rest of a status
+_PENDING = Status.PENDING  # the look-up in the enum takes longer than the rest of a status
 
 
 class Draft(NamedTuple):
-    """A job somebody asks for, before anything about it is drawn.
+    """A requested job, before anything about it is drawn.
 
     Attributes:
         owner: Name of the user.
-        created_at: Moment of the request, seconds since 1970.
-        video_length: Seconds, if known.
+        created_at: Moment of the request, in seconds since 1970.
+        video_length: Length of the video in seconds, if given.
         metadata: A JSON object, as text.
-        duration: Seconds the job shall take, instead of those drawn.
-        outcome: How it shall end, instead of what is drawn.
-        delay_model: Text form of what its duration is drawn from, instead of the server's.
-        number: Its place among the jobs its owner asked for, from 1, if they are counted: with a seed, its fate.
+        duration: Seconds the job takes; None: they are drawn.
+        outcome: How it ends; None: the outcome is drawn.
+        delay_model: Text form of the model its duration is drawn from; None: the server's.
+        number: Its number among the jobs its owner asked for, from 1, if they are counted: with a seed, it decides the
+            job's fate.
         key: Idempotency key, if the request had one.
-        fingerprint: Digest of what was asked for: the same key with another digest is a mistake.
+        fingerprint: Digest of the request: the same key with another digest is a mistake.
     """
 
     owner: str
@@ -59,17 +61,17 @@ class Job(NamedTuple):
 
     Attributes:
         seq: Its place in the order of acceptance, over all users.
-        job_id: Time-ordered, not to be guessed.
+        job_id: Its id, time-ordered and unguessable.
         owner: Name of the user.
-        created_at: Moment of acceptance, seconds since 1970.
-        ends_at: Moment of its end: drawn, or when it was cancelled.
-        outcome: ``COMPLETED`` or ``ERROR``: what its status is from then on.
-        error_code: For programs; None unless the outcome is ``ERROR``.
-        error_message: For people; None unless the outcome is ``ERROR``.
-        video_length: Seconds, if given.
+        created_at: Moment of acceptance, in seconds since 1970.
+        ends_at: Moment of its end: the one that was drawn, or when it was cancelled.
+        outcome: ``COMPLETED`` or ``ERROR``: its status from then on.
+        error_code: The error, for programs; None unless the outcome is ``ERROR``.
+        error_message: The error, for people; None unless the outcome is ``ERROR``.
+        video_length: Length of the video in seconds, if given.
         metadata: A JSON object, as text.
-        delay_model: Text form of what its duration was drawn from: hints stay the same whatever the settings become.
-        ending: Its place in the order in which the owner's jobs ended; None until that is written down.
+        delay_model: Text form of the model its duration was drawn from, so that hints survive a change of the settings.
+        ending: Its place in the order in which the owner's jobs ended; None until its end is stored.
     """
 
     seq: int
@@ -87,39 +89,39 @@ class Job(NamedTuple):
 
     @property
     def final(self) -> bool:
-        """Whether its end is written down."""
+        """Whether its end is stored."""
         return self.ending is not None
 
     def status_at(self, now: float) -> Status:
-        """Its status at a moment."""
+        """Return its status at a moment, in seconds since 1970."""
         return self.outcome if self.ending is not None or now >= self.ends_at else _PENDING
 
     def must_be_settled(self, now: float) -> bool:
-        """Whether it has ended, but nobody has written that down."""
+        """Return whether it has ended, but its end is not stored yet."""
         return self.ending is None and now >= self.ends_at
 
     def elapsed_at(self, now: float) -> float:
-        """Seconds since it was accepted, 0 or more; frozen at its end."""
+        """Return the seconds since it was accepted, 0 or more; frozen at its end."""
         is_over = self.ending is not None or now >= self.ends_at
         return max(0.0, (self.ends_at if is_over else now) - self.created_at)
 
     @property
     def was_cancelled(self) -> bool:
-        """Whether somebody cancelled it."""
+        """Whether it was cancelled."""
         return self.ending is not None and self.error_code == CANCELLED
 
 
 def to_milliseconds(moment: float) -> float:
-    """The moment, rounded to what the wire can say, so that all figures of an answer agree."""
+    """Return the moment rounded to milliseconds, as the API sends it, so that all figures of an answer agree."""
     return round(moment, 3)
 
 
 def new_job_id(created_at: float, randomness: bytes) -> str:
-    """A UUID of version 7 (RFC 9562, section 5.7): milliseconds since 1970, then 74 random bits.
+    """Return a UUID of version 7 (RFC 9562, section 5.7): milliseconds since 1970, then 74 random bits.
 
     Args:
         created_at: Seconds since 1970.
-        randomness: 10 bytes that nobody can guess.
+        randomness: 10 unguessable bytes.
     """
     milliseconds = int(created_at * 1000) & (2**48 - 1)
     number = bytearray(milliseconds.to_bytes(6, "big") + randomness)

@@ -1,4 +1,4 @@
-"""The simulated translation: what is drawn for a job, and what is said of it while it runs. Pure."""
+"""The simulated translation: what is drawn for a job, and what can be observed while it runs. Pure."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 _NO_STAGE: Mapping[str, str | None] = {}
 _UNSEEDED = random.Random()  # noqa: S311 - how long a job takes is no secret; SystemRandom asks the system each time
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_UNSEEDED.seed)  # otherwise parent and child would draw the same
+    os.register_at_fork(after_in_child=_UNSEEDED.seed)  # otherwise parent and child would draw the same numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What is drawn for each job, once, when it is accepted.
+    """Draws the duration and the outcome of each job, once, when it is accepted.
 
     Attributes:
         model: How long jobs take.
-        error_probability: How many of them end in error, 0 to 1.
-        seed: Same seed, same jobs: the n-th job accepted is the same whatever the concurrency; where jobs are counted
-            by user, the n-th of a user is. None: every run differs.
-        randomness: Unguessable bytes for job ids.
+        error_probability: The share of them that ends in error, 0 to 1.
+        seed: The same seed gives the same jobs, whatever the concurrency: what is drawn depends on a job's place in the
+            order of acceptance, or on its number among its user's jobs if they are counted. None: every run differs.
+        randomness: Returns a number of unguessable bytes, for job ids.
     """
 
     model: DelayModel
@@ -40,15 +40,15 @@ class Simulation:
     randomness: Callable[[int], bytes] = os.urandom
 
     def model_for(self, draft: Draft) -> DelayModel:
-        """How long this job takes; raises ``ValueError`` if its video would take too long."""
+        """Return the delay model of this job; raise ``ValueError`` if its video would take too long."""
         model = self.model if draft.delay_model is None else parse_model(draft.delay_model)
         if isinstance(self.model, Staged) and not isinstance(model, Staged):
             model = Staged(model, self.model.stages)
         return model.for_video(draft.video_length)
 
     def accept(self, draft: Draft, ordinal: int) -> Job:
-        """The record of the ``ordinal``-th job."""
-        model, rng = self.model_for(draft), self._luck(draft, ordinal)
+        """Return the record of a job, which is the ``ordinal``-th of its store, from 1."""
+        model, rng = self.model_for(draft), self._generator(draft, ordinal)
         drawn_duration = model.draw(rng)
         drawn_outcome = Status.ERROR if rng.random() < self.error_probability else Status.COMPLETED
         duration = drawn_duration if draft.duration is None else draft.duration
@@ -69,12 +69,12 @@ class Simulation:
         )
 
     def _bytes(self, draft: Draft, ordinal: int) -> bytes:
-        """For the id; from the seed where jobs are counted. No two jobs of a store have the same ordinal."""
+        """Return the random bytes of the id; from the seed if jobs are counted, as ordinals are unique."""
         if self.seed is None or draft.number is None:
             return self.randomness(10)
         return random.Random(f"{self.seed}:id:{ordinal}").randbytes(10)  # noqa: S311 - repeatable
 
-    def _luck(self, draft: Draft, ordinal: int) -> random.Random:
+    def _generator(self, draft: Draft, ordinal: int) -> random.Random:
         if self.seed is None:
             return _UNSEEDED
         which = ordinal if draft.number is None else f"job:{draft.owner}:{draft.number}"
@@ -82,14 +82,14 @@ class Simulation:
 
 
 class Seen(NamedTuple):
-    """What is to be seen of a job at a moment.
+    """What can be observed of a job at a moment.
 
     Attributes:
         status: Its status.
         elapsed: Seconds since it was accepted; frozen at its end.
-        progress: 0 to 1, never falling, 1 only when completed; frozen where it stood if the job ended in error.
+        progress: 0 to 1, never falling, 1 only when it is completed; frozen if the job ended in error.
         poll_after: Seconds after which to ask again; None once it has ended.
-        stage: As a member of its JSON, if it has stages: what it is doing, or was when it ended in error.
+        stage: The member ``stage`` of its JSON, if it has stages: the one it is in, or was in when it ended in error.
     """
 
     status: Status
@@ -100,9 +100,9 @@ class Seen(NamedTuple):
 
 
 def seen_at(job: Job, now: float) -> Seen:
-    """What is to be seen of a job at a moment."""
+    """Return what can be observed of a job at a moment, in seconds since 1970."""
     status, elapsed, model = job.status_at(now), job.elapsed_at(now), parse_model(job.delay_model)
-    is_completed = status == "completed"  # as text, which takes a fraction of a look into the enum
+    is_completed = status == "completed"  # as text, which takes a fraction of a look-up in the enum
     progress = 1.0 if is_completed else model.progress(elapsed)
     stage = {"stage": None if is_completed else model.stage(elapsed)} if isinstance(model, Staged) else _NO_STAGE
     poll_after = model.poll_after(elapsed) if status == "pending" else None

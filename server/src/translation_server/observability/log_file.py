@@ -1,11 +1,11 @@
 """The log file: one line per event, escaped, rotated, readable by its owner only, cheap for the event loop.
 
-Only what starts a server calls `configure`; everything else merely logs.
+Only the code that starts a server calls ``configure``; everything else just logs.
 
-Why no handler from a library: `RotatingFileHandler` writes to the disk in the event loop, once per line, and loses
-lines when two worker processes rotate one file; `concurrent-log-handler` takes a file lock for every line. Here lines
-are gathered and written together, with one `write` to a file opened for appending, which keeps the lines of several
-processes whole; a lock is taken only to rotate.
+Handlers of libraries do not fit: ``RotatingFileHandler`` writes to the disk in the event loop, once per line, and loses
+lines when two worker processes rotate one file; ``concurrent-log-handler`` locks a file for every line. Here lines are
+collected and written together, by one ``write`` to a file opened for appending, which keeps the lines of several
+processes whole. A lock is needed only to rotate.
 """
 
 import contextlib
@@ -35,12 +35,12 @@ _MOST_WAITING: Final = 10_000  # lines: a disk that hangs must not fill the memo
 
 
 def configure(settings: Settings) -> "LogFile":
-    """Send what this process logs to the log file, warnings to standard error as well; log what is in force.
+    """Send the log of this process to the log file, and warnings to standard error as well; log the configuration.
 
-    The request lines of uvicorn itself are switched off: the log file holds better ones.
+    The request lines of uvicorn are switched off, because the log file has more detailed ones.
 
     Raises:
-        SettingsError: the log file cannot be written.
+        SettingsError: The log file cannot be written.
     """
     try:
         file = LogFile(settings.log_file)
@@ -66,7 +66,7 @@ def _send_to(file: "LogFile", level: str) -> None:
     root, uvicorn = logging.getLogger(), logging.getLogger("uvicorn")
     root.addHandler(file)
     root.addHandler(terminal)
-    if not uvicorn.propagate:  # as its command line sets it up
+    if not uvicorn.propagate:  # as its command line configures it
         uvicorn.addHandler(file)
     logging.getLogger(_PACKAGE).setLevel(level)
     requests = logging.getLogger("uvicorn.access")
@@ -74,22 +74,23 @@ def _send_to(file: "LogFile", level: str) -> None:
 
 
 class LogFile(logging.Handler):
-    """Gathers lines and writes them within a quarter of a second; a thread does it, so that no request waits.
+    """Collects lines and writes them within a quarter of a second, in a thread, so that no request waits.
 
-    Warnings, and all lines of other packages (uvicorn says last that it ends), are written at once, with all before
-    them. A line that cannot be written costs no request: the file says later how many were lost.
+    Warnings, and all lines of other packages (the last one of uvicorn says that it ends), are written at once, together
+    with the lines before them. A line that cannot be written does not fail a request; the file says later how many were
+    lost.
 
     Args:
-        path: the file; its folder is made.
-        most_bytes: where a new file is begun.
-        old_files: how many are kept beside it, as `name.1` (the newest) and so on.
-        interval: seconds a line may wait.
+        path: The file; its folder is created.
+        most_bytes: The size at which a new file is begun.
+        old_files: How many files are kept beside it, as ``name.1`` (the newest) and so on.
+        interval: Seconds a line may wait.
 
     Attributes:
-        lines_lost: how many lines could not be written, in all.
+        lines_lost: How many lines could not be written, in all.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: The file cannot be opened.
     """
 
     def __init__(
@@ -100,7 +101,9 @@ class LogFile(logging.Handler):
         old_files: int = _OLD_FILES,
         interval: float = _INTERVAL,
     ) -> None:
-        self._file = RotatingFile(path, most_bytes, old_files)  # first: if it fails, logging knows of no handler
+        self._file = RotatingFile(
+            path, most_bytes, old_files
+        )  # first: it may fail, and logging must not know the handler then
         super().__init__()
         self.setFormatter(LineFormatter())
         self._interval = interval
@@ -114,33 +117,27 @@ class LogFile(logging.Handler):
         self._thread.start()
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Take a record, without the lock of other handlers: adding to a deque needs none."""
+        """Handle a record without the lock of other handlers, which adding to a deque does not need."""
         wanted = bool(self.filter(record))
         if wanted:
             self.emit(record)
         return wanted
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Gather the record's line."""
+        """Add the line of a record."""
         if (line := self._line(record)) is not None:
             self._waiting.append(line)
-        if _is_urgent(record) or len(self._waiting) >= _MOST_WAITING:
-            self.flush()
-        elif not self._due.is_set():
-            self._due.set()
+        self._schedule(is_urgent=_is_urgent(record))
 
-    def take(self, line: RequestLine) -> None:
-        """Gather what is logged of a request, past `logging`; it becomes a line when it is written."""
+    def add_request(self, line: RequestLine) -> None:
+        """Add the line of a request, bypassing ``logging``; it is formatted when it is written."""
         self._waiting.append((line, time.time()))
-        if len(self._waiting) >= _MOST_WAITING:
-            self.flush()
-        elif not self._due.is_set():
-            self._due.set()
+        self._schedule()
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write the collected lines."""
         with self._writing:
-            process = os.getpid()  # once for all: it is a system call
+            process = os.getpid()  # once for all lines, because it is a system call
             waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
             found = (one if isinstance(one, str) else self._line_of_request(*one, process) for one in waiting)
             lines = [line for line in found if line is not None]
@@ -151,14 +148,14 @@ class LogFile(logging.Handler):
             try:
                 self._file.write(("\n".join(lines) + "\n").encode(errors="backslashreplace"))
             except OSError:
-                lost = len(lines) - bool(self._lost)  # the line that tells of the lost ones is none of them
+                lost = len(lines) - bool(self._lost)  # the line about the lost ones does not count
                 self._lost += lost
                 self.lines_lost += lost
             else:
                 self._lost = 0
 
     def close(self) -> None:
-        """Write what was gathered, and end the thread."""
+        """Write the collected lines, and end the thread."""
         self._ended.set()
         self._due.set()
         self._thread.join(timeout=1)
@@ -166,16 +163,22 @@ class LogFile(logging.Handler):
         self._file.close()
         super().close()
 
+    def _schedule(self, *, is_urgent: bool = False) -> None:
+        if is_urgent or len(self._waiting) >= _MOST_WAITING:
+            self.flush()
+        elif not self._due.is_set():
+            self._due.set()
+
     def _line(self, record: logging.LogRecord) -> str | None:
         try:
             return self.format(record)
-        except Exception:  # noqa: BLE001 - as every handler of the standard library: it may not stop the program
+        except Exception:  # noqa: BLE001 - like every handler of the standard library, it must not stop the program
             self.handleError(record)
             return None
 
     def _line_of_request(self, line: RequestLine, moment: float, process: int) -> str | None:
         if isinstance(self.formatter, LineFormatter):
-            return self.formatter.request(line, moment, process)  # without a record: most lines are of requests
+            return self.formatter.request(line, moment, process)  # without a record, as most lines are of requests
         return self._line(request_record(line, moment))
 
     def _write_regularly(self) -> None:
@@ -187,15 +190,15 @@ class LogFile(logging.Handler):
 
 
 class RotatingFile:
-    """Appends to a file that other processes append to and rotate as well.
+    """A file that several processes append to and rotate.
 
     Args:
-        path: the file, made with its folder if it is missing; only its owner may read it.
-        most_bytes: where a new file is begun.
-        old_files: how many are kept beside it, as `name.1` (the newest) and so on.
+        path: The file; it is created with its folder if it is missing, and only its owner can read it.
+        most_bytes: The size at which a new file is begun.
+        old_files: How many files are kept beside it, as ``name.1`` (the newest) and so on.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: The file cannot be opened.
     """
 
     def __init__(self, path: Path, most_bytes: int, old_files: int) -> None:
@@ -203,31 +206,31 @@ class RotatingFile:
         self._most_bytes = most_bytes
         self._old_files = old_files
         self._descriptor: int | None = None
-        self._follow()
+        self._open()
 
     def write(self, data: bytes) -> None:
         """Append whole lines, with one system call unless the disk is nearly full.
 
         Raises:
-            OSError: they could not be written, or not all of them.
+            OSError: Not all of them could be written.
         """
-        descriptor = self._follow()
+        descriptor = self._open()
         if self._is_full(descriptor, len(data)):
-            with contextlib.suppress(OSError):  # a file that grows too long is better than no line
+            with contextlib.suppress(OSError):  # a file that is too long is better than a lost line
                 self._rotate(len(data))
-            descriptor = self._follow()
+            descriptor = self._open()
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
 
     def close(self) -> None:
-        """Give the file back; the next `write` opens it again."""
+        """Close the file; the next ``write`` opens it again."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _follow(self) -> int:
-        """Return the descriptor of the file that now has the name: the one before may have been rotated away."""
+    def _open(self) -> int:
+        """Return the descriptor of the file that has the name now: another process may have rotated the one before."""
         if self._descriptor is not None:
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(self._path.stat(), os.fstat(self._descriptor)):
@@ -245,8 +248,8 @@ class RotatingFile:
         return stat.S_ISREG(found.st_mode) and found.st_size > 0 and found.st_size + more > self._most_bytes
 
     def _rotate(self, more: int) -> None:
-        with _only_one(self._path.parent):
-            if not self._is_full(self._follow(), more):
+        with _locked(self._path.parent):
+            if not self._is_full(self._open(), more):
                 return  # another process was faster
             self.close()
             for number in range(self._old_files - 1, 0, -1):
@@ -259,8 +262,8 @@ class RotatingFile:
 
 
 @contextlib.contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Let one process at a time in; where there are no such locks (Windows), several workers need a file each."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Admit one process at a time; without such locks (on Windows), several workers need one file each."""
     if sys.platform == "win32":
         yield
         return
@@ -273,15 +276,15 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 
 def request_log() -> Callable[[RequestLine], None] | None:
-    """Return what takes the lines of requests without the detour through `logging`; None: there is no log file."""
+    """Return the function that logs a request without the detour through ``logging``; None: there is no log file."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LogFile):
-            return handler.take if handler.level <= logging.INFO else lambda _: None
+            return handler.add_request if handler.level <= logging.INFO else lambda _: None
     return None
 
 
 def lines_lost() -> int:
-    """How many lines of this process could not be written to its log file."""
+    """Return how many lines of this process could not be written to its log file."""
     return sum(handler.lines_lost for handler in logging.getLogger().handlers if isinstance(handler, LogFile))
 
 

@@ -1,4 +1,4 @@
-"""The lines of the log: as text for people, or as JSON for programs (one object per line); both name the request."""
+"""The format of log lines: text for people, or JSON for programs (one object per line); both have the request id."""
 
 import json
 import logging
@@ -12,19 +12,23 @@ from typing import Final, NamedTuple
 import orjson
 
 REQUEST_ID: Final = ContextVar("request id", default="")
-"""Of the request that is being answered here; empty outside of requests."""
+"""The id of the request that is handled in this context; empty outside of requests."""
 
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PLAIN: Final = re.compile(r"[\w.@:+-]+")
 
 
 class RequestLine(NamedTuple):
-    """What is logged of each request; a log record's message.
+    """What is logged about a request: the message of its log record.
 
     Attributes:
-        ms: milliseconds it took.
-        user: empty if nobody had logged in.
-        client: its address, as far as it is known.
+        method: The HTTP method.
+        path: The path, without the query.
+        status: The HTTP status of the answer.
+        ms: Its duration in milliseconds.
+        user: The name of the user; empty without a login.
+        client: The address of the client, if it is known.
+        request_id: The request id.
     """
 
     method: str
@@ -47,7 +51,7 @@ _RECORD: Final = logging.LogRecord(_LOGGER_OF_REQUESTS, logging.INFO, "", 0, "",
 
 
 def request_record(line: RequestLine, moment: float) -> logging.LogRecord:
-    """Return the log record of a request that was answered at that moment; made at a fraction of the usual cost."""
+    """Return the log record of a request that was answered at ``moment``, at a fraction of the usual cost."""
     record = logging.LogRecord.__new__(logging.LogRecord)
     record.__dict__.update(_RECORD, msg=line, created=moment, msecs=moment % 1 * 1000, process=os.getpid())
     return record
@@ -56,7 +60,7 @@ def request_record(line: RequestLine, moment: float) -> logging.LogRecord:
 class LineFormatter(logging.Formatter):
     """UTC time (ISO 8601, milliseconds), level, process id, logger, message; a traceback follows indented.
 
-    Whatever could start a new line, move the cursor or is no text is escaped as in a Python literal.
+    Characters that start a new line, move the cursor or are not text are escaped as in a Python literal.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -70,15 +74,15 @@ class LineFormatter(logging.Formatter):
         return "\n    | ".join([line, *map(_escape, self.formatException(record.exc_info).split("\n"))])
 
     def request(self, line: RequestLine, moment: float, process: int) -> str:
-        """Return the same for a request that was answered at that moment, at a fraction of the cost."""
+        """Return the line of a request that was answered at ``moment``, at a fraction of the cost."""
         return f"{_time(moment)} INFO {process} {_LOGGER_OF_REQUESTS} {_escape(str(line))}"
 
 
 class JsonFormatter(logging.Formatter):
-    """The same as an object: `time`, `level`, `process`, `logger`, `message`, `request_id`, `traceback`.
+    """A JSON object: ``time``, ``level``, ``process``, ``logger``, ``message``, ``request_id``, ``traceback``.
 
-    The line of a request has `method`, `path`, `status`, `ms`, `user` and `client` as well. What is not known is left
-    out.
+    The line of a request has ``method``, ``path``, ``status``, ``ms``, ``user`` and ``client`` as well. Unknown values
+    are left out.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -106,7 +110,7 @@ def _to_json(fields: dict[str, object]) -> str:
         return json.dumps(fields)
     if text.isprintable():
         return text
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # all that is left of these stands in strings
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)  # what is left of these is inside strings
 
 
 def _time(moment: float) -> str:

@@ -1,8 +1,8 @@
-"""What the server tells Prometheus about itself (text exposition format 0.0.4).
+"""The metrics of the server for Prometheus (text exposition format 0.0.4).
 
-Counting is on the way of every request and must cost next to nothing, so it happens here: a look-up and two additions,
-where the library's own instruments take a lock each. The library (prometheus-client) knows the process and the format.
-Nothing is global: several applications in one process count apart.
+Every request is counted, so counting must be cheap: a look-up and two additions here, where the library's own
+instruments need a lock each. The library (prometheus-client) provides the metrics of the process and the format.
+Nothing is global: several applications in one process count separately.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 HELD: Final = "translation_server.held"
-"""In a request's scope, if it was held or is a stream: how long it took says nothing about the server."""
+"""Set in the scope of a request that was held or is a stream: its duration says nothing about the server."""
 
 TOLD: Final = "translation_server.told"
-"""In a request's scope, if it was held and its answer told of the job's end: how many seconds after it."""
+"""Set in the scope of a held request whose answer reports the end of the job: the detection delay in seconds."""
 
 _SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _WRITES: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_OTHER: Final = "other"  # whatever clients make up becomes one series, not one each
+_OTHER: Final = "other"  # one series for every method or path that clients invent
 
 
 class Histogram:
     """Counts values by size.
 
     Args:
-        bounds: the largest value of each class; larger ones are counted as well.
+        bounds: The upper bound of each bucket; larger values are counted in one more.
     """
 
     __slots__ = ("_bounds", "_counts", "_sum")
@@ -62,17 +62,17 @@ class Histogram:
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Count a value; from one thread only."""
+        """Count a value; call it from one thread only."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
     @property
     def sum(self) -> float:
-        """Of all values."""
+        """The sum of all values."""
         return self._sum
 
     def buckets(self) -> list[tuple[str, float]]:
-        """How many values there were up to each bound, as Prometheus wants them."""
+        """Return how many values there were up to each bound, in the form Prometheus expects."""
         total = 0
         found = []
         for bound, count in zip((*self._bounds, math.inf), self._counts, strict=True):
@@ -90,12 +90,12 @@ class _Requests:
 
 
 class State(NamedTuple):
-    """What is not counted but looked at when somebody asks.
+    """The figures that are not counted but read when the metrics are requested.
 
     Attributes:
-        jobs: how many there are by status; None: the store does not say.
-        held_requests: at this moment.
-        event_streams: at this moment.
+        jobs: The number of jobs by status; None: the store does not answer.
+        held_requests: The number of requests held at this moment.
+        event_streams: The number of streams open at this moment.
     """
 
     jobs: Mapping[Status, int] | None
@@ -106,8 +106,8 @@ class State(NamedTuple):
 class Metrics:
     """The figures of one application in one process.
 
-    Where it is one of several workers behind one port, each figure has the label `worker`, its process id: a scrape
-    reaches any of them, and so their figures are never taken for those of one process.
+    In one of several workers behind one port, each figure has the label ``worker``, its process id: a scrape reaches
+    any of the workers, and the label keeps their figures apart.
     """
 
     def __init__(self) -> None:
@@ -121,7 +121,7 @@ class Metrics:
         self._extra = {"worker": str(os.getpid())} if multiprocessing.parent_process() else {}
 
     def request(self, scope: Scope, status: int, seconds: float) -> None:
-        """Count a request that has been answered."""
+        """Count a request after its answer."""
         route = scope.get("route")
         key = scope["method"], route.path if route is not None else _OTHER, status
         found = self._requests.get(key)
@@ -134,16 +134,16 @@ class Metrics:
             self._detection_delays.observe(scope[TOLD])
 
     def read(self, seconds: float) -> None:
-        """Count a question to the store."""
+        """Count a read from the store."""
         self._reads.observe(seconds)
 
     def commit(self, writes: int, seconds: float) -> None:
-        """Count a transaction; from one thread, which need not be that of the requests."""
+        """Count a transaction; call it from one thread, which need not be that of the requests."""
         self._commit_sizes.observe(writes)
         self._commits.observe(seconds)
 
     def render(self, state: State) -> bytes:
-        """Everything, for Prometheus."""
+        """Return all metrics in the format of Prometheus."""
         return generate_latest(_Collected(list(self._families(state)), self._extra))
 
     def _new(self, method: str, route: str, status: int) -> _Requests:
@@ -153,7 +153,7 @@ class Metrics:
 
     def _families(self, state: State) -> Iterator[Metric]:
         build = {"version": __version__, "python": platform.python_version()}
-        yield InfoMetricFamily("translation_build", "What runs here.", build)
+        yield InfoMetricFamily("translation_build", "The versions of the server and of Python.", build)
         yield from self._request_families()
         yield from _state_families(state)
         yield _histogram("translation_detection_delay", _DETECTION_DELAY, self._detection_delays)
@@ -161,7 +161,7 @@ class Metrics:
         yield _histogram("translation_store_commit", "Time of a transaction in the store.", self._commits)
         yield HistogramMetricFamily(
             "translation_store_commit_writes",
-            "Writes that shared one transaction.",
+            "Writes in one transaction.",
             buckets=self._commit_sizes.buckets(),
             sum_value=self._commit_sizes.sum,
         )
@@ -172,12 +172,12 @@ class Metrics:
 
     def _request_families(self) -> Iterator[Metric]:
         labels = ["method", "route"]
-        numbers = CounterMetricFamily("http_requests", "Requests that were answered.", labels=[*labels, "status"])
+        numbers = CounterMetricFamily("http_requests", "Requests answered.", labels=[*labels, "status"])
         for (method, route, status), found in self._requests.items():
             numbers.add_metric([method, route, str(status)], found.number)
         yield numbers
         durations = HistogramMetricFamily(
-            "http_request_duration_seconds", "Time to answer; held requests and streams are left out.", labels=labels
+            "http_request_duration_seconds", "Time to answer; held requests and streams are excluded.", labels=labels
         )
         for key, histogram in self._durations.items():
             durations.add_metric(key, histogram.buckets(), histogram.sum)
@@ -185,14 +185,14 @@ class Metrics:
 
 
 class _Collected:
-    """Metrics with labels that all of them share."""
+    """Metrics with common labels."""
 
     def __init__(self, families: Sequence[Metric], extra: Mapping[str, str]) -> None:
         self._families = families
         self._extra = extra
 
     def collect(self) -> Iterable[Metric]:
-        """As the library asks for it."""
+        """Return the metrics; the library calls this."""
         for family in self._families if self._extra else ():
             family.samples = [one._replace(labels={**one.labels, **self._extra}) for one in family.samples]
         return self._families

@@ -41,7 +41,7 @@ def clock_of(settings: Settings) -> Clock:
     return clock_of_speed(settings.clock_speed)
 
 
-def steady_of(clock: Clock) -> Callable[[], float]:
+def monotonic_of(clock: Clock) -> Callable[[], float]:
     """Return what request rates are measured by: a movable clock, else the machine's monotonic time."""
     return clock.now if isinstance(clock, MovableClock) else time.monotonic
 
