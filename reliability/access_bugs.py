@@ -34,7 +34,7 @@ ACCESS_BUGS = (
     SERVER("a body may take for ever", "http/bodies.py", "asyncio.timeout(seconds)", "asyncio.timeout(None)", BODIES),
     SERVER("who left is counted on", "service/waiters.py", "        self._registry.discard(self)\n", "        pass\n", HELD),
     SERVER("a removed user waits on", "service/waiters.py", "                        waiter.revoked = True\n                        waiter.wake()\n", "                        waiter.revoked = True\n", HELD),
-    SERVER("a changed password ends nothing", "service/waiters.py", "or now != self._versions[owner]", "", HELD),
+    SERVER("a changed password ends nothing", "service/waiters.py", " or version != self._versions[owner]", "", HELD),
     SERVER("nobody knows how late a held request was answered", "http/responses.py", "        request.scope[TOLD] = ", "        _ = ", HELD),
     SERVER("a whole answer needs a coroutine of its own", "middleware/access.py", "                for message in handled.messages():\n                    await response.send(message)\n", "                await handled(scope, receive, response.send)\n", HELD),
     SERVER("an endpoint that fails at once is not answered", "http/routes.py", "            return answer_to(error)\n", "            raise\n", ("http/test_routes.py", "simulator/recording/test_recorder.py")),

@@ -105,7 +105,8 @@ _HOLD: Final = (
     _parameter("header", "Prefer", "`wait=N`: the same, in whole seconds (RFC 7240).", _TEXT),
     _parameter("header", "If-None-Match", "Entity tags; with one that still holds, a 304.", _TEXT),
 )
-_PAGE: Final = tuple(map(query_parameter, (parameters.STATUS, parameters.LIMIT, parameters.CURSOR)))
+_OF_LISTS: Final[tuple[QueryParameter[Any], ...]] = (parameters.STATUS, parameters.LIMIT, parameters.CURSOR)
+_PAGE: Final = tuple(query_parameter(one) for one in _OF_LISTS)
 _KEY: Final = _parameter(
     "header",
     "Idempotency-Key",
