@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from translation_client import TranslationStatusClient, WaitTimeout
+from translation_client import TranslationStatusClient, WaitTimeoutError
 
 number = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 
@@ -30,7 +30,7 @@ with TranslationStatusClient(
             print(
                 f"{ended.total():4d}/{number}  part {job.metadata['part']}: {job.status} after {job.elapsed_time:.1f} s"
             )
-    except WaitTimeout as error:
+    except WaitTimeoutError as error:
         print("Not ended yet:", *error.pending)
 
     print(", ".join(f"{count} {status}" for status, count in ended.items()))

@@ -25,5 +25,5 @@ client.start_job()
 print("The latest job is", client.get_status())
 try:
     print("It ended as", client.wait_for_completion())
-except TimeoutError as error:  # WaitTimeout is one
+except TimeoutError as error:  # WaitTimeoutError is one
     print("Too slow:", error)

@@ -9,7 +9,7 @@ Start a server, and in another terminal the client:
 import logging
 import os
 
-from translation_client import StartError, StatusUnavailable, TranslationStatusClient, WaitTimeout
+from translation_client import StartError, StatusUnavailableError, TranslationStatusClient, WaitTimeoutError
 
 PLAIN = os.environ.get("BASE_URL", "http://127.0.0.1:8001")
 NOBODY = "http://127.0.0.1:9"
@@ -29,13 +29,13 @@ print("A job that takes longer than the limit:")
 slow = client.start_job(video_length=3600)
 try:
     client.wait_for_completion(slow, timeout=1)
-except WaitTimeout as error:
+except WaitTimeoutError as error:
     print("->", error)
 
 print("The same, the limit being the number of polls:")
 try:
     TranslationStatusClient(PLAIN, *USER, max_polls=3, initial_delay=0.1).wait_for_completion(slow)
-except StatusUnavailable as error:
+except StatusUnavailableError as error:
     print("->", error)
 
 print("A server that is away from the start:")
@@ -46,5 +46,5 @@ except StartError as error:
     print("->", error)
 try:
     away.wait_for_completion(slow)
-except StatusUnavailable as error:
+except StatusUnavailableError as error:
     print("->", error)

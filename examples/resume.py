@@ -9,7 +9,7 @@ Start a server (README.md says how), then:
 import os
 import sys
 
-from translation_client import JobNotFound, TranslationStatusClient
+from translation_client import JobNotFoundError, TranslationStatusClient
 
 with TranslationStatusClient(
     os.environ.get("BASE_URL", "http://127.0.0.1:8000"),
@@ -21,6 +21,6 @@ with TranslationStatusClient(
         sys.exit()
     try:
         job = client.wait(sys.argv[1])
-    except JobNotFound as error:
+    except JobNotFoundError as error:
         sys.exit(f"{error} Was it started by this user, at this server?")
     print(f"{job.status} after {job.elapsed_time:.1f} s")

@@ -8,7 +8,7 @@ The plugin comes with the server: the fixture is there, nothing need be imported
 
 import pytest
 
-from translation_client import JobFailed, TranslationStatusClient
+from translation_client import JobFailedError, TranslationStatusClient
 
 
 def dub(client: TranslationStatusClient, title: str) -> str:
@@ -31,7 +31,7 @@ def test_ninety_minutes_pass_at_once(translation_server):
 @pytest.mark.translation_server(completion_time=0, error_rate=1)
 def test_a_failure_is_an_exception(translation_server):
     """Every job of this server ends in error."""
-    with pytest.raises(JobFailed):
+    with pytest.raises(JobFailedError):
         dub(translation_server.client(), "Holiday")
 
 

@@ -8,6 +8,8 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from itertools import islice
 
 from translation_client import AsyncTranslationStatusClient, TranslationStatusClient
 
@@ -33,6 +35,14 @@ class SyncSide:
 
     def as_completed(self, *arguments, **keywords):
         return list(self.client.as_completed(*arguments, **keywords))
+
+    def first_jobs(self, number):
+        """The ids of the first jobs that ``iter_jobs`` gives; the iteration is then left."""
+        jobs = self.client.iter_jobs()
+        try:
+            return [job.job_id for job in islice(jobs, number)]
+        finally:
+            jobs.close()
 
     def together(self, calls):
         """Make all calls at once; their results, or what they raised."""
@@ -76,6 +86,20 @@ class AsyncSide:
 
         async def gather():
             return [job async for job in jobs]
+
+        return self.runner.run(gather())
+
+    def first_jobs(self, number):
+        """The ids of the first jobs that ``iter_jobs`` gives; the iteration is then left."""
+
+        async def gather():
+            ids = []
+            async with aclosing(self.client.iter_jobs()) as jobs:
+                async for job in jobs:
+                    ids.append(job.job_id)
+                    if len(ids) == number:
+                        break
+            return ids
 
         return self.runner.run(gather())
 

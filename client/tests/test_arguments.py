@@ -1,51 +1,83 @@
-"""Bad arguments: a ``ValueError`` that names the argument and what is allowed, and no request."""
+"""Bad arguments: a ``TypeError`` or ``ValueError`` that names the argument and what is allowed, and no request."""
 
 from __future__ import annotations
 
 import math
+from typing import get_type_hints
 
 import pytest
 
 from translation_client import PollingConfig, TranslationStatusClient
+from translation_client._core.schedule import PollingArguments
 
-NO_NUMBER = [-1, -0.5, math.nan, math.inf, -math.inf, "5", True, [], 10**400]
-NO_COUNT = [-1, 1.5, "3", True, math.nan]
-
-CONSTRUCTOR = [
-    *(("base_url", value, "base_url must be") for value in (None, 8000, b"http://x", "", "127.0.0.1:8000")),
-    *(("base_url", value, "base_url must be") for value in ("ftp://h", "http://", "http://h:99999", "http://[::1")),
-    *(("base_url", value, "base_url must be") for value in ("http://h?a=1", "http://h#a", "http://h h", "http://h:x")),
-    ("base_url", "http://user:secretpassword@h", "base_url must not contain credentials"),
-    ("username", "", "username must be text that is not empty"),
-    ("username", "a:b", "username must not contain a colon"),
-    ("username", "a\nb", "username must not contain control characters"),
-    ("username", "a\ud800", "valid Unicode"),
-    ("username", 5, "username must be text"),
-    ("password", "", "password must be text that is not empty"),
-    ("password", b"bytes", "password must be text"),
-    ("password", "a\x00b", "password must not contain control characters"),
-    ("password", "a\udfff", "valid Unicode"),
-    *(("initial_delay", value, "initial_delay must be") for value in (*NO_NUMBER, 0, None)),
-    *(("max_delay", value, "max_delay must be") for value in (*NO_NUMBER, 0, None, 0.1)),
-    *(("backoff_factor", value, "backoff_factor must be") for value in (*NO_NUMBER, 0, 0.9)),
-    *(("jitter", value, "jitter must be") for value in (*NO_NUMBER, 1.1, None)),
-    *(("timeout", value, "timeout must be") for value in NO_NUMBER),
-    *(("max_retries", value, "max_retries must be") for value in NO_COUNT),
-    *(("max_polls", value, "max_polls must be") for value in (*NO_COUNT, 0)),
-    *(("polling", value, "polling must be a PollingConfig") for value in ({}, 5, "fast", PollingConfig)),
-    *(("on_status_change", value, "on_status_change must be callable") for value in (5, "print", [])),
-    *(("on_completion", value, "on_completion must be callable") for value in (5, "print", [])),
-]
+NO_NUMBERS = ["5", True, []]
+OUT_OF_RANGE = [-1, -0.5, math.nan, math.inf, -math.inf, 10**400]
+NO_COUNTS = [1.5, "3", True, math.nan]
 
 
-@pytest.mark.parametrize(("name", "value", "message"), CONSTRUCTOR)
-def test_a_bad_argument_of_the_constructor_is_named(side_class, name, value, message):
+def rows(message, *, types=(), values=()):
+    """The values with the error each must raise: those of a wrong type, those of the right type that are wrong."""
+    return [
+        *((value, TypeError, message) for value in types),
+        *((value, ValueError, message) for value in values),
+    ]
+
+
+CONSTRUCTOR = {
+    "base_url": [
+        *rows(
+            "base_url must be",
+            types=(None, 8000, b"http://x"),
+            values=(
+                *("", "127.0.0.1:8000", "ftp://h", "http://", "http://h:99999", "http://[::1"),
+                *("http://h?a=1", "http://h#a", "http://h h", "http://h:x"),
+            ),
+        ),
+        *rows("base_url must not contain credentials", values=["http://user:secretpassword@h"]),
+    ],
+    "username": [
+        *rows("username must be a string", types=[5]),
+        *rows("username must not be empty", values=[""]),
+        *rows("username must not contain a colon", values=["a:b"]),
+        *rows("username must not contain control characters", values=["a\nb"]),
+        *rows("valid Unicode", values=["a\ud800"]),
+    ],
+    "password": [
+        *rows("password must be a string$", types=[b"bytes", 5]),
+        *rows("password must not be empty", values=[""]),
+        *rows("password must not contain control characters", values=["a\x00b"]),
+        *rows("valid Unicode", values=["a\udfff"]),
+    ],
+    "initial_delay": rows("initial_delay must be", types=[*NO_NUMBERS, None], values=[*OUT_OF_RANGE, 0]),
+    "max_delay": rows("max_delay must be", types=[*NO_NUMBERS, None], values=[*OUT_OF_RANGE, 0, 0.1]),
+    "backoff_factor": rows("backoff_factor must be", types=NO_NUMBERS, values=[*OUT_OF_RANGE, 0, 0.9]),
+    "jitter": rows("jitter must be", types=[*NO_NUMBERS, None], values=[*OUT_OF_RANGE, 1.1]),
+    "timeout": rows("timeout must be", types=NO_NUMBERS, values=OUT_OF_RANGE),
+    "max_retries": rows("max_retries must be", types=NO_COUNTS, values=[-1]),
+    "max_polls": rows("max_polls must be", types=NO_COUNTS, values=[-1, 0]),
+    "polling": rows("polling must be a PollingConfig", types=[{}, 5, "fast", PollingConfig]),
+    "on_status_change": rows("on_status_change must be callable", types=[5, "print", []]),
+    "on_completion": rows("on_completion must be callable", types=[5, "print", []]),
+    "max_retrys": rows("there is no argument max_retrys", types=[3]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind", "message"), [(name, *row) for name, table in CONSTRUCTOR.items() for row in table]
+)
+def test_a_bad_argument_of_the_constructor_is_named(side_class, name, value, kind, message):
     """Every value that cannot be meant is refused when the client is made, not in the middle of a wait."""
     arguments = {"base_url": "http://127.0.0.1:1", "username": "admin", "password": "canary-9f3a", name: value}
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises(kind, match=message) as caught:
         side_class.client_class(**arguments)
     assert "canary-9f3a" not in str(caught.value)
     assert "secretpassword" not in str(caught.value)
+
+
+def test_the_polling_arguments_of_a_client_are_those_of_the_configuration():
+    """Names and types that type checkers see for a client are those of ``PollingConfig``, in the same order."""
+    declared = get_type_hints(PollingConfig)
+    assert list(get_type_hints(PollingArguments).items()) == list(declared.items())
 
 
 @pytest.mark.parametrize(("name", "variable"), [("username", "API_USERNAME"), ("password", "API_PASSWORD")])
@@ -58,7 +90,7 @@ def test_missing_credentials_are_named(side_class, monkeypatch, name, variable):
 
 
 @pytest.mark.parametrize(
-    "twice", [{"timeout": 5}, {"initial_delay": 1.0, "max_polls": 3}, {"jitter": 0}, {"backoff_factor": 2}], ids=str
+    "twice", [{"timeout": 600.0}, {"initial_delay": 1.0, "max_polls": 3}, {"jitter": 0}, {"backoff_factor": 2}], ids=str
 )
 def test_polling_excludes_the_single_arguments(side_class, twice):
     """Given both ways, nobody knows which is meant; the message names the arguments."""
@@ -66,34 +98,68 @@ def test_polling_excludes_the_single_arguments(side_class, twice):
         side_class.client_class("http://127.0.0.1:1", "admin", "pw", polling=PollingConfig(), **twice)
 
 
-NO_ID = ["", "a/b", "a?b", "a#b", "a%b", "a b", "a\\b", "a\nb", "..", ".", "x" * 256, "\ud800", 5, b"j1", ["j1"]]
-NO_IDS = [5, "j1", None, [5], ["j1", ""], ["a/b"], [None]]
+IDS_OF_WRONG_TYPE = [5, b"j1", ["j1"]]
+WRONG_IDS = ["", "a/b", "a?b", "a#b", "a%b", "a b", "a\\b", "a\nb", "..", ".", "x" * 256, "\ud800"]
+
+JOB_ID = rows("job_id must be", types=IDS_OF_WRONG_TYPE, values=WRONG_IDS)
+NO_ID = rows("job_id must be", types=[None])
+JOB_IDS = [
+    *rows("job_ids must be", types=[5, "j1", None]),
+    *rows("job_id must be", types=[[5], [None]], values=[["j1", ""], ["a/b"]]),
+]
+TIMEOUT = rows("timeout must be", types=NO_NUMBERS, values=OUT_OF_RANGE)
+
+
+def keyword(method, arguments, name, table):
+    """Calls of the method with one bad keyword argument."""
+    return [(method, arguments, {name: value}, kind, message) for value, kind, message in table]
+
 
 METHODS = [
-    *((method, [value], {}, "job_id must be") for method in ("get_job", "cancel_job") for value in (*NO_ID, None)),
-    *((method, [value], {}, "job_id must be") for method in ("wait", "get_status") for value in NO_ID),
-    ("wait_for_completion", ["a/b"], {}, "job_id must be"),
-    *((method, [value], {}, "job_id") for method in ("as_completed", "wait_all") for value in NO_IDS),
-    *(("wait", ["j1"], {"timeout": value}, "timeout must be") for value in NO_NUMBER),
-    *(("start_job", [], {"timeout": value}, "timeout must be") for value in NO_NUMBER),
-    *((method, [["j1"]], {"timeout": -1}, "timeout must be") for method in ("as_completed", "wait_all")),
-    *(("wait", ["j1"], {name: 5}, f"{name} must be callable") for name in ("on_poll", "on_completion")),
-    *(("wait_all", [["j1"]], {name: 5}, f"{name} must be") for name in ("on_status_change", "on_completion")),
-    *(("start_job", [], {"video_length": value}, "video_length must be") for value in (*NO_NUMBER, 0)),
-    *(("start_job", [], {"metadata": value}, "metadata cannot") for value in ({"a": {1}}, {"a": math.nan}, {"a": b""})),
-    ("start_job", [], {"simulate": {"duration": object()}}, "simulate cannot"),
-    *(("start_job", [], {"idempotency_key": value}, "idempotency_key must") for value in ("", 'a"b', "é", "x" * 256)),
-    *(("list_jobs", [value], {}, "status must be one of") for value in ("done", "", "PENDING", 5)),
-    *(("list_jobs", [], {"limit": value}, "limit must be a whole number") for value in (*NO_COUNT, 0)),
+    *((m, [v], {}, kind, text) for m in ("get_job", "cancel_job") for v, kind, text in (*JOB_ID, *NO_ID)),
+    *((m, [v], {}, kind, text) for m in ("wait", "get_status") for v, kind, text in JOB_ID),
+    ("wait_for_completion", ["a/b"], {}, ValueError, "job_id must be"),
+    *((m, [v], {}, kind, text) for m in ("as_completed", "wait_all") for v, kind, text in JOB_IDS),
+    *keyword("wait", ["j1"], "timeout", TIMEOUT),
+    *keyword("start_job", [], "timeout", TIMEOUT),
+    *((m, [["j1"]], {"timeout": -1}, ValueError, "timeout must be") for m in ("as_completed", "wait_all")),
+    *(("wait", ["j1"], {name: 5}, TypeError, f"{name} must be callable") for name in ("on_poll", "on_completion")),
+    *(("wait_all", [["j1"]], {n: 5}, TypeError, f"{n} must be") for n in ("on_status_change", "on_completion")),
+    *keyword(
+        *("start_job", [], "video_length"),
+        rows("video_length must be", types=NO_NUMBERS, values=[*OUT_OF_RANGE, 0]),
+    ),
+    *keyword("start_job", [], "metadata", rows("metadata must be a mapping", types=[5, "a=b", [("a", 1)]])),
+    *keyword(
+        *("start_job", [], "metadata"),
+        rows("metadata cannot be sent", types=[{"a": {1}}, {"a": b""}], values=[{"a": math.nan}]),
+    ),
+    *keyword("start_job", [], "simulate", rows("simulate cannot", types=[{"duration": object()}])),
+    *keyword(
+        *("start_job", [], "idempotency_key"),
+        rows("idempotency_key must", types=[5, b"key"], values=("", 'a"b', "é", "x" * 256)),
+    ),
+    *(
+        (method, [value], {}, kind, message)
+        for method in ("list_jobs", "iter_jobs")
+        for value, kind, message in rows("status must be one of", types=[5], values=("done", "", "PENDING"))
+    ),
+    *(
+        row
+        for method in ("list_jobs", "iter_jobs")
+        for row in keyword(method, [], "limit", rows("limit must be a whole number", types=NO_COUNTS, values=[-1, 0]))
+    ),
 ]
 
 
-@pytest.mark.parametrize(("method", "arguments", "keywords", "message"), METHODS)
-def test_a_bad_argument_of_a_method_is_named_and_nothing_is_sent(shared_side, method, arguments, keywords, message):
+@pytest.mark.parametrize(("method", "arguments", "keywords", "kind", "message"), METHODS)
+def test_a_bad_argument_of_a_method_is_named_and_nothing_is_sent(  # noqa: PLR0913, PLR0917 - one row of the table
+    shared_side, method, arguments, keywords, kind, message
+):
     """No request is made for what cannot be meant."""
     client, server = shared_side
     before = server.connections
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(kind, match=message):
         getattr(client, method)(*arguments, **keywords)
     assert server.connections == before
 
@@ -106,9 +172,9 @@ def test_a_coroutine_function_is_refused_by_the_client_that_cannot_await(name):
         pass
 
     message = f"{name} must be an ordinary function; AsyncTranslationStatusClient awaits others"
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TypeError, match=message):
         TranslationStatusClient("http://127.0.0.1:1", "admin", "pw", **{name: callback})
     client = TranslationStatusClient("http://127.0.0.1:1", "admin", "pw")
     for method, ids in (("wait", "j1"), ("wait_for_completion", "j1"), ("wait_all", ["j1"])):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(TypeError, match=message):
             getattr(client, method)(ids, **{name: callback})

@@ -15,7 +15,7 @@ import pytest
 from client.tests.scripted import PATIENCE, closed_connections
 from client.tests.sides import LATE, QUICK
 from client.tests.steps import after, answer, body_drips, head_drips, job, jobs, stalled, stream
-from translation_client import AsyncTranslationStatusClient, JobStatus, WaitTimeout
+from translation_client import AsyncTranslationStatusClient, JobStatus, WaitTimeoutError
 from translation_client._aio.exchange import turn
 
 OUT_WITHIN = 0.05 + LATE - 0.1
@@ -60,7 +60,7 @@ async def test_a_timeout_of_the_user_stays_the_users(client, server):
     with pytest.raises(TimeoutError) as caught:
         async with asyncio.timeout(0.1):
             await client.wait("j1")
-    assert not isinstance(caught.value, WaitTimeout)
+    assert not isinstance(caught.value, WaitTimeoutError)
 
 
 async def test_leaving_the_loop_over_many_jobs_ends_the_stream(client, server):
@@ -129,7 +129,7 @@ async def test_hundreds_of_deadlines_at_one_moment_are_kept(pending_elsewhere):
 
     async def wait(number):
         await asyncio.sleep(number * 0.002)
-        with pytest.raises(WaitTimeout) as caught:
+        with pytest.raises(WaitTimeoutError) as caught:
             await client.wait(f"job-{number}", timeout=max(deadline - time.monotonic(), 0.0))
         return time.monotonic() - deadline, caught.value.last_error is None
 

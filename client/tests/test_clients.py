@@ -9,7 +9,7 @@ import pytest
 
 from client.tests.sides import QUICK
 from client.tests.steps import after, answer, job, job_json, jobs, only_held, raw_answer, stalled, stream
-from translation_client import JobFailed, JobStatus, PollingConfig
+from translation_client import AuthenticationError, JobFailedError, JobStatus, PollingConfig
 
 
 def test_start_and_wait(client, server):
@@ -29,7 +29,7 @@ def test_a_job_that_failed_is_returned_and_raises_on_request(client, server):
     server.play(job("error", error={"code": "no_speech", "message": "Nobody speaks."}))
     ended = client.wait("j1")
     assert ended.status is JobStatus.ERROR
-    with pytest.raises(JobFailed, match="no_speech: Nobody speaks") as caught:
+    with pytest.raises(JobFailedError, match="no_speech: Nobody speaks") as caught:
         ended.raise_for_error()
     assert (caught.value.code, caught.value.last_job) == ("no_speech", ended)
 
@@ -69,6 +69,18 @@ def test_list_jobs_goes_through_the_pages(client, server):
     server.play(page(["j3", "j2"], "c 1"))
     assert [each.job_id for each in client.list_jobs(limit=2)] == ["j3", "j2"]
     assert server.seen[3].target == "/jobs?limit=2"
+
+
+def test_iter_jobs_fetches_a_page_when_it_is_needed(client, server):
+    """The jobs of the first page are there before the second one is asked for; an iteration left early asks no more."""
+    server.play(page(["j3", "j2"], "c 1"), page(["j1"], None))
+    assert client.first_jobs(2) == ["j3", "j2"]
+    assert [seen.target for seen in server.seen] == ["/jobs?limit=1000"]
+    server.play(page(["j3", "j2"], "c 1"), answer(502), page(["j1"], None))
+    assert client.first_jobs(9) == ["j3", "j2", "j1"]
+    server.play(answer(403))
+    with pytest.raises(AuthenticationError):
+        client.first_jobs(1)
 
 
 # ── callbacks ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,7 @@ from client.tests.steps import (
     job,
     stalled,
 )
-from translation_client import JobStatus, StartError, StatusUnavailable, WaitTimeout
+from translation_client import JobStatus, StartError, StatusUnavailableError, WaitTimeoutError
 
 TIMEOUT = 0.25
 
@@ -85,22 +85,22 @@ def test_a_wait_ends_at_its_deadline_under_every_fault(make_side, server, fault)
     """A wait is over neither before its deadline nor more than 0.1 s after; then nothing more is asked."""
     server.play(fault)
     outcome, seconds = timed(make_side(server.url, "admin", "pw").wait, "j1", timeout=TIMEOUT)
-    assert isinstance(outcome, WaitTimeout)
+    assert isinstance(outcome, WaitTimeoutError)
     assert_in_time(seconds)
     time.sleep(0.15)
     assert len(server.seen) <= outcome.polls
 
 
 CALLS = {
-    "wait": (WaitTimeout, ["j1"]),
-    "wait_for_completion": (WaitTimeout, []),
-    "wait_all": (WaitTimeout, [["j1", "j2"]]),
-    "as_completed": (WaitTimeout, [["j1", "j2"]]),
+    "wait": (WaitTimeoutError, ["j1"]),
+    "wait_for_completion": (WaitTimeoutError, []),
+    "wait_all": (WaitTimeoutError, [["j1", "j2"]]),
+    "as_completed": (WaitTimeoutError, [["j1", "j2"]]),
     "start_job": (StartError, []),
-    "get_job": (StatusUnavailable, ["j1"]),
-    "get_status": (StatusUnavailable, []),
-    "cancel_job": (StatusUnavailable, ["j1"]),
-    "list_jobs": (StatusUnavailable, []),
+    "get_job": (StatusUnavailableError, ["j1"]),
+    "get_status": (StatusUnavailableError, []),
+    "cancel_job": (StatusUnavailableError, ["j1"]),
+    "list_jobs": (StatusUnavailableError, []),
 }
 
 
@@ -161,7 +161,7 @@ def test_a_name_that_cannot_be_resolved_is_transient(make_side, monkeypatch):
 
     client = make_side("http://nowhere.example:8000", "admin", "pw", initial_delay=0.02, max_delay=0.05, max_retries=1)
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(StatusUnavailable, match="the server's name could not be resolved"):
+    with pytest.raises(StatusUnavailableError, match="the server's name could not be resolved"):
         client.wait("j1")
     with pytest.raises(StartError, match="no job was started"):
         client.start_job()
@@ -189,7 +189,7 @@ def test_no_time_is_one_look(make_side, server, status):
     server.play(job(status))
     outcome, seconds = timed(make_side(server.url, "admin", "pw").wait, "j1", timeout=0)
     assert len(server.polls) == 1
-    assert isinstance(outcome, WaitTimeout) == (status == "pending")
+    assert isinstance(outcome, WaitTimeoutError) == (status == "pending")
     assert seconds <= LATE
 
 
@@ -203,7 +203,7 @@ def test_the_wall_clock_may_jump(make_side, server, monkeypatch):
     assert client.wait_for_completion("j1") is JobStatus.COMPLETED
     server.play(job("pending"))
     outcome, seconds = timed(client.wait, "j1", timeout=TIMEOUT)
-    assert isinstance(outcome, WaitTimeout)
+    assert isinstance(outcome, WaitTimeoutError)
     assert_in_time(seconds)
 
 

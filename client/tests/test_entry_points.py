@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import translation_client
 from translation_client import __version__
 
 CLIENT = Path(__file__).resolve().parents[1]
@@ -30,7 +31,7 @@ IMPORTS = "import client, pickle, translation_client as t; "
         "from client import *; assert JobStatus is t.JobStatus",
         "assert {*t.__all__} <= {*client.__all__}",
         "assert [name for name in t.__all__ if getattr(client, name) is not getattr(t, name)] == []",
-        "assert type(pickle.loads(pickle.dumps(client.JobNotFound('x')))) is t.JobNotFound",
+        "assert type(pickle.loads(pickle.dumps(client.JobNotFoundError('x')))) is t.JobNotFoundError",
     ],
 )
 def test_every_way_to_a_class_leads_to_the_same_one(code, folder):
@@ -59,6 +60,36 @@ def test_an_unknown_name_is_an_import_error():
     """The facade invents nothing."""
     assert "cannot import name 'Nonsense'" in python("from client import Nonsense", ROOT)[1]
     assert "cannot import name 'Nonsense'" in python("from client import Nonsense", CLIENT)[1]
+
+
+FORMER = {
+    "InvalidRequest": "InvalidRequestError",
+    "JobError": "ErrorDetail",
+    "JobFailed": "JobFailedError",
+    "JobNotFound": "JobNotFoundError",
+    "RateLimited": "RateLimitError",
+    "StatusUnavailable": "StatusUnavailableError",
+    "WaitTimeout": "WaitTimeoutError",
+}
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER.items())
+def test_former_names_are_still_there_and_say_the_present_one(former, present):
+    """Programs written before go on, with a warning that names what to write instead; nobody new is led to them."""
+    with pytest.warns(DeprecationWarning, match=rf"translation_client\.{former} is now called {present}$"):
+        assert getattr(translation_client, former) is getattr(translation_client, present)
+    assert former not in translation_client.__all__
+    code = f"import warnings; warnings.simplefilter('ignore'); from client import {former}; print({former}.__name__)"
+    assert python(code, ROOT) == (0, f"{present}\n")
+
+
+def test_every_exception_ends_in_error_and_nothing_else_does():
+    """By the name alone it is clear what can be raised."""
+    public = [getattr(translation_client, name) for name in translation_client.__all__]
+    classes = [each for each in public if isinstance(each, type)]
+    assert {each for each in classes if issubclass(each, Exception)} == {
+        each for each in classes if each.__name__.endswith("Error")
+    }
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,13 @@ from client.tests.steps import (
 from translation_client import (
     ApiError,
     AuthenticationError,
-    InvalidRequest,
-    JobNotFound,
+    InvalidRequestError,
+    JobNotFoundError,
     JobStatus,
     ProtocolError,
-    RateLimited,
-    StatusUnavailable,
-    WaitTimeout,
+    RateLimitError,
+    StatusUnavailableError,
+    WaitTimeoutError,
 )
 from translation_client._core.schedule import LongPoll
 
@@ -67,7 +67,7 @@ NEVER_OVER = {
     "body stalled": body_stalled,
     "endless 100 Continue": endless_heads,
 }
-"""Those that only the client's own patience ends."""
+"""Those that only the client's own timeout ends."""
 
 
 @pytest.mark.parametrize("fault", OVER_AT_ONCE.values(), ids=OVER_AT_ONCE)
@@ -98,7 +98,7 @@ def test_max_retries_ends_the_wait_with_the_failure_in_plain_words(make_side, se
     """After so many failures in a row the wait ends; the last failure is the cause, in the words of neither library."""
     server.play(OVER_AT_ONCE[name])
     client = make_side(server.url, "admin", "pw", initial_delay=0.02, max_delay=0.05, max_retries=2)
-    with pytest.raises(StatusUnavailable, match="max_retries=2") as caught:
+    with pytest.raises(StatusUnavailableError, match="max_retries=2") as caught:
         client.wait("j1")
     assert str(caught.value.__cause__) == words
     assert f"last failure: {words.removeprefix('job j1: ')}; " in str(caught.value)
@@ -109,7 +109,7 @@ def test_a_lasting_failure_ends_as_a_timeout_that_tells_it(make_side, server):
     """Where it never ends, the error at the deadline carries the last failure."""
     server.play(answer(503))
     client = make_side(server.url, "admin", "pw", initial_delay=0.05, max_delay=0.1, timeout=0.25)
-    with pytest.raises(WaitTimeout, match=r"j1.*the server answered 503") as caught:
+    with pytest.raises(WaitTimeoutError, match=r"j1.*the server answered 503") as caught:
         client.wait("j1")
     assert (caught.value.timeout, caught.value.last_error.status_code) == (0.25, 503)
 
@@ -117,7 +117,7 @@ def test_a_lasting_failure_ends_as_a_timeout_that_tells_it(make_side, server):
 @pytest.mark.parametrize("fault", NEVER_OVER.values(), ids=NEVER_OVER)
 def test_a_request_without_an_end_is_given_up(client, server, fault, monkeypatch):
     """A request that is answered too slowly, or never, is abandoned and made again."""
-    monkeypatch.setattr(LongPoll, "patience", staticmethod(lambda _: 0.3))
+    monkeypatch.setattr(LongPoll, "timeout", staticmethod(lambda _: 0.3))
     server.play(fault, job("completed"))
     assert client.wait_for_completion("j1") is JobStatus.COMPLETED
     assert len(server.polls) == 2
@@ -131,17 +131,17 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(client, server):
 
 
 REFUSED = {
-    400: InvalidRequest,
+    400: InvalidRequestError,
     401: AuthenticationError,
-    402: InvalidRequest,
+    402: InvalidRequestError,
     403: AuthenticationError,
-    404: JobNotFound,
-    405: InvalidRequest,
-    406: InvalidRequest,
+    404: JobNotFoundError,
+    405: InvalidRequestError,
+    406: InvalidRequestError,
     409: ApiError,
-    410: JobNotFound,
-    418: InvalidRequest,
-    422: InvalidRequest,
+    410: JobNotFoundError,
+    418: InvalidRequestError,
+    422: InvalidRequestError,
     101: ProtocolError,
     300: ProtocolError,
     304: ProtocolError,
@@ -189,7 +189,7 @@ def test_a_job_just_started_may_be_unknown_for_a_moment(client, server):
     server.play(answer(404), answer(404), job("completed"))
     assert client.wait_for_completion(job_id) is JobStatus.COMPLETED
     server.play(answer(404), job("completed"))
-    with pytest.raises(JobNotFound):
+    with pytest.raises(JobNotFoundError):
         client.wait("somebody-elses")
 
 
@@ -203,7 +203,7 @@ def test_a_proxy_that_cuts_held_requests_ends_the_holding(make_side, server):
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [(answer(503), ApiError), (answer(429, Retry_After="7"), RateLimited), (closed, StatusUnavailable)],
+    [(answer(503), ApiError), (answer(429, Retry_After="7"), RateLimitError), (closed, StatusUnavailableError)],
     ids=["503", "429", "closed"],
 )
 def test_a_single_poll_is_not_repeated(client, server, fault, kind):

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from client.tests.steps import after, answer, job, jobs, stalled, stream
-from translation_client import StatusUnavailable, WaitTimeout
+from translation_client import StatusUnavailableError, WaitTimeoutError
 from translation_client._core.record import Tally
 
 
@@ -47,7 +47,7 @@ def test_no_pause_is_no_line(client, server, log):
 def test_a_failure_names_the_job_once(client, server, log):
     """The line of a poll that failed, and the error of a wait that did, do not stammer."""
     server.play(answer(503, Retry_After="999"))
-    with pytest.raises(WaitTimeout) as raised:
+    with pytest.raises(WaitTimeoutError) as raised:
         client.wait("j1", timeout=60)  # which ends at once: it would be over before the server may be asked again
     assert "job j1: Poll #1 failed: the server answered 503" in log()
     assert str(raised.value).count("job j1") == 1
@@ -66,7 +66,7 @@ def test_a_wait_without_id_looks_before_it_may_be_held(client, server, log):
 def test_however_many_jobs_twenty_ends_are_news(number):
     """Of up to twenty jobs each end is a line at INFO; of more, every twentieth part, and always the last."""
     tally = Tally(number)
-    levels = [tally.one_more() for _ in range(number)]
+    levels = [tally.count_end() for _ in range(number)]
     assert levels.count(logging.INFO) == min(number, 20)
     assert levels[-1] == logging.INFO
 
@@ -79,7 +79,7 @@ def test_many_jobs_do_not_flood_the_log(client, server, log, has_stream):
     server.play(stream(*ids, then=stalled) if has_stream else answer(404), to="streams")
     client.wait_all(ids)
     assert len(log()) <= 24
-    assert log()[0] == "waiting for 100 jobs"
+    assert log()[0] == "waiting for 100 jobs (job-0, job-1, job-2, …)"
     assert sum(": completed after" in line for line in log(logging.DEBUG)) == 100
 
 
@@ -91,7 +91,7 @@ def test_what_nobody_answered_names_the_server(make_side, closed_port):
         client.start_job()
     assert f"({url}, tried 2 times in " in str(refused.value)
     assert str(refused.value).endswith("last failure: connection refused; is the server running there?")
-    with pytest.raises(StatusUnavailable, match=f"no status from {url} after .*last failure: connection refused"):
+    with pytest.raises(StatusUnavailableError, match=f"no status from {url} after .*last failure: connection refused"):
         client.wait("j1")
 
 

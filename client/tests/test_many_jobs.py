@@ -22,7 +22,7 @@ from client.tests.steps import (
     stalled,
     stream,
 )
-from translation_client import InvalidRequest, JobNotFound, JobStatus, WaitTimeout
+from translation_client import InvalidRequestError, JobNotFoundError, JobStatus, WaitTimeoutError
 
 IDS = ["j1", "j2", "j3"]
 
@@ -36,7 +36,7 @@ def test_jobs_are_given_in_the_order_of_their_ending(client, server):
     assert [seen.kind for seen in server.seen] == ["streams", "queries"]
 
 
-@pytest.mark.parametrize(("told", "error"), [(IDS, None), (IDS[:2], WaitTimeout)], ids=["all ended", "deadline"])
+@pytest.mark.parametrize(("told", "error"), [(IDS, None), (IDS[:2], WaitTimeoutError)], ids=["all ended", "deadline"])
 def test_the_stream_ends_with_the_wait(client, server, told, error):
     """Once the wait is over the server need not hold the stream any longer, though the client stays open."""
     left = threading.Event()
@@ -108,7 +108,7 @@ def test_an_unknown_job_ends_the_wait_for_all(client, server):
     """A job the server does not know is named in the error."""
     server.play(stream(then=stalled), to="streams")
     server.play(answer(200, b'{"jobs": [], "next_cursor": null}'), to="queries")
-    with pytest.raises(JobNotFound, match="j1"):
+    with pytest.raises(JobNotFoundError, match="j1"):
         client.wait_all(["j1"])
 
 
@@ -117,7 +117,7 @@ def test_a_refusal_is_one_request(client, server, to):
     """What no retry can mend ends the wait for many at once."""
     server.play(stream(then=stalled), to="streams")
     server.play(answer(400), to=to)
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequestError):
         client.wait_all(IDS)
     assert len([seen for seen in server.seen if seen.kind == to]) == 1
 
@@ -138,6 +138,6 @@ def test_the_deadline_holds_for_all_of_them(client, server, fault):
     server.play(jobs("pending", j1="completed"), to="queries")
     server.play(job("pending"))
     outcome, seconds = timed(client.wait_all, IDS, timeout=0.3)
-    assert isinstance(outcome, WaitTimeout)
+    assert isinstance(outcome, WaitTimeoutError)
     assert set(outcome.pending) in ({"j2", "j3"}, set(IDS))
     assert 0.3 <= seconds <= 0.3 + LATE

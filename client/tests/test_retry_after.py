@@ -6,7 +6,7 @@ import pytest
 
 from client.tests.sides import timed
 from client.tests.steps import answer, job
-from translation_client import JobStatus, WaitTimeout
+from translation_client import JobStatus, WaitTimeoutError
 
 DATES = {"Retry_After": "Sat, 31 Jan 2026 12:00:01 GMT", "Date": "Sat, 31 Jan 2026 12:00:00 GMT"}
 
@@ -47,6 +47,6 @@ def test_a_pause_beyond_the_deadline_ends_the_wait_at_once(client, server, value
     """There is nothing to wait for where the server wants no request before the deadline; the error says so."""
     server.play(answer(503, Retry_After=value))
     outcome, seconds = timed(client.wait, "j1")
-    assert isinstance(outcome, WaitTimeout)
+    assert isinstance(outcome, WaitTimeoutError)
     assert "Retry-After" in str(outcome)
     assert (len(server.polls), seconds < 1.0) == (1, True)

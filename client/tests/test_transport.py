@@ -14,7 +14,7 @@ import pytest
 from client.tests.scripted import ScriptedServer
 from client.tests.sides import LATE, QUICK, timed
 from client.tests.steps import answer, answered_then_closed, body_stalled, closed, endless_body, gzip_bomb, job
-from translation_client import JobStatus, StatusUnavailable, WaitTimeout
+from translation_client import JobStatus, StatusUnavailableError, WaitTimeoutError
 from translation_client._wire.failures import MAX_BODY
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
@@ -123,7 +123,9 @@ def test_a_netrc_changes_nothing(make_side, server, tmp_path, monkeypatch):
 def test_a_certificate_nobody_trusts_is_refused(make_side, secure_server):
     """Without trust there is no request, and the words say why."""
     client = make_side(secure_server.url, "admin", "pw", max_retries=0)
-    with pytest.raises(StatusUnavailable, match="the server's certificate was not accepted: self-signed certificate"):
+    with pytest.raises(
+        StatusUnavailableError, match="the server's certificate was not accepted: self-signed certificate"
+    ):
         client.wait("j1")
     assert secure_server.seen == []
 
@@ -142,7 +144,7 @@ def test_a_stalled_answer_over_tls_ends_at_the_deadline(make_side, secure_server
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))
     secure_server.play(body_stalled)
     outcome, seconds = timed(make_side(secure_server.url, "admin", "pw").wait, "j1", timeout=0.3)
-    assert isinstance(outcome, WaitTimeout)
+    assert isinstance(outcome, WaitTimeoutError)
     assert 0.3 <= seconds <= 0.3 + LATE
 
 
@@ -156,7 +158,7 @@ def test_a_huge_answer_takes_bounded_memory(make_side, server, fault):
     client = make_side(server.url, "admin", "pw", max_retries=0)
     tracemalloc.start()
     try:
-        with pytest.raises(StatusUnavailable, match="longer than 16777216 bytes"):
+        with pytest.raises(StatusUnavailableError, match="longer than 16777216 bytes"):
             client.wait("j1")
         assert tracemalloc.get_traced_memory()[1] < 3 * MAX_BODY
     finally:

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from translation_client import Job, PollingConfig
-from translation_client._core.flow import Reply, Send, Sleep, Tell
+from translation_client._core.flow import Notify, Reply, Send, Sleep
 from translation_client._core.wait import Wait
 from translation_client._wire.failures import Transient
 from translation_client._wire.responses import Response
@@ -121,7 +121,7 @@ def wait(server, *, seed=0, job_id="j1", facts=None, **polling):
                 case Sleep(until):
                     assert until > now, "a sleep must lead forward"
                     now = until
-                case Tell(event, job):
+                case Notify(event, job):
                     run.told.append((event, job.status, now - BEGIN))
             action = flow.send(Reply(now, result))
         pytest.fail("the wait did not come to an end")

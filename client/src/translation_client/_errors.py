@@ -3,19 +3,20 @@
 ::
 
     TranslationClientError
-    ├─ StartError                        no job could be started (or it is not known whether one was)
-    ├─ WaitError                         a wait ended before its job did
-    │  ├─ WaitTimeout (TimeoutError)     its deadline passed; the job may still end: wait again with its id
-    │  └─ StatusUnavailable              the status could not be had (max_retries, max_polls, one failed poll)
-    ├─ JobFailed                         only from Job.raise_for_error()
-    └─ ApiError                          the server refused; no retry can mend it
-       ├─ AuthenticationError            401, 403
-       ├─ JobNotFound                    404, 410
-       ├─ InvalidRequest                 400, 422 and the other 4xx
-       ├─ RateLimited                    429
-       └─ ProtocolError                  the answer was not understood (a redirect, foreign JSON, …)
+    ├─ StartError                              no job could be started, or it is not known whether one was
+    ├─ WaitError                               a wait ended before its job did
+    │  ├─ WaitTimeoutError (TimeoutError)      its deadline passed; the job may still end: wait again with its id
+    │  └─ StatusUnavailableError               no status could be had (max_retries, max_polls, one failed poll)
+    ├─ JobFailedError                          only from Job.raise_for_error()
+    └─ ApiError                                the server refused; no retry can mend it
+       ├─ AuthenticationError                  401, 403
+       ├─ JobNotFoundError                     404, 410
+       ├─ InvalidRequestError                  400, 422 and the other 4xx
+       ├─ RateLimitError                       429
+       └─ ProtocolError                        the answer was not understood (a redirect, foreign JSON, …)
 
-All of them can be pickled: every detail beside the message is an optional keyword, kept in ``__dict__``.
+All of them can be pickled: every detail beside the message is an optional keyword, kept in ``__dict__``. A wrong
+argument is a ``TypeError`` or a ``ValueError``, a call on a closed client a ``RuntimeError``.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class WaitError(TranslationClientError):
     """A wait ended before its job did."""
 
 
-class WaitTimeout(WaitError, TimeoutError):  # noqa: N818 - named after the built-in it is one of
+class WaitTimeoutError(WaitError, TimeoutError):
     """The deadline of the wait passed; the job may still end, so wait again with its id.
 
     Attributes:
@@ -96,11 +97,11 @@ class WaitTimeout(WaitError, TimeoutError):  # noqa: N818 - named after the buil
     last_error: BaseException | None = None
 
 
-class StatusUnavailable(WaitError):  # noqa: N818 - the name says it
+class StatusUnavailableError(WaitError):
     """The status could not be had: ``max_retries`` or ``max_polls`` is used up; ``__cause__`` is the last failure."""
 
 
-class JobFailed(TranslationClientError):  # noqa: N818 - the name says it
+class JobFailedError(TranslationClientError):
     """The job ended in error; raised by ``Job.raise_for_error()`` only.
 
     Attributes:
@@ -137,15 +138,15 @@ class AuthenticationError(ApiError):
     """The credentials were refused (401), or do not allow this (403)."""
 
 
-class JobNotFound(ApiError):  # noqa: N818 - the name says it
+class JobNotFoundError(ApiError):
     """The server knows no such job of this user (404), or no longer (410)."""
 
 
-class InvalidRequest(ApiError):  # noqa: N818 - the name says it
+class InvalidRequestError(ApiError):
     """The server found the request itself wrong (400, 422 and the other 4xx)."""
 
 
-class RateLimited(ApiError):  # noqa: N818 - the name says it
+class RateLimitError(ApiError):
     """Too many requests (429); within a wait or a start this is retried, not raised.
 
     Attributes:

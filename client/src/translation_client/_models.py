@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from translation_client._errors import JobFailed
+from translation_client._errors import JobFailedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ class JobStatus(StrEnum):
         return self is not JobStatus.PENDING
 
 
-class JobError(NamedTuple):
+class ErrorDetail(NamedTuple):
     """Why a job ended in error: a ``code`` for programs, a ``message`` for people."""
 
     code: str
@@ -83,19 +83,19 @@ class Job:
     poll_after: float | None = None
     video_length: float | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
-    error: JobError | None = None
+    error: ErrorDetail | None = None
     raw: Mapping[str, object] = field(default_factory=dict, repr=False, compare=False)
     wait_stats: WaitStats | None = field(default=None, repr=False, compare=False)
 
     def raise_for_error(self) -> None:
-        """Raise ``JobFailed`` if the job ended in error; otherwise do nothing.
+        """Raise ``JobFailedError`` if the job ended in error; otherwise do nothing.
 
         Raises:
-            JobFailed: With the server's ``code`` and ``message``.
+            JobFailedError: With the server's ``code`` and ``message``.
         """
         if self.status is not JobStatus.ERROR:
             return
-        error = self.error or JobError("unknown", "the server gave no reason")
-        failed = JobFailed(f"job {self.job_id} ended in error: {error.code}: {error.message}", job_id=self.job_id)
+        error = self.error or ErrorDetail("unknown", "the server gave no reason")
+        failed = JobFailedError(f"job {self.job_id} ended in error: {error.code}: {error.message}", job_id=self.job_id)
         failed.code, failed.message, failed.last_job = error.code, error.message, self
         raise failed

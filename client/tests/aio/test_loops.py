@@ -16,7 +16,7 @@ import uvloop
 from client.tests.scripted import PATIENCE, closed_connections
 from client.tests.sides import LATE, QUICK
 from client.tests.steps import answer, job
-from translation_client import AsyncTranslationStatusClient, WaitTimeout
+from translation_client import AsyncTranslationStatusClient, WaitTimeoutError
 
 
 def test_one_client_serves_several_event_loops(server):
@@ -53,7 +53,7 @@ def test_uvloop_keeps_deadlines_too(server):
 
     async def late(client):
         deadline = time.monotonic() + 0.1
-        with pytest.raises(WaitTimeout):
+        with pytest.raises(WaitTimeoutError):
             await client.wait("j1", timeout=0.1)
         return time.monotonic() - deadline
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from translation_client import Job, JobError, JobStatus
+from translation_client import ErrorDetail, Job, JobStatus
 from translation_client.cli.bar import Bar
 from translation_client.cli.display import Board, Display, Estimate, Lines, Snapshot, fit, open_display
 from translation_client.cli.options import Options
@@ -17,7 +17,7 @@ from translation_client.cli.output import Output, columns, wants_colour
 
 PENDING = Job("0192f0c3a1b2c3d4e5f6", JobStatus.PENDING, elapsed_time=2.0, progress=0.4, poll_after=3.0)
 COMPLETED = replace(PENDING, status=JobStatus.COMPLETED, elapsed_time=4.2, progress=1.0, poll_after=None)
-ERROR = replace(PENDING, status=JobStatus.ERROR, elapsed_time=4.2, error=JobError("cancelled", ""))
+ERROR = replace(PENDING, status=JobStatus.ERROR, elapsed_time=4.2, error=ErrorDetail("cancelled", ""))
 
 fractions = st.floats(0, 1)
 pauses = st.floats(0, 1e6)

@@ -7,16 +7,16 @@ import pytest
 from translation_client import (
     ApiError,
     AuthenticationError,
-    InvalidRequest,
+    ErrorDetail,
+    InvalidRequestError,
     Job,
-    JobError,
-    JobNotFound,
+    JobNotFoundError,
     JobStatus,
     ProtocolError,
-    RateLimited,
+    RateLimitError,
     StartError,
-    StatusUnavailable,
-    WaitTimeout,
+    StatusUnavailableError,
+    WaitTimeoutError,
 )
 from translation_client.cli.advice import Place, explain, interruption
 from translation_client.cli.messages import (
@@ -37,7 +37,9 @@ from translation_client.cli.options import Options
 ACCEPTED = datetime(2026, 11, 24, 19, 5, 9, 300_000, timezone(timedelta(hours=1)))
 PENDING = Job("0192f0c3a1b2c3d4", JobStatus.PENDING, elapsed_time=1.25, progress=0.419)
 COMPLETED = replace(PENDING, status=JobStatus.COMPLETED, elapsed_time=4.21, progress=1.0)
-ERROR = replace(PENDING, status=JobStatus.ERROR, elapsed_time=61.0, error=JobError("translation_failed", "no voices"))
+ERROR = replace(
+    PENDING, status=JobStatus.ERROR, elapsed_time=61.0, error=ErrorDetail("translation_failed", "no voices")
+)
 OPTIONS = Options(base_url="http://host:1", username="ada", password="canary", timeout=60.0)
 PLACE = Place("python3 client.py", serve="cd server && uvicorn main:app")
 
@@ -93,7 +95,7 @@ def test_marks_can_be_printed_in_any_encoding(encoding):
 
 def test_the_words_of_the_server_cannot_steer_the_terminal():
     """Escape sequences and line breaks in a reason or an id are made visible, not obeyed."""
-    job = replace(ERROR, error=JobError("x", "\x1b]0;title\x07\nsecond line"))
+    job = replace(ERROR, error=ErrorDetail("x", "\x1b]0;title\x07\nsecond line"))
     assert outcome_line(job, Marks()).isprintable()
     assert printable("a\u202eb\r\x9b") == "a\ufffdb\ufffd\ufffd"
 
@@ -124,7 +126,7 @@ def test_the_table_stands_in_columns_and_cuts_nothing():
 @pytest.mark.parametrize("width", [30, 40, 60, 80, 120])
 def test_the_table_fits_the_terminal(width, created):
     """No line is broken, and no reason cut: it goes on below; moments and ids are shortened where they must be."""
-    reasons = JobError("translation_failed", "The video could not be translated, because nobody in it says a word.")
+    reasons = ErrorDetail("translation_failed", "The video could not be translated, because nobody in it says a word.")
     jobs = [replace(one, created_at=ACCEPTED) for one in (COMPLETED, replace(ERROR, job_id="x" * 32, error=reasons))]
     lines = job_table(jobs, width, created=created)
     texts = [line.text for line in lines]
@@ -151,7 +153,7 @@ def test_the_table_says_when_each_job_was_accepted(width, moment):
 
 def test_a_pipe_gets_a_line_for_each_job():
     """However long a reason is."""
-    jobs = [replace(ERROR, error=JobError("x", "word " * 200))] * 3
+    jobs = [replace(ERROR, error=ErrorDetail("x", "word " * 200))] * 3
     assert len(job_table(jobs, created=True)) == 4
 
 
@@ -172,19 +174,19 @@ def caused(error, cause):
 
 
 def late(job_id, last_job=PENDING):
-    error = WaitTimeout("late", job_id=job_id, last_job=last_job, elapsed=60.0)
+    error = WaitTimeoutError("late", job_id=job_id, last_job=last_job, elapsed=60.0)
     error.last_error = ConnectionError("connection refused")
     return error
 
 
 def late_ones(*job_ids):
-    error = WaitTimeout("late", elapsed=60.0)
+    error = WaitTimeoutError("late", elapsed=60.0)
     error.pending = job_ids
     return error
 
 
 def limited(pause):
-    error = RateLimited("the server answered 429", status_code=429)
+    error = RateLimitError("the server answered 429", status_code=429)
     error.retry_after = pause
     return error
 
@@ -197,9 +199,9 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
     ("error", "status", "words"),
     [
         (AuthenticationError("x", status_code=401), 4, ["http://host:1", "(401)", "API_PASSWORD"]),
-        (JobNotFound("x", status_code=404, job_id="a"), 4, ["no job a", "python3 client.py list"]),
-        (JobNotFound("answered 404", status_code=404), 5, ["not answer like", "answered 404", "--base-url"]),
-        (InvalidRequest("the server answered 422: too long", status_code=422), 4, ["422: too long"]),
+        (JobNotFoundError("x", status_code=404, job_id="a"), 4, ["no job a", "python3 client.py list"]),
+        (JobNotFoundError("answered 404", status_code=404), 5, ["not answer like", "answered 404", "--base-url"]),
+        (InvalidRequestError("the server answered 422: too long", status_code=422), 4, ["422: too long"]),
         (ApiError("job a: the server answered 409: it has ended", status_code=409), 4, ["409: it has ended"]),
         (ApiError("the server answered 503", status_code=503), 5, ["is there but fails", "503", "try again later"]),
         (ProtocolError("a redirect", status_code=302), 5, ["a redirect", "--base-url"]),
@@ -218,10 +220,10 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
                 "repeat the same start with --idempotency-key k1",
             ],
         ),
-        (StatusUnavailable("max_polls=3 used up", job_id="a"), 5, ["max_polls=3 used up", RESUME]),
+        (StatusUnavailableError("max_polls=3 used up", job_id="a"), 5, ["max_polls=3 used up", RESUME]),
         (caused(StartError("x"), ApiError("answered 502", status_code=502)), 5, ["is there but fails: answered 502"]),
-        (caused(StatusUnavailable("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused"]),
-        (StatusUnavailable("max_polls=3 used up"), 5, ["max_polls=3 used up"]),
+        (caused(StatusUnavailableError("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused"]),
+        (StatusUnavailableError("max_polls=3 used up"), 5, ["max_polls=3 used up"]),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from client.tests.virtual import BEGIN, ROUNDING, TRANSIENT, ok, refused, stall, status
-from translation_client import AuthenticationError, PollingConfig, StartError, StatusUnavailable
+from translation_client import AuthenticationError, PollingConfig, StartError, StatusUnavailableError
 from translation_client._core.call import Call, call_given_up, get_given_up, start_given_up
 from translation_client._core.flow import Reply, Send
 from translation_client._wire.failures import Transient
@@ -122,16 +122,16 @@ def test_refusals_are_not_repeated():
 
 
 def test_other_calls_give_up_with_status_unavailable():
-    """A cancellation or a list that is never answered raises StatusUnavailable, saying what is not known."""
+    """A cancellation or a list that is never answered raises StatusUnavailableError, saying what is not known."""
     start = Start((0, math.inf, stall), given_up=call_given_up("job j1: unknown", "http://server", "j1"), timeout=5.0)
-    assert isinstance(start.error, StatusUnavailable)
+    assert isinstance(start.error, StatusUnavailableError)
     assert str(start.error).startswith("job j1: unknown: not answered within 5 s")
 
 
 def test_single_poll_raises_what_the_server_said():
-    """A poll that is not repeated raises the server's own failure, or StatusUnavailable where it said nothing."""
+    """A poll that is not repeated raises the server's own failure, or StatusUnavailableError where it said nothing."""
     once = {"given_up": get_given_up("j1", "http://server"), "max_retries": 0}
     assert Start((0, math.inf, status(503)), **once).error.status_code == 503
     silent = Start((0, math.inf, stall), **once)
-    assert isinstance(silent.error, StatusUnavailable)
+    assert isinstance(silent.error, StatusUnavailableError)
     assert silent.error.job_id == "j1"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_client import PollingConfig
-from translation_client._core.schedule import Experience, configured
+from translation_client._core.schedule import Experience
 
 chance = st.floats(0, 1)
 
@@ -30,9 +30,9 @@ chance = st.floats(0, 1)
         ({"backoff_factor": "2"}, "backoff_factor must be a finite number, at least 1, not '2'"),
         ({"jitter": -0.1}, "jitter must be a finite number, at least 0 and at most 1, not -0.1"),
         ({"jitter": 1.1}, "jitter must be a finite number, at least 0 and at most 1, not 1.1"),
-        ({"timeout": -1}, "timeout must be a finite number, at least 0, not -1"),
-        ({"timeout": math.inf}, "timeout must be a finite number, at least 0, not inf"),
-        ({"timeout": "10"}, "timeout must be a finite number, at least 0, not '10'"),
+        ({"timeout": -1}, "timeout must be a finite number of seconds, at least 0, not -1"),
+        ({"timeout": math.inf}, "timeout must be a finite number of seconds, at least 0, not inf"),
+        ({"timeout": "10"}, "timeout must be a finite number of seconds, at least 0, not '10'"),
         ({"max_retries": -1}, "max_retries must be a whole number, at least 0, or None, not -1"),
         ({"max_retries": 1.5}, "max_retries must be a whole number, at least 0, or None, not 1.5"),
         ({"max_polls": 0}, "max_polls must be a whole number, at least 1, or None, not 0"),
@@ -40,20 +40,20 @@ chance = st.floats(0, 1)
     ],
 )
 def test_bad_arguments_are_named(arguments, message):
-    """A bad polling argument raises a ValueError that names it, its value and what is allowed."""
-    with pytest.raises(ValueError, match="^" + message.replace("(", r"\(").replace(")", r"\)")):
+    """A bad polling argument raises an error that names it, its value and what is allowed."""
+    with pytest.raises((TypeError, ValueError), match="^" + message.replace("(", r"\(").replace(")", r"\)")):
         PollingConfig(**arguments)
 
 
 def test_polling_can_be_given_whole_or_in_parts_but_not_both():
     """PollingConfig and single polling arguments exclude each other, by name."""
     whole = PollingConfig(initial_delay=2.0)
-    assert configured(whole, jitter=0.25) is whole
-    assert configured(None, jitter=0.5) == PollingConfig(jitter=0.5)
+    assert PollingConfig.of(whole, {}) is whole
+    assert PollingConfig.of(None, {"jitter": 0.5}) == PollingConfig(jitter=0.5)
     with pytest.raises(ValueError, match="give jitter, timeout in polling, or without polling, not both"):
-        configured(whole, jitter=0.5, timeout=None)
-    with pytest.raises(ValueError, match="polling must be a PollingConfig"):
-        configured({"jitter": 0.5})
+        PollingConfig.of(whole, {"jitter": 0.5, "timeout": None})
+    with pytest.raises(TypeError, match="polling must be a PollingConfig"):
+        PollingConfig.of({"jitter": 0.5}, {})
 
 
 @given(age=st.floats(-10, 1e12), polls=st.integers(1, 10**9), factor=st.none() | st.floats(1, 100), chance=chance)

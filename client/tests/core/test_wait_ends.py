@@ -9,22 +9,22 @@ import pytest
 from client.tests.virtual import BEGIN, LATE, ROUNDING, TRANSIENT, Server, ok, refused, stall, status, wait
 from translation_client import (
     AuthenticationError,
-    InvalidRequest,
-    JobNotFound,
+    InvalidRequestError,
+    JobNotFoundError,
     JobStatus,
     ProtocolError,
-    RateLimited,
-    StatusUnavailable,
-    WaitTimeout,
+    RateLimitError,
+    StatusUnavailableError,
+    WaitTimeoutError,
 )
 
 
 @pytest.mark.parametrize("timeout", [0.0, 0.3, 1.0, 7.5, 30.0, 31.2])
 @pytest.mark.parametrize("long_poll", [True, False])
 def test_deadline_is_kept_with_a_last_look(timeout, long_poll):
-    """WaitTimeout comes at the deadline, after one last request sent in its final moments."""
+    """WaitTimeoutError comes at the deadline, after one last request sent in its final moments."""
     run = wait(Server(ends=math.inf, long_poll=long_poll), timeout=timeout)
-    assert isinstance(run.error, WaitTimeout)
+    assert isinstance(run.error, WaitTimeoutError)
     assert isinstance(run.error, TimeoutError)
     assert timeout - ROUNDING <= run.over <= timeout + LATE
     assert timeout - 0.01 <= run.moments[-1] <= timeout + ROUNDING
@@ -52,7 +52,7 @@ def test_job_that_ends_just_before_the_deadline_is_found(long_poll, round_trip):
 def test_no_fault_outlasts_the_deadline(fault):
     """However the server fails, the wait is over at its deadline, with the last failure named."""
     run = wait(Server(faults=[(0, math.inf, fault)]), timeout=12.0)
-    assert isinstance(run.error, WaitTimeout)
+    assert isinstance(run.error, WaitTimeoutError)
     assert 12.0 <= run.over <= 12.0 + LATE
     assert run.error.last_error is not None
 
@@ -62,11 +62,11 @@ def test_no_fault_outlasts_the_deadline(fault):
     [
         (401, AuthenticationError),
         (403, AuthenticationError),
-        (404, JobNotFound),
-        (410, JobNotFound),
-        (400, InvalidRequest),
-        (422, InvalidRequest),
-        (418, InvalidRequest),
+        (404, JobNotFoundError),
+        (410, JobNotFoundError),
+        (400, InvalidRequestError),
+        (422, InvalidRequestError),
+        (418, InvalidRequestError),
         (301, ProtocolError),
         (302, ProtocolError),
         (308, ProtocolError),
@@ -96,7 +96,7 @@ def test_transient_failures_are_ridden_out(name):
 def test_max_retries_counts_consecutive_failures():
     """max_retries failures in a row are tolerated; one more ends the wait with its cause."""
     run = wait(Server(faults=[(0, math.inf, status(500))]), max_retries=3)
-    assert isinstance(run.error, StatusUnavailable)
+    assert isinstance(run.error, StatusUnavailableError)
     assert len(run.moments) == 4
     assert run.error.__cause__.status_code == 500
 
@@ -117,7 +117,7 @@ def test_an_answer_starts_the_count_of_failures_anew():
 def test_max_polls_is_a_limit_on_status_requests():
     """max_polls requests are made, not one more, and then the wait ends at once."""
     run = wait(Server(ends=math.inf), max_polls=5)
-    assert isinstance(run.error, StatusUnavailable)
+    assert isinstance(run.error, StatusUnavailableError)
     assert len(run.moments) == 5
     assert run.error.last_job.status == "pending"
 
@@ -125,7 +125,7 @@ def test_max_polls_is_a_limit_on_status_requests():
 def test_retry_after_beyond_the_deadline_raises_at_once():
     """A server that asks for more patience than there is ends the wait at once, and is quoted."""
     run = wait(Server(faults=[(0, math.inf, status(503, retry_after="999999999"))]), timeout=60.0)
-    assert isinstance(run.error, WaitTimeout)
+    assert isinstance(run.error, WaitTimeoutError)
     assert run.over < 0.1
     assert "1e+09" in str(run.error)
     assert "Retry-After" in str(run.error)
@@ -149,9 +149,9 @@ def test_unreadable_retry_after_is_as_good_as_none(value):
 
 
 def test_rate_limit_carries_its_pause():
-    """The failure kept for the user after a 429 is RateLimited, with the seconds asked for."""
+    """The failure kept for the user after a 429 is RateLimitError, with the seconds asked for."""
     run = wait(Server(faults=[(0, math.inf, status(429, retry_after="3"))]), max_retries=1)
-    assert isinstance(run.error.__cause__, RateLimited)
+    assert isinstance(run.error.__cause__, RateLimitError)
     assert run.error.__cause__.retry_after == 3.0
 
 
@@ -164,7 +164,7 @@ def test_404_right_after_the_start_is_retried():
 def test_404_that_lasts_is_believed():
     """After those seconds a 404 is the answer."""
     run = wait(Server(faults=[(0, math.inf, status(404))]), facts={"fresh_until": BEGIN + 5.0})
-    assert type(run.error) is JobNotFound
+    assert type(run.error) is JobNotFoundError
     assert run.over >= 5.0
 
 

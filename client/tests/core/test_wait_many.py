@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from client.tests.virtual import BEGIN, LATE, ROUNDING, iso, ok, status
-from translation_client import Job, JobNotFound, JobStatus, PollingConfig, StatusUnavailable, WaitTimeout
-from translation_client._core.flow import Event, Found, Open, Receive, Reply, Send, Sleep, Tell
-from translation_client._core.wait_many import Many
+from translation_client import Job, JobNotFoundError, JobStatus, PollingConfig, StatusUnavailableError, WaitTimeoutError
+from translation_client._core.flow import Event, Found, Notify, Open, Receive, Reply, Send, Sleep
+from translation_client._core.wait_many import WaitForMany
 from translation_client._wire.events import ServerEvent
 from translation_client._wire.failures import Transient
 from translation_client._wire.responses import Response
@@ -96,7 +96,7 @@ def wait(server, job_ids=None, *, seed=0, fresh_until=None, known=(), **polling)
     chance = random.Random(seed).random  # noqa: S311 - to be repeated, not to be secret
     config, fresh = PollingConfig(**polling), {i: BEGIN + t for i, t in (fresh_until or {}).items()}
     ids = server.ends if job_ids is None else job_ids
-    flow = Many(ids, config, now=now, randomness=chance, fresh_until=fresh, known=known).run()
+    flow = WaitForMany(ids, config, now=now, randomness=chance, fresh_until=fresh, known=known).run()
     try:
         action = next(flow)
         for _ in range(20_000):
@@ -112,7 +112,7 @@ def wait(server, job_ids=None, *, seed=0, fresh_until=None, known=(), **polling)
                     now, told, result = receive(server, now, told, until)
                 case Sleep(until):
                     now = max(until, now)
-                case Tell(Event.CHANGE, job):
+                case Notify(Event.CHANGE, job):
                     run.told.append((job.job_id, job.status))
                     run.told_at.append(now - BEGIN)
                 case Found(job):
@@ -238,7 +238,7 @@ def test_a_proxy_that_ends_every_stream_at_once_is_given_up():
 def test_an_unknown_job_is_named():
     """A job the server does not know ends the wait with its name, at once."""
     run = wait(Server({"a": 60.0}), ["a", "nobody"])
-    assert type(run.error) is JobNotFound
+    assert type(run.error) is JobNotFoundError
     assert run.error.job_id == "nobody"
     assert run.over < 0.1
 
@@ -253,7 +253,7 @@ def test_a_job_started_moments_ago_may_be_unknown_at_first():
 def test_a_started_job_that_stays_unknown_is_an_error():
     """After those seconds it is unknown."""
     run = wait(Server({"a": 60.0}), ["a", "b"], fresh_until={"b": 5.0})
-    assert type(run.error) is JobNotFound
+    assert type(run.error) is JobNotFoundError
     assert 5.0 <= run.over <= 6.0
 
 
@@ -261,7 +261,7 @@ def test_the_deadline_names_what_is_left():
     """At the deadline, after a last look, the ids that have not ended are in the error."""
     server = Server({"a": 1.0, "b": 100.0, "c": 100.0})
     run = wait(server, timeout=10.0)
-    assert isinstance(run.error, WaitTimeout)
+    assert isinstance(run.error, WaitTimeoutError)
     assert run.error.pending == ("b", "c")
     assert 10.0 - ROUNDING <= run.over <= 10.0 + LATE
     assert server.requests[-1][1] == "query"
@@ -271,7 +271,7 @@ def test_the_deadline_names_what_is_left():
 def test_max_retries_ends_it():
     """More consecutive failures than max_retries end the wait with their cause."""
     run = wait(Server({"a": 1.0}, down=[(0, math.inf, status(500))]), max_retries=2)
-    assert isinstance(run.error, StatusUnavailable)
+    assert isinstance(run.error, StatusUnavailableError)
     assert run.error.polls == 3
     assert run.error.__cause__.status_code == 500
 
@@ -279,7 +279,7 @@ def test_max_retries_ends_it():
 def test_retry_after_beyond_the_deadline_raises_at_once():
     """A pause beyond the deadline ends the wait at once, and is quoted."""
     run = wait(Server({"a": 1.0}, down=[(0, math.inf, status(503, retry_after="900"))]), timeout=60.0)
-    assert isinstance(run.error, WaitTimeout)
+    assert isinstance(run.error, WaitTimeoutError)
     assert "900 s (Retry-After)" in str(run.error)
     assert run.over < 0.1
 
@@ -312,6 +312,6 @@ def test_nothing_is_missed_and_nothing_told_twice(ends, breaks, down, timeout, s
     if run.error is None:
         assert set(told) | set(run.left) == set(server.ends)
     else:
-        assert isinstance(run.error, WaitTimeout)
+        assert isinstance(run.error, WaitTimeoutError)
         assert set(told) | set(run.error.pending) == set(server.ends)
         assert run.over >= timeout - ROUNDING

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from client.tests.virtual import LATE, ROUNDING, TRANSIENT, Server, refused, status, wait
-from translation_client import WaitTimeout
+from translation_client import WaitTimeoutError
 from translation_client._wire.responses import Response
 
 faults = st.tuples(
@@ -35,7 +35,7 @@ def test_promises_hold_whatever_happens(server, timeout, seed, look_first):
     run = wait(server, timeout=timeout, seed=seed, facts={"look_first": look_first})
     assert run.over <= timeout + LATE
     if run.error is not None:
-        assert isinstance(run.error, WaitTimeout)
+        assert isinstance(run.error, WaitTimeoutError)
         early = "Retry-After" in str(run.error)
         assert early or run.over >= timeout - ROUNDING
         assert early or timeout - 2.0 <= run.moments[-1] <= timeout + 0.05

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from time import monotonic
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 from translation_client._aio.driver import AsyncDriver, side_by_side
 from translation_client._aio.transport import AsyncTransport
 from translation_client._core.callbacks import Callback, Callbacks
 from translation_client._core.operations import UNSET, Operations
-from translation_client._core.schedule import configured
-from translation_client._wire.requests import check_job_id, check_job_ids
+from translation_client._core.schedule import PollingConfig
+from translation_client._wire.arguments import check_job_id, check_job_ids
 from translation_client._wire.target import Target
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from translation_client._core.flow import Flow
     from translation_client._core.operations import Unset
-    from translation_client._core.schedule import PollingConfig
+    from translation_client._core.schedule import PollingArguments
     from translation_client._models import Job, JobStatus
 
 T = TypeVar("T")
@@ -38,14 +38,10 @@ class AsyncTranslationStatusClient:
         base_url: Where the server is.
         username: Without a colon; None: the environment's ``API_USERNAME``.
         password: Any Unicode text; None: the environment's ``API_PASSWORD``.
-        polling: All polling arguments in one; then none of the following seven may be given.
-        initial_delay: The shortest interval between polls, where the server gives no help.
-        max_delay: The longest.
-        backoff_factor: How much longer each interval is; None: the square root of the job's age.
-        jitter: How far an interval may be off, as a fraction of it.
-        timeout: What one wait may take in all; None (no limit) must be written out.
-        max_retries: Consecutive transient failures tolerated; None: any number until the deadline.
-        max_polls: Status requests one wait may make; None: any number.
+        polling: All polling arguments in one.
+        **polling_arguments: The arguments of ``PollingConfig``, one by one, where ``polling`` is not given:
+            ``initial_delay``, ``max_delay``, ``backoff_factor``, ``jitter``, ``timeout``, ``max_retries``,
+            ``max_polls``.
         on_status_change: Called with the ``Job`` at first sight and on every new status of it; may be a coroutine
             function, which is awaited.
         on_completion: Called once with the ``Job`` when it has ended; may be a coroutine function likewise.
@@ -61,26 +57,11 @@ class AsyncTranslationStatusClient:
         password: str | None = None,
         *,
         polling: PollingConfig | None = None,
-        initial_delay: float = 0.5,
-        max_delay: float = 30.0,
-        backoff_factor: float | None = None,
-        jitter: float = 0.25,
-        timeout: float | None = 600.0,
-        max_retries: int | None = None,
-        max_polls: int | None = None,
         on_status_change: Callback | None = None,
         on_completion: Callback | None = None,
+        **polling_arguments: Unpack[PollingArguments],
     ) -> None:
-        config = configured(
-            polling,
-            initial_delay=initial_delay,
-            max_delay=max_delay,
-            backoff_factor=backoff_factor,
-            jitter=jitter,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_polls=max_polls,
-        )
+        config = PollingConfig.of(polling, polling_arguments)
         self._target = Target(base_url, username, password)
         self._callbacks = Callbacks(on_status_change=on_status_change, on_completion=on_completion)
         self._operations = Operations(config, monotonic, self._target.base_url)
@@ -168,9 +149,14 @@ class AsyncTranslationStatusClient:
         """Cancel a job, as ``TranslationStatusClient.cancel_job``."""
         return await self._run(self._operations.cancel(job_id))
 
+    def iter_jobs(self, status: str | None = None, *, limit: int | None = None) -> AsyncGenerator[Job, None]:
+        """Give the user's jobs (``async for``), newest first, as ``TranslationStatusClient.iter_jobs``."""
+        return AsyncDriver(self._operations.list_jobs(status, limit), self._transport, self._callbacks).found()
+
     async def list_jobs(self, status: str | None = None, *, limit: int | None = None) -> list[Job]:
-        """The user's jobs, newest first, as ``TranslationStatusClient.list_jobs``."""
-        return await self._run(self._operations.page_through(status, limit))
+        """Return the user's jobs, newest first, as ``TranslationStatusClient.list_jobs``."""
+        async with aclosing(self.iter_jobs(status, limit=limit)) as jobs:
+            return [job async for job in jobs]
 
     async def close(self) -> None:
         """Close the connections made in the running event loop; the client can be used again, and makes new ones."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from translation_client._aio.stream import AsyncStream
 from translation_client._core.callbacks import log_failure
-from translation_client._core.flow import Found, Open, Receive, Reply, Send, Sleep, Tell
-from translation_client._core.record_many import timed_out_together
-from translation_client._errors import WaitTimeout
+from translation_client._core.flow import Found, Notify, Open, Receive, Reply, Send, Sleep
+from translation_client._core.record import timed_out_together
+from translation_client._errors import WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
@@ -71,22 +71,22 @@ class AsyncDriver(Generic[T]):
                 result = await self._transport.exchange(request, deadline)
             case Sleep(until):
                 await _sleep(until)
-            case Tell():
-                await self._tell(action)
+            case Notify():
+                await self._notify(action)
             case Open(request, deadline):
                 result = await self._open(request, deadline)
             case Receive(until) if self._stream is not None:
                 result = await self._stream.receive(until)
         return Reply(time.monotonic(), result)
 
-    async def _tell(self, told: Tell) -> None:
-        callback = self._callbacks.for_event(told.event)
+    async def _notify(self, action: Notify) -> None:
+        callback = self._callbacks.for_event(action.event)
         try:
-            answer = callback(told.job) if callback is not None else None
+            answer = callback(action.job) if callback is not None else None
             if inspect.isawaitable(answer):
                 await answer
         except Exception as error:  # noqa: BLE001 - the user's own; logged with its traceback
-            log_failure(told.event, told.job, error)
+            log_failure(action.event, action.job, error)
 
     async def _open(self, request: Request, deadline: float) -> Response | Transient:
         self._close_stream()
@@ -106,7 +106,7 @@ async def side_by_side(waits: Iterable[Coroutine[Any, Any, Job]]) -> AsyncGenera
     """Wait for all at the same time and give the jobs as they end.
 
     Raises:
-        WaitTimeout: At the deadline, for all that are left.
+        WaitTimeoutError: At the deadline, for all that are left.
         TranslationClientError: What the first wait to fail otherwise raises; the others end with it.
     """
     over: asyncio.Queue[asyncio.Task[Job]] = asyncio.Queue()
@@ -118,7 +118,7 @@ async def side_by_side(waits: Iterable[Coroutine[Any, Any, Job]]) -> AsyncGenera
         for _ in tasks:
             task = await over.get()
             error = task.exception()
-            if isinstance(error, WaitTimeout):
+            if isinstance(error, WaitTimeoutError):
                 timed_out.append(error)  # the others get their last look as well
             else:
                 yield task.result()

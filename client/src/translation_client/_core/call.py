@@ -1,4 +1,4 @@
-"""One request that is repeated until it is answered: starting, cancelling, listing. Decides, and does nothing else."""
+"""One request, repeated until it is answered: to start, cancel or list jobs. A flow: it decides, and does no I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from translation_client._core.flow import Flow, Send, Sleep
 from translation_client._core.record import log
-from translation_client._errors import StartError, StatusUnavailable, TranslationClientError
+from translation_client._core.schedule import GiveUp, next_attempt
+from translation_client._errors import StartError, StatusUnavailableError, TranslationClientError
 from translation_client._wire.failures import Transient, as_failure
 from translation_client._wire.requests import ANSWER_TIMEOUT
 from translation_client._wire.responses import Response
@@ -65,20 +66,20 @@ class Call(Generic[T]):
             self._failures.append(seen)
             request, failure = self._request, {"failure": seen.error}
             log.info("%s %s: attempt failed: %s", request.method, request.path, seen.error, extra=failure)
-            reply = yield Sleep(self._next_try(seen))
+            verdict = next_attempt(
+                seen,
+                len(self._failures),
+                self._config,
+                now=self._now,
+                deadline=self._deadline,
+                randomness=self._randomness,
+            )
+            if isinstance(verdict, GiveUp):
+                raise self._error(verdict.why)
+            reply = yield Sleep(min(verdict, self._deadline))
             self._now = reply.now
             if self._now >= self._deadline:
                 raise self._error(f"not answered within {self._config.timeout:g} s")
-
-    def _next_try(self, failure: Transient) -> float:
-        limit, count = self._config.max_retries, len(self._failures)
-        if limit is not None and count > limit:
-            raise self._error(f"max_retries={limit} used up")
-        pause = failure.retry_after or 0.0
-        if pause and self._now + pause > self._deadline:
-            raise self._error(f"the server asks to wait {pause:g} s (Retry-After), beyond the timeout")
-        moment = max(self._now + pause, self._now + self._config.retry_delay(count, self._randomness))
-        return min(moment, self._deadline)
 
     def _error(self, why: str) -> TranslationClientError:
         error = self._given_up(why, self._failures, self._now - self._began)
@@ -89,7 +90,7 @@ class Call(Generic[T]):
 
 
 def start_given_up(idempotency_key: str, where: str) -> GivenUp:
-    """Makes the error of a start that was given up."""
+    """Return a function that makes the error of a start that was given up."""
 
     def make(why: str, failures: list[Transient], elapsed: float) -> StartError:
         maybe = any(failure.maybe_received for failure in failures)
@@ -102,23 +103,23 @@ def start_given_up(idempotency_key: str, where: str) -> GivenUp:
 
 
 def call_given_up(what: str, where: str, job_id: str | None = None) -> GivenUp:
-    """Makes the error of any other call that was given up."""
+    """Return a function that makes the error of any other call that was given up."""
 
-    def make(why: str, failures: list[Transient], elapsed: float) -> StatusUnavailable:
-        return StatusUnavailable(_given_up(what, where, why, failures, elapsed), job_id=job_id, elapsed=elapsed)
+    def make(why: str, failures: list[Transient], elapsed: float) -> StatusUnavailableError:
+        return StatusUnavailableError(_given_up(what, where, why, failures, elapsed), job_id=job_id, elapsed=elapsed)
 
     return make
 
 
 def get_given_up(job_id: str | None, where: str) -> GivenUp:
-    """Makes the error of a single poll: what the server said, where it said something."""
+    """Return a function that makes the error of a single poll: the server's own refusal, if it gave one."""
 
     def make(_: str, failures: list[Transient], elapsed: float) -> TranslationClientError:
         failure = failures[-1].error
         if isinstance(failure, TranslationClientError):
             return failure
         text = f"{f'job {job_id}' if job_id else 'the latest job'}: no status from {where}: {failure}"
-        return StatusUnavailable(text + _advice(failures), job_id=job_id, elapsed=elapsed, polls=1)
+        return StatusUnavailableError(text + _advice(failures), job_id=job_id, elapsed=elapsed, polls=1)
 
     return make
 
@@ -130,6 +131,6 @@ def _given_up(what: str, where: str, why: str, failures: list[Transient], elapse
 
 
 def _advice(failures: list[Transient]) -> str:
-    """What to look at where nobody has ever been there."""
+    """Return what to check where every connection was refused."""
     refused = all(isinstance(failure.error.__cause__, ConnectionRefusedError) for failure in failures)
     return "; is the server running there?" if refused else ""

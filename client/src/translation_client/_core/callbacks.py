@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from translation_client._core.flow import Event
+from translation_client._wire.arguments import refuse
 
 if TYPE_CHECKING:
     from translation_client._models import Job
@@ -30,13 +31,13 @@ class Callbacks:
         for name in ("on_poll", "on_status_change", "on_completion"):
             given = getattr(self, name)
             if given is not None and not callable(given):
-                raise ValueError(f"{name} must be callable, or None, not {given!r}")
+                refuse(name, "callable, or None", given, wrong_type=True)
 
     def ordinary(self) -> Callbacks:
-        """These, for a client that cannot await; raises ``ValueError`` where one would have to be awaited."""
+        """These, for a client that cannot await; raises ``TypeError`` where one would have to be awaited."""
         for name in ("on_poll", "on_status_change", "on_completion"):
             if inspect.iscoroutinefunction(getattr(self, name)):
-                raise ValueError(f"{name} must be an ordinary function; AsyncTranslationStatusClient awaits others")
+                raise TypeError(f"{name} must be an ordinary function; AsyncTranslationStatusClient awaits others")
         return self
 
     def __bool__(self) -> bool:

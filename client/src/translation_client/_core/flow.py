@@ -1,8 +1,8 @@
-"""What a flow asks of its driver.
+"""The actions a flow asks of its driver.
 
-A *flow* is a generator that decides: it yields an action and is sent a ``Reply`` with the time and what came of it.
-A *driver* (``_client``, ``_async_client``, a test) carries the actions out and decides nothing. All
-moments are on the driver's monotonic clock, so the wall clock may jump as it likes.
+A *flow* is a generator that decides: it yields an action and is sent a ``Reply`` with the time and the result.
+A *driver* (in ``_sync``, ``_aio``, or a test) carries the actions out and decides nothing. All moments are on the
+driver's monotonic clock, so jumps of the wall clock have no effect.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Event(Enum):
-    """What there is to tell the user."""
+    """What a callback of the user's is called for."""
 
     POLL = "an answer arrived"
     CHANGE = "the status is new"
@@ -39,12 +39,12 @@ class Send(NamedTuple):
 
 
 class Sleep(NamedTuple):
-    """Do nothing until the moment; it may be ``inf``."""
+    """Sleep until the moment, which may be ``inf``."""
 
     until: float
 
 
-class Tell(NamedTuple):
+class Notify(NamedTuple):
     """Call the user's callback for the event."""
 
     event: Event
@@ -52,7 +52,7 @@ class Tell(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Open an event stream, in place of the one before; its head is the result, with a body if it is no stream."""
+    """Open an event stream in place of the one before; the result is its head, with a body if it is no stream."""
 
     request: Request
     deadline: float
@@ -65,17 +65,17 @@ class Receive(NamedTuple):
 
 
 class Found(NamedTuple):
-    """Hand the job to the user: it has ended."""
+    """Give the user the job, which has ended."""
 
     job: Job
 
 
 class Reply(NamedTuple):
-    """The moment an action was over, and what came of a ``Send``, ``Open`` or ``Receive``."""
+    """The moment an action was over, and the result of a ``Send``, ``Open`` or ``Receive``."""
 
     now: float
     result: Response | Transient | Sequence[ServerEvent] | None = None
 
 
-Action: TypeAlias = Send | Sleep | Tell | Open | Receive | Found
+Action: TypeAlias = Send | Sleep | Notify | Open | Receive | Found
 Flow: TypeAlias = Generator[Action, Reply, T]

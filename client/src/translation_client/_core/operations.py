@@ -5,27 +5,20 @@ from __future__ import annotations
 import math
 import random
 import secrets
-import threading
 from collections import OrderedDict
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._core.call import Call, call_given_up, get_given_up, start_given_up
+from translation_client._core.flow import Found
 from translation_client._core.record import Tally
-from translation_client._core.schedule import Experience, PollingConfig, check_timeout
+from translation_client._core.schedule import Experience, PollingConfig
 from translation_client._core.wait import Wait
-from translation_client._core.wait_many import Many
+from translation_client._core.wait_many import WaitForMany
 from translation_client._models import JobStatus
-from translation_client._wire.requests import (
-    cancel_request,
-    check_job_id,
-    check_job_ids,
-    check_video_length,
-    list_request,
-    start_request,
-    status_request,
-)
+from translation_client._wire.arguments import check_count, check_job_id, check_job_ids, check_timeout, refuse
+from translation_client._wire.requests import cancel_request, list_request, start_request, status_request
 from translation_client._wire.responses import read_job, read_jobs, read_start
 
 if TYPE_CHECKING:
@@ -63,9 +56,9 @@ class Operations:
         self._where = where
         self._clock = clock
         self._random = random.SystemRandom().random
+        # Threads share it without a lock: each use of it is one step of the interpreter.
         self._started: OrderedDict[str, tuple[Job, float]] = OrderedDict()
         self._experience = Experience()
-        self._lock = threading.Lock()
 
     def start(
         self,
@@ -76,7 +69,6 @@ class Operations:
         timeout: float | Unset | None,
     ) -> Flow[Job]:
         """Start one job, exactly one whatever is lost on the way: the key is the same in every attempt."""
-        check_video_length(video_length)
         key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
         request = start_request(idempotency_key=key, video_length=video_length, metadata=metadata, simulate=simulate)
         return self._remembering(
@@ -96,8 +88,7 @@ class Operations:
         """Wait for a job; without an id for the latest one, which the first answer names."""
         if job_id is not None:
             check_job_id(job_id)
-        with self._lock:
-            known = self._started.get(job_id) if job_id is not None else None
+        known = self._started.get(job_id) if job_id is not None else None
         wait = Wait(
             job_id,
             self._config(timeout),
@@ -120,10 +111,9 @@ class Operations:
         """Wait for any number of jobs on one stream; the second value is the deadline of all of them."""
         ids = check_job_ids(job_ids)
         config, now = self._config(timeout), self._clock()
-        with self._lock:
-            known = {i: self._started[i] for i in ids if i in self._started}
+        known = {job_id: start for job_id in ids if (start := self._started.get(job_id)) is not None}
         fresh = {i: started + _READ_AFTER_WRITE for i, (_, started) in known.items()}
-        many = Many(
+        many = WaitForMany(
             ids, config, now=now, randomness=self._random, fresh_until=fresh, known=known.values(), where=self._where
         )
         return many.run(), math.inf if config.timeout is None else now + config.timeout
@@ -151,27 +141,26 @@ class Operations:
         given_up = call_given_up(f"job {job_id}: it is not known whether it was cancelled", self._where, job_id)
         return self._call(request, lambda r: read_job(r, job_id), given_up, self.config)
 
-    def page_through(self, status: str | None, limit: int | None) -> Flow[list[Job]]:
-        """The user's jobs, newest first, page by page."""
-        if status is not None and status not in list(JobStatus):
-            raise ValueError(f"status must be one of {', '.join(JobStatus)}, or None, not {status!r}")
-        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-            raise ValueError(f"limit must be a whole number, at least 1, or None, not {limit!r}")
+    def list_jobs(self, status: str | None, limit: int | None) -> Flow[None]:
+        """List the user's jobs, newest first, page by page; each is a ``Found``."""
+        if status is not None and status not in JobStatus.__members__.values():
+            refuse("status", f"one of {', '.join(JobStatus)}, or None", status, wrong_type=not isinstance(status, str))
+        check_count("limit", limit, least=1)
         return self._pages(status, limit)
 
-    def _pages(self, status: str | None, limit: int | None) -> Flow[list[Job]]:
-        jobs: list[Job] = []
+    def _pages(self, status: str | None, limit: int | None) -> Flow[None]:
+        given_up = call_given_up("the jobs could not be listed", self._where)
         cursor: str | None = None
-        while True:
-            size = _LARGEST_PAGE if limit is None else min(limit - len(jobs), _LARGEST_PAGE)
-            request = list_request(status, size, cursor)
-            page: Page = yield from self._call(
-                request, read_jobs, call_given_up("the jobs could not be listed", self._where), self.config
-            )
-            jobs.extend(page.jobs)
+        left = math.inf if limit is None else limit
+        while left > 0:
+            request = list_request(status, int(min(left, _LARGEST_PAGE)), cursor)
+            page: Page = yield from self._call(request, read_jobs, given_up, self.config)
+            for job in page.jobs[: int(min(left, len(page.jobs)))]:
+                yield Found(job)
+            left -= len(page.jobs)
             cursor = page.next_cursor
-            if cursor is None or (limit is not None and len(jobs) >= limit):
-                return jobs[:limit]
+            if cursor is None:
+                return
 
     def _call(
         self,
@@ -185,10 +174,9 @@ class Operations:
 
     def _remembering(self, flow: Flow[Job]) -> Flow[Job]:
         job = yield from flow
-        with self._lock:
-            self._started[job.job_id] = job, self._clock()
-            if len(self._started) > _REMEMBERED:
-                self._started.popitem(last=False)
+        self._started[job.job_id] = job, self._clock()
+        if len(self._started) > _REMEMBERED:
+            self._started.popitem(last=False)
         return job
 
     def _config(self, timeout: float | Unset | None) -> PollingConfig:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from translation_client._wire.arguments import check_count, check_number, check_timeout, refuse
 from translation_client._wire.requests import ANSWER_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from translation_client._wire.failures import Transient
 
 
 # After a failure: full jitter below a ceiling that doubles from the first to the last value (seconds), so that a
@@ -27,6 +30,23 @@ _HINT_FLOOR = 0.1
 _HINT_SPREAD = 0.2
 
 
+class PollingArguments(TypedDict, total=False):
+    """The arguments of ``PollingConfig``, which a client takes one by one as well; documented there."""
+
+    initial_delay: float
+    max_delay: float
+    backoff_factor: float | None
+    jitter: float
+    timeout: float | None
+    max_retries: int | None
+    max_polls: int | None
+
+
+def _declared(default: Any, text: str) -> Any:  # noqa: ANN401 - as dataclasses.field
+    """Declare a field of ``PollingConfig`` with the text the command line shows for it."""
+    return field(default=default, metadata={"help": text})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollingConfig:
     """How one wait behaves. Durations are seconds.
@@ -35,39 +55,54 @@ class PollingConfig:
 
     Args:
         initial_delay: The shortest interval between polls; above 0.
-        max_delay: The longest; at least ``initial_delay``. It also caps the server's ``poll_after``.
+        max_delay: The longest; at least ``initial_delay``. It also caps the server's ``poll_after``, so a bad hint
+            cannot cost you minutes.
         backoff_factor: Each interval is this many times the one before, from ``initial_delay``; at least 1.
             None: the interval is the square root of the job's age, until the client has seen how long jobs take.
         jitter: How far an interval may be off, as a fraction of it; 0 to 1.
-        timeout: What one wait may take in all; 0 looks once. None (no limit) must be written out.
-        max_retries: Consecutive transient failures tolerated; None: any number until the deadline.
+        timeout: What one wait may take in all; 0 asks once. None (no limit) must be written out.
+        max_retries: How many consecutive failures are tolerated; None: any number until the deadline.
         max_polls: Status requests one wait may make; None: any number.
 
     Raises:
-        ValueError: Naming the argument, its value and what is allowed.
+        TypeError: An argument has the wrong type; the message names it.
+        ValueError: An argument has a wrong value; the message names it and what is allowed.
     """
 
-    initial_delay: float = 0.5
-    max_delay: float = 30.0
-    backoff_factor: float | None = None
-    jitter: float = 0.25
-    timeout: float | None = 600.0
-    max_retries: int | None = None
-    max_polls: int | None = None
+    initial_delay: float = _declared(0.5, "the shortest interval between polls, where the server gives no help")
+    max_delay: float = _declared(30.0, "the longest interval between polls")
+    backoff_factor: float | None = _declared(None, "each interval is this many times the one before, at least 1")
+    jitter: float = _declared(0.25, "how far an interval may be off, 0 to 1 of it")
+    timeout: float | None = _declared(600.0, "what one wait may take in all")
+    max_retries: int | None = _declared(None, "consecutive failures to tolerate")
+    max_polls: int | None = _declared(None, "status requests to make for a job")
 
     def __post_init__(self) -> None:
-        _number("initial_delay", self.initial_delay, above=0.0)
-        _number("max_delay", self.max_delay, above=0.0)
+        check_number("initial_delay", self.initial_delay, above=0.0)
+        check_number("max_delay", self.max_delay, above=0.0)
         if self.max_delay < self.initial_delay:
-            raise ValueError(
-                f"max_delay must be at least initial_delay ({self.initial_delay:g}), not {self.max_delay:g}"
-            )
+            allowed = f"at least initial_delay ({self.initial_delay:g})"
+            raise ValueError(f"max_delay must be {allowed}, not {self.max_delay:g}")
         if self.backoff_factor is not None:
-            _number("backoff_factor", self.backoff_factor, least=1.0)
-        _number("jitter", self.jitter, least=0.0, most=1.0)
+            check_number("backoff_factor", self.backoff_factor, least=1.0)
+        check_number("jitter", self.jitter, least=0.0, most=1.0)
         check_timeout(self.timeout)
-        _count("max_retries", self.max_retries, least=0)
-        _count("max_polls", self.max_polls, least=1)
+        check_count("max_retries", self.max_retries, least=0)
+        check_count("max_polls", self.max_polls, least=1)
+
+    @classmethod
+    def of(cls, polling: PollingConfig | None, arguments: PollingArguments) -> PollingConfig:
+        """Return the configuration given whole, or make it from single arguments; both are a ``ValueError``."""
+        unknown = set(arguments) - {one.name for one in fields(cls)}
+        if unknown:
+            raise TypeError(f"there is no argument {', '.join(sorted(unknown))}")
+        if polling is None:
+            return cls(**arguments)
+        if not isinstance(polling, PollingConfig):
+            refuse("polling", "a PollingConfig", polling, wrong_type=True)
+        if arguments:
+            raise ValueError(f"give {', '.join(arguments)} in polling, or without polling, not both")
+        return polling
 
     def blind_interval(self, age: float, polls: int, experience: Experience, randomness: Callable[[], float]) -> float:
         """The interval where the server gives no help.
@@ -104,25 +139,43 @@ class PollingConfig:
         return _grown(self.initial_delay, self.backoff_factor, max(polls - 1, 0), self.max_delay)
 
 
-_DEFAULTS = {field.name: field.default for field in fields(PollingConfig)}
+class GiveUp(NamedTuple):
+    """There is no point in another attempt.
+
+    Attributes:
+        why: The reason, as messages say it.
+        at_deadline: Whether the deadline is in the way; otherwise ``max_retries`` is used up.
+    """
+
+    why: str
+    at_deadline: bool
 
 
-def configured(polling: PollingConfig | None, **arguments: Any) -> PollingConfig:  # noqa: ANN401 - checked by PollingConfig
-    """The configuration given whole, or made of the single arguments; raises ``ValueError`` where both are given."""
-    if polling is None:
-        return PollingConfig(**arguments)
-    if not isinstance(polling, PollingConfig):
-        raise ValueError(f"polling must be a PollingConfig, not {polling!r}")  # noqa: TRY004 - as all bad arguments
-    twice = [name for name, value in arguments.items() if value != _DEFAULTS[name]]
-    if twice:
-        raise ValueError(f"give {', '.join(twice)} in polling, or without polling, not both")
-    return polling
+def next_attempt(  # noqa: PLR0913 - the facts the decision depends on
+    failure: Transient,
+    failures: int,
+    config: PollingConfig,
+    *,
+    now: float,
+    deadline: float,
+    randomness: Callable[[], float],
+) -> float | GiveUp:
+    """Return when to try again after a failure: never before the server's ``Retry-After`` is over.
 
-
-def check_timeout(timeout: float | None) -> None:
-    """Raise ``ValueError`` unless the timeout is None or a finite number of seconds, 0 or more."""
-    if timeout is not None:
-        _number("timeout", timeout, least=0.0)
+    Args:
+        failure: The last failure.
+        failures: How many consecutive failures there were, this one included.
+        config: The retries allowed, and the longest delay.
+        now: The moment of the failure.
+        deadline: When the call must be over.
+        randomness: Gives numbers from 0 to 1.
+    """
+    if config.max_retries is not None and failures > config.max_retries:
+        return GiveUp(f"max_retries={config.max_retries} used up", at_deadline=False)
+    pause = failure.retry_after or 0.0
+    if pause and now + pause > deadline:
+        return GiveUp(f"the server asks to wait {pause:g} s (Retry-After), beyond the deadline", at_deadline=True)
+    return now + max(pause, config.retry_delay(max(failures, 1), randomness))
 
 
 def _grown(first: float, factor: float, times: int, limit: float) -> float:
@@ -130,41 +183,6 @@ def _grown(first: float, factor: float, times: int, limit: float) -> float:
     if first >= limit or (factor > 1.0 and times * math.log(factor) >= math.log(limit / first)):
         return limit
     return float(min(first * factor**times, limit))
-
-
-def _number(
-    name: str,
-    value: object,
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    most: float | None = None,
-) -> None:
-    """Raise ``ValueError`` naming the argument unless the value is a finite number in the range."""
-    ok = isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
-    if ok and isinstance(value, int | float):
-        ok = (least is None or value >= least) and (above is None or value > above) and (most is None or value <= most)
-    if not ok:
-        bounds = [
-            f"{word} {bound:g}"
-            for word, bound in (("at least", least), ("above", above), ("at most", most))
-            if bound is not None
-        ]
-        raise ValueError(f"{name} must be a finite number, {' and '.join(bounds)}, not {value!r}")
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an int beyond what a float can say
-        return False
-
-
-def _count(name: str, value: object, *, least: int) -> None:
-    if value is None:
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} must be a whole number, at least {least}, or None, not {value!r}")
 
 
 _PRICE = 0.2  # seconds of delay that one request is worth
@@ -257,8 +275,8 @@ class LongPoll:
         return max(float(math.floor(min(longest, room))), 0.0)
 
     @staticmethod
-    def patience(asked: float) -> float:
-        """Seconds after which a request that asked to be held this long is given up."""
+    def timeout(asked: float) -> float:
+        """Return the seconds after which a request that asked to be held this long is given up."""
         return max(ANSWER_TIMEOUT, asked + _GRACE)
 
     def answered(self, asked: float, applied: float | None, took: float, *, passed: float | None, ended: bool) -> bool:

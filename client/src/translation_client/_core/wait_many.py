@@ -1,21 +1,22 @@
-"""The wait for many jobs on one event stream: decides, and does nothing else.
+"""The wait for many jobs on one event stream. A flow: it decides, and does no I/O.
 
-The stream is opened first, then one query tells which jobs have ended already: nothing can fall between the two. From
+The stream is opened first, then one query shows which jobs have ended already, so no end can fall between the two. From
 there on each end arrives by itself, whatever the number of jobs. A stream that breaks is resumed after the last event
-seen. A server without a stream leaves the jobs to one wait each.
+seen. Where the server has no stream, each job is left to a wait of its own.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from translation_client._core.flow import Event, Flow, Found, Open, Receive, Send, Sleep, Tell
-from translation_client._core.record import log
-from translation_client._core.record_many import ObservedMany, count_of, moment_of_end
+from translation_client._core.flow import Event, Flow, Found, Notify, Open, Receive, Send, Sleep
+from translation_client._core.record import Record, log, subject
+from translation_client._core.schedule import GiveUp, next_attempt
 from translation_client._core.wait import LAST_LOOK
-from translation_client._errors import ApiError, InvalidRequest, ProtocolError
+from translation_client._errors import ApiError, InvalidRequestError, JobNotFoundError, ProtocolError
 from translation_client._wire.failures import Transient, as_failure
 from translation_client._wire.requests import ANSWER_TIMEOUT, events_request, query_request
 from translation_client._wire.responses import Response, job_from_json, read_jobs, read_object
@@ -42,16 +43,16 @@ class _NoStreamError(Exception):
     """The server, or something on the way to it, offers no stream."""
 
 
-class Many:
+class WaitForMany:
     """One wait for any number of jobs; ``run()`` is its flow.
 
     Args:
-        job_ids: The jobs; each is handed out once.
-        config: The polling arguments; the timeout is for all of them together.
+        job_ids: The jobs; each is given to the user once.
+        config: The polling arguments; the timeout is for all jobs together.
         now: The moment the wait begins.
         randomness: Gives numbers from 0 to 1.
         fresh_until: For jobs started here: until when the server may not know them yet.
-        known: Jobs as the answers to their starts told them, and when.
+        known: Jobs as the answers to their starts showed them, and when.
         where: The server, as messages name it.
     """
 
@@ -66,51 +67,57 @@ class Many:
         known: Collection[tuple[Job, float]] = (),
         where: str = "",
     ) -> None:
-        self._observed = ObservedMany(job_ids, now, where)
+        self._record = Record(job_ids, now, where=where)
         for job, seen_at in known:
-            self._observed.clock.note(job, seen_at)
+            self._record.clock.observe(job, seen_at)
         self._config, self._randomness = config, randomness
         self._known, self._fresh_until = known, fresh_until
         self._now = now
         self._deadline = math.inf if config.timeout is None else now + config.timeout
         self._last_event_id = ""
-        self._failures_in_a_row = self._short_lived = 0
+        self._consecutive_failures = self._short_lived = 0
+        self._told: set[str] = set()  # jobs whose pending status the callbacks were called for
         self._unknown: list[str] = []  # started moments ago, and not found by the last query
         self._requery_at = math.inf
 
     def run(self) -> Flow[dict[str, bool]]:
-        """Yield actions, a ``Found`` for each job that ends, in the order of ending; return ``left_over``.
+        """Yield actions, a ``Found`` for each job that ends, in the order of ending; return the jobs left.
+
+        Returns:
+            The jobs that a server without an event stream leaves to one wait each, each with whether the callbacks
+            were already called for it.
 
         Raises:
-            WaitTimeout: At the deadline; what has ended was handed out before.
-            StatusUnavailable: ``max_retries`` used up.
+            WaitTimeoutError: At the deadline; jobs that have ended were given before.
+            StatusUnavailableError: ``max_retries`` used up.
             ApiError: The server refused, or does not know one of the jobs.
         """
-        left = self._observed.left
-        log.info("waiting for %s", count_of(left))
-        yield from self._tell_first_seen(job for job, _ in self._known)
+        left = self._record.left
+        log.info("waiting for %s", subject(left))
+        yield from self._notify_first_sight(job for job, _ in self._known)
         try:
             while left:
                 if self._now >= self._deadline:
-                    yield from self._last_look()
+                    yield from self._ask_at_deadline()
                 elif (yield from self._open()) and (self._last_event_id or (yield from self._query(list(left)))):
                     yield from self._listen()
         except _NoStreamError:
-            log.info("the server offers no event stream; waiting for %s one by one", count_of(left))
+            log.info("the server offers no event stream; waiting for %s one by one", subject(left))
         except ApiError as error:
-            raise self._observed.error(error, self._now) from None
-        return self._observed.left_over()
+            raise self._record.complete(error, self._now) from None
+        return {job_id: job_id in self._told for job_id in left}
 
     # ── the stream ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _open(self) -> Flow[bool]:
         """Open the stream; False after a failure, when the pause it calls for is over."""
-        self._observed.requests += 1
-        request = events_request(self._last_event_id, list(self._observed.left))
+        self._record.polls += 1
+        request = events_request(self._last_event_id, list(self._record.left))
         reply = yield from self._do(Open(request, min(self._now + ANSWER_TIMEOUT, self._deadline)))
         result = reply.result
         if isinstance(result, Response):
             if result.is_event_stream:
+                self._record.answered = True
                 return True
             result = self._no_stream(result)
         yield from self._pause(result)
@@ -121,7 +128,7 @@ class Many:
             raise _NoStreamError
         try:
             seen = read_object(response, None)
-        except InvalidRequest as error:
+        except InvalidRequestError as error:
             if not self._last_event_id:
                 raise
             self._last_event_id = ""  # the server forgot it: from now on, then, and the query tells what was missed
@@ -131,9 +138,9 @@ class Many:
         raise _NoStreamError  # a success that is something else
 
     def _listen(self) -> Flow[None]:
-        """Hand out what the stream tells until it breaks, or the deadline comes."""
+        """Give the jobs whose ends the stream reports, until it breaks or the deadline comes."""
         opened = heard = self._now
-        while self._observed.left and self._now < self._deadline:
+        while self._record.left and self._now < self._deadline:
             reply = yield from self._do(Receive(min(heard + _SILENCE, self._deadline, self._requery_at)))
             if self._now >= self._requery_at:
                 self._requery_at = self._now + _REQUERY
@@ -146,8 +153,8 @@ class Many:
                 case None | Response():
                     pass
                 case events:
-                    heard, self._failures_in_a_row = self._now, 0
-                    yield from self._hand_out(self._jobs_in(events), "stream")
+                    heard, self._consecutive_failures = self._now, 0
+                    yield from self._give_ended(self._jobs_in(events), "stream")
         return None
 
     def _broken(self, failure: Transient, opened: float) -> Flow[None]:
@@ -171,7 +178,7 @@ class Many:
     # ── the query ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _query(self, job_ids: Sequence[str]) -> Flow[bool]:
-        """Ask for the jobs at once and hand out those that have ended; False after a failure."""
+        """Ask for the jobs at once and give those that have ended; False after a failure."""
         jobs: list[Job] = []
         for first in range(0, len(job_ids), QUERY):
             some = job_ids[first : first + QUERY]
@@ -181,13 +188,13 @@ class Many:
                 return False
             self._check_known(some, seen)
             jobs += seen
-        self._failures_in_a_row = 0
-        yield from self._hand_out(sorted(jobs, key=moment_of_end), "query")
-        yield from self._tell_first_seen(jobs)
+        self._consecutive_failures = 0
+        yield from self._give_ended(sorted(jobs, key=_moment_of_end), "query")
+        yield from self._notify_first_sight(jobs)
         return True
 
     def _ask(self, job_ids: Sequence[str], give_up: float) -> Flow[list[Job] | Transient]:
-        self._observed.requests += 1
+        self._record.polls += 1
         reply = yield from self._do(Send(query_request(job_ids), give_up))
         if not isinstance(reply.result, Response):
             return as_failure(reply.result)
@@ -196,56 +203,70 @@ class Many:
         page = read_jobs(reply.result)
         if isinstance(page, Transient):
             return page
+        self._record.answered = True
         for job in page.jobs:
-            self._observed.clock.note(job, self._now)
+            self._record.clock.observe(job, self._now)
         return page.jobs
 
     def _check_known(self, asked: Sequence[str], jobs: Sequence[Job]) -> None:
         missing = set(asked).difference(job.job_id for job in jobs)
         for job_id in missing:
             if self._now >= self._fresh_until.get(job_id, -math.inf):
-                raise self._observed.unknown(job_id, self._now)
+                text = f"job {job_id}: the server knows no such job"
+                error = JobNotFoundError(text, status_code=404, job_id=job_id)
+                raise self._record.complete(error, self._now)
         self._unknown = [job_id for job_id in asked if job_id in missing]
         self._requery_at = self._now + _REQUERY if missing else math.inf
 
-    def _last_look(self) -> Flow[None]:
-        left = list(self._observed.left)
+    def _ask_at_deadline(self) -> Flow[None]:
+        left = list(self._record.left)
         for first in range(0, len(left), QUERY):
             seen = yield from self._ask(left[first : first + QUERY], self._deadline + LAST_LOOK)
             if not isinstance(seen, Transient):
-                yield from self._hand_out(sorted(seen, key=moment_of_end), "query")
-                yield from self._tell_first_seen(seen)
-        if self._observed.left:
-            raise self._observed.timed_out(self._config.timeout, self._now)
+                yield from self._give_ended(sorted(seen, key=_moment_of_end), "query")
+                yield from self._notify_first_sight(seen)
+        if self._record.left:
+            raise self._record.timed_out(self._config.timeout, self._now)
 
     # ── details ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _tell_first_seen(self, jobs: Iterable[Job]) -> Flow[None]:
-        for job in self._observed.first_seen(jobs):
-            yield from self._do(Tell(Event.CHANGE, job))
-
-    def _hand_out(self, jobs: Iterable[Job], learnt_by: str) -> Flow[None]:
+    def _notify_first_sight(self, jobs: Iterable[Job]) -> Flow[None]:
+        """Notify the user of each pending job that was not seen before."""
         for job in jobs:
-            found = self._observed.ended(job, self._now, learnt_by)
-            if found is not None:
-                for action in (Tell(Event.CHANGE, found), Tell(Event.COMPLETION, found), Found(found)):
+            if job.job_id in self._record.left and job.job_id not in self._told and not job.status.is_terminal:
+                self._told.add(job.job_id)
+                yield from self._do(Notify(Event.CHANGE, job))
+
+    def _give_ended(self, jobs: Iterable[Job], learnt_by: str) -> Flow[None]:
+        for job in jobs:
+            if job.job_id in self._record.left and job.status.is_terminal:
+                ended = self._record.add_end(job, self._now, learnt_by)
+                for action in (Notify(Event.CHANGE, ended), Notify(Event.COMPLETION, ended), Found(ended)):
                     yield from self._do(action)
 
     def _pause(self, result: object) -> Flow[None]:
+        """Sleep until the next attempt after a failure; raises where there is nothing to be gained."""
         failure = as_failure(result)
-        self._observed.failed(failure.error)
-        self._failures_in_a_row += 1
-        limit = self._config.max_retries
-        if limit is not None and self._failures_in_a_row > limit:
-            raise self._observed.unavailable(f"max_retries={limit}", self._now) from failure.error
-        asked = failure.retry_after or 0.0
-        if asked and self._now + asked > self._deadline:
-            why = f"the server asks to wait {asked:g} s (Retry-After), beyond the deadline"
-            raise self._observed.timed_out(self._config.timeout, self._now, why)
-        delay = max(asked, self._config.retry_delay(self._failures_in_a_row, self._randomness))
-        yield from self._do(Sleep(min(self._now + delay, self._deadline)))
+        self._record.add_failure(failure.error)
+        self._consecutive_failures += 1
+        verdict = next_attempt(
+            failure,
+            self._consecutive_failures,
+            self._config,
+            now=self._now,
+            deadline=self._deadline,
+            randomness=self._randomness,
+        )
+        if isinstance(verdict, GiveUp):
+            raise self._record.given_up(verdict, self._config.timeout, self._now) from failure.error
+        yield from self._do(Sleep(min(verdict, self._deadline)))
 
     def _do(self, action: Action) -> Flow[Reply]:
         reply = yield action
         self._now = reply.now
         return reply
+
+
+def _moment_of_end(job: Job) -> datetime:
+    """Return when the job ended, to sort by; the end of time for one that has not ended."""
+    return job.ended_at or datetime.max.replace(tzinfo=UTC)

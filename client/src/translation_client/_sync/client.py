@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 
 from translation_client._core.callbacks import Callback, Callbacks
 from translation_client._core.operations import UNSET, Operations
-from translation_client._core.schedule import configured
+from translation_client._core.schedule import PollingConfig
 from translation_client._sync.driver import Driver
 from translation_client._sync.scheduler import AT_ONCE, SideBySide
 from translation_client._sync.transport import Transport
-from translation_client._wire.requests import check_job_id, check_job_ids
+from translation_client._wire.arguments import check_job_id, check_job_ids
 from translation_client._wire.target import Target
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from translation_client._core.flow import Flow
     from translation_client._core.operations import Unset
-    from translation_client._core.schedule import PollingConfig
+    from translation_client._core.schedule import PollingArguments
     from translation_client._models import Job, JobStatus
 
 
@@ -32,14 +32,10 @@ class TranslationStatusClient:
         base_url: Where the server is.
         username: Without a colon; None: the environment's ``API_USERNAME``.
         password: Any Unicode text; None: the environment's ``API_PASSWORD``.
-        polling: All polling arguments in one; then none of the following seven may be given.
-        initial_delay: The shortest interval between polls, where the server gives no help.
-        max_delay: The longest.
-        backoff_factor: How much longer each interval is; None: the square root of the job's age.
-        jitter: How far an interval may be off, as a fraction of it.
-        timeout: What one wait may take in all; None (no limit) must be written out.
-        max_retries: Consecutive transient failures tolerated; None: any number until the deadline.
-        max_polls: Status requests one wait may make; None: any number.
+        polling: All polling arguments in one.
+        **polling_arguments: The arguments of ``PollingConfig``, one by one, where ``polling`` is not given:
+            ``initial_delay``, ``max_delay``, ``backoff_factor``, ``jitter``, ``timeout``, ``max_retries``,
+            ``max_polls``.
         on_status_change: Called with the ``Job`` at first sight and on every new status of it.
         on_completion: Called once with the ``Job`` when it has ended.
 
@@ -54,26 +50,11 @@ class TranslationStatusClient:
         password: str | None = None,
         *,
         polling: PollingConfig | None = None,
-        initial_delay: float = 0.5,
-        max_delay: float = 30.0,
-        backoff_factor: float | None = None,
-        jitter: float = 0.25,
-        timeout: float | None = 600.0,
-        max_retries: int | None = None,
-        max_polls: int | None = None,
         on_status_change: Callback | None = None,
         on_completion: Callback | None = None,
+        **polling_arguments: Unpack[PollingArguments],
     ) -> None:
-        config = configured(
-            polling,
-            initial_delay=initial_delay,
-            max_delay=max_delay,
-            backoff_factor=backoff_factor,
-            jitter=jitter,
-            timeout=timeout,
-            max_retries=max_retries,
-            max_polls=max_polls,
-        )
+        config = PollingConfig.of(polling, polling_arguments)
         self._target = Target(base_url, username, password)
         self._callbacks = Callbacks(None, on_status_change, on_completion).ordinary()
         self._operations = Operations(config, monotonic, self._target.base_url)
@@ -131,8 +112,8 @@ class TranslationStatusClient:
 
         Raises:
             ValueError: A bad argument; nothing was sent.
-            WaitTimeout: The deadline passed; the job may still end.
-            StatusUnavailable: ``max_retries`` or ``max_polls`` used up.
+            WaitTimeoutError: The deadline passed; the job may still end.
+            StatusUnavailableError: ``max_retries`` or ``max_polls`` used up.
             ApiError: The server refused (unknown job, wrong credentials, …).
         """
         callbacks = Callbacks(on_poll, on_status_change, on_completion).ordinary().otherwise(self._callbacks)
@@ -169,8 +150,8 @@ class TranslationStatusClient:
 
         Raises:
             ValueError: A bad argument; nothing was sent.
-            WaitTimeout: The deadline passed; ``pending`` names the jobs that had not ended.
-            StatusUnavailable: ``max_retries`` used up.
+            WaitTimeoutError: The deadline passed; ``pending`` names the jobs that had not ended.
+            StatusUnavailableError: ``max_retries`` used up.
             ApiError: The server refused, or does not know one of the jobs.
         """
         callbacks = Callbacks(None, on_status_change, on_completion).ordinary().otherwise(self._callbacks)
@@ -196,7 +177,7 @@ class TranslationStatusClient:
 
         Raises:
             ValueError: A bad id; nothing was sent.
-            StatusUnavailable: No answer.
+            StatusUnavailableError: No answer.
             ApiError: The server refused or failed.
         """
         return self._driver().run(self._operations.get(check_job_id(job_id)))
@@ -210,20 +191,28 @@ class TranslationStatusClient:
 
         Raises:
             ValueError: A bad id; nothing was sent.
-            StatusUnavailable: No answer before the timeout, or ``max_retries`` used up.
+            StatusUnavailableError: No answer before the timeout, or ``max_retries`` used up.
             ApiError: The server refused; with ``status_code`` 409 the job had ended otherwise.
         """
         return self._driver().run(self._operations.cancel(job_id))
 
-    def list_jobs(self, status: str | None = None, *, limit: int | None = None) -> list[Job]:
-        """The user's jobs, newest first: those with the status, at most ``limit``; None: all.
+    def iter_jobs(self, status: str | None = None, *, limit: int | None = None) -> Iterator[Job]:
+        """Give the user's jobs, newest first, and fetch the next page only when it is needed.
+
+        Args:
+            status: Only jobs with this status; None: all.
+            limit: At most so many; None: all.
 
         Raises:
-            ValueError: A bad argument; nothing was sent.
-            StatusUnavailable: No answer before the timeout, or ``max_retries`` used up.
+            TypeError, ValueError: A bad argument; raised at once, and nothing was sent.
+            StatusUnavailableError: No answer to a page before the timeout, or ``max_retries`` used up.
             ApiError: The server refused.
         """
-        return self._driver().run(self._operations.page_through(status, limit))
+        return self._driver().run_finding(self._operations.list_jobs(status, limit))
+
+    def list_jobs(self, status: str | None = None, *, limit: int | None = None) -> list[Job]:
+        """Return the user's jobs, newest first; arguments and errors as for ``iter_jobs``."""
+        return list(self.iter_jobs(status, limit=limit))
 
     def close(self) -> None:
         """Close the connections; the client can be used again, and makes new ones."""

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._core.callbacks import Callbacks, log_failure
-from translation_client._core.flow import Found, Open, Receive, Reply, Send, Sleep, Tell
+from translation_client._core.flow import Found, Notify, Open, Receive, Reply, Send, Sleep
 from translation_client._sync.interruptible import slices
 from translation_client._wire.failures import Transient
 
@@ -64,8 +64,8 @@ class Driver:
                 result = self._transport.exchange(request, deadline)
             case Sleep(until):
                 _sleep(until)
-            case Tell():
-                self._tell(action)
+            case Notify():
+                self._notify(action)
             case Open(request, deadline):
                 self._close_stream()
                 self._stream = self._transport.open(request)
@@ -74,13 +74,13 @@ class Driver:
                 result = self._stream.receive(until)
         return Reply(time.monotonic(), result)
 
-    def _tell(self, told: Tell) -> None:
-        callback = self._callbacks.for_event(told.event)
+    def _notify(self, action: Notify) -> None:
+        callback = self._callbacks.for_event(action.event)
         try:
             if callback is not None:
-                callback(told.job)
+                callback(action.job)
         except Exception as error:  # noqa: BLE001 - the user's own; logged with its traceback
-            log_failure(told.event, told.job, error)
+            log_failure(action.event, action.job, error)
 
     def _close_stream(self) -> None:
         if self._stream is not None:

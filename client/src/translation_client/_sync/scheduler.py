@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from translation_client._core.flow import Reply, Send, Sleep
-from translation_client._core.record_many import timed_out_together
-from translation_client._errors import WaitTimeout
+from translation_client._core.record import timed_out_together
+from translation_client._errors import WaitTimeoutError
 from translation_client._sync.interruptible import slices
 from translation_client._wire.failures import Transient
 
@@ -44,7 +44,7 @@ class SideBySide:
         self._over: queue.SimpleQueue[tuple[Flow[Job], Exchange, Response | Transient]] = queue.SimpleQueue()
         self._order = itertools.count()
         self._ended: deque[Job] = deque()
-        self._timed_out: list[WaitTimeout] = []
+        self._timed_out: list[WaitTimeoutError] = []
         for flow in flows:
             self._advance(flow, None)
 
@@ -52,7 +52,7 @@ class SideBySide:
         """The jobs as they end.
 
         Raises:
-            WaitTimeout: At the deadline, for all that are left.
+            WaitTimeoutError: At the deadline, for all that are left.
             TranslationClientError: What the first wait to fail otherwise raises; the others end with it.
         """
         try:
@@ -78,7 +78,7 @@ class SideBySide:
             self._running -= 1
             self._ended.append(stop.value)
             return
-        except WaitTimeout as error:  # the others get their last look as well
+        except WaitTimeoutError as error:  # the others get their last look as well
             self._running -= 1
             self._timed_out.append(error)
             return

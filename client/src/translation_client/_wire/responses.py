@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from translation_client._errors import (
     ApiError,
     AuthenticationError,
-    InvalidRequest,
-    JobNotFound,
+    InvalidRequestError,
+    JobNotFoundError,
     ProtocolError,
-    RateLimited,
+    RateLimitError,
 )
-from translation_client._models import Job, JobError, JobStatus
+from translation_client._models import ErrorDetail, Job, JobStatus
 from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ _TRANSIENT = frozenset({408, 425, 429})
 _REFUSALS: Mapping[int, type[ApiError]] = {
     401: AuthenticationError,
     403: AuthenticationError,
-    404: JobNotFound,
+    404: JobNotFoundError,
     409: ApiError,
-    410: JobNotFound,
-    429: RateLimited,
+    410: JobNotFoundError,
+    429: RateLimitError,
 }
 _DELTA_SECONDS = re.compile(r"\d+(\.\d*)?")
 _FOREVER = 1e12
@@ -176,14 +176,14 @@ def _refusal(response: Response, job_id: str | None) -> Transient:
     if 300 <= status < 400:  # noqa: PLR2004 - RFC 9110, section 15.4
         target = _printable(response.headers.get("location", "nowhere"))
         text += f" (a redirect to {target}, not followed: the credentials are for this base_url only)"
-    kind = _REFUSALS.get(status) or (InvalidRequest if 400 <= status < 500 else ProtocolError)  # noqa: PLR2004
+    kind = _REFUSALS.get(status) or (InvalidRequestError if 400 <= status < 500 else ProtocolError)  # noqa: PLR2004
     if status >= 500:  # noqa: PLR2004 - RFC 9110, section 15.6
         kind = ApiError
     error = kind(_about(job_id, text), status_code=status, problem=problem, job_id=job_id)
     if status not in _TRANSIENT and status < 500:  # noqa: PLR2004
         raise error
     pause = retry_after(response)
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimitError):
         error.retry_after = pause
     return Transient(error, pause, maybe_received=status not in _TRANSIENT)
 
@@ -217,10 +217,10 @@ def _status(value: str) -> JobStatus:
         return JobStatus.PENDING  # not terminal, whatever it means; `raw` keeps the word, and the wait warns once
 
 
-def _job_error(content: object) -> JobError | None:
+def _job_error(content: object) -> ErrorDetail | None:
     if not isinstance(content, dict):
         return None
-    return JobError(str(content.get("code", "unknown")), str(content.get("message", "")))
+    return ErrorDetail(str(content.get("code", "unknown")), str(content.get("message", "")))
 
 
 def _amount(value: object) -> float | None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from translation_client._version import __version__
+from translation_client._wire.arguments import refuse
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -23,7 +24,7 @@ class Target:
         password: Any Unicode text; None: the environment's ``API_PASSWORD``.
 
     Raises:
-        ValueError: Naming the argument and what is allowed; never with the password in it.
+        TypeError, ValueError: Naming the argument and what is allowed; never with the password in it.
     """
 
     def __init__(self, base_url: str, username: str | None, password: str | None) -> None:
@@ -52,7 +53,7 @@ class Target:
 
 def _checked_url(base_url: object) -> str:
     if not isinstance(base_url, str):
-        raise ValueError(f"base_url must be a string, not {base_url!r}")  # noqa: TRY004 - one class for bad arguments
+        refuse("base_url", "a string", base_url, wrong_type=True)
     try:
         parts = urlsplit(base_url)
         host, _ = parts.hostname, parts.port
@@ -73,8 +74,10 @@ def _given_or_environment(name: str, given: str | None, variable: str) -> str:
     value = os.environ.get(variable) if given is None else given
     if value is None:
         raise ValueError(f"{name} is missing: give it, or set {variable} in the environment")
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} must be text that is not empty")
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a string")  # never shown: it may be the password in another type
+    if not value:
+        raise ValueError(f"{name} must not be empty")
     if _CONTROL.search(value):
         raise ValueError(f"{name} must not contain control characters (RFC 7617, section 2)")
     return value

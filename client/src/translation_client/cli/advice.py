@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 from translation_client._errors import (
     ApiError,
     AuthenticationError,
-    JobNotFound,
+    JobNotFoundError,
     ProtocolError,
-    RateLimited,
+    RateLimitError,
     StartError,
-    StatusUnavailable,
-    WaitTimeout,
+    StatusUnavailableError,
+    WaitTimeoutError,
 )
 from translation_client.cli.messages import DEADLINE, REFUSED, UNREACHABLE, duration
 from translation_client.cli.options import DEFAULT_BASE_URL
@@ -110,18 +110,18 @@ def explain(error: TranslationClientError, options: Options, place: Place) -> tu
         case AuthenticationError():
             hint = "check --username and --password, or API_USERNAME and API_PASSWORD"
             status, text = REFUSED, f"{url} refused the credentials ({error.status_code}): {hint}"
-        case JobNotFound(job_id=str()):
+        case JobNotFoundError(job_id=str()):
             status, text = (
                 REFUSED,
                 f"there is no job {error.job_id} of this user at {url}: see '{_command('list', [], options, place)}'",
             )
-        case ProtocolError() | JobNotFound():  # something else than a job was not found
+        case ProtocolError() | JobNotFoundError():  # something else than a job was not found
             text = f"{url} does not answer like a translation server: {error}; check --base-url"
-        case ApiError() if error.status_code < 500 and not isinstance(error, RateLimited):  # noqa: PLR2004 - RFC 9110, 15.6
+        case ApiError() if error.status_code < 500 and not isinstance(error, RateLimitError):  # noqa: PLR2004 - RFC 9110, 15.6
             status, text = REFUSED, str(error)
-        case WaitTimeout():
+        case WaitTimeoutError():
             status, text = DEADLINE, _still_pending(error, options, place)
-        case StatusUnavailable(job_id=str(job_id)) if options.command in {"run", "wait"}:
+        case StatusUnavailableError(job_id=str(job_id)) if options.command in {"run", "wait"}:
             text = f"{_no_answer(error, options, place)}; {resume_hint([job_id], options, place)}"
         case _:
             text = _no_answer(error, options, place)
@@ -153,7 +153,7 @@ def _command(name: str, arguments: Sequence[str], options: Options, place: Place
     return f"{place.prog} {shlex.join(words)}"
 
 
-def _still_pending(error: WaitTimeout, options: Options, place: Place) -> str:
+def _still_pending(error: WaitTimeoutError, options: Options, place: Place) -> str:
     job_ids = error.pending or (str(error.job_id),)
     if len(job_ids) > 1:
         state = f"{len(job_ids)} jobs have not ended"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from translation_client._core.schedule import PollingConfig
-from translation_client._wire.requests import check_job_id
+from translation_client._wire.arguments import check_job_id
 from translation_client.cli.advice import Place, shown
 from translation_client.cli.options import DEFAULT_BASE_URL, POLLING, Options, groups
 
@@ -49,7 +49,7 @@ def parse(argv: Sequence[str], *, place: Place, version: str, environment: Mappi
     values.setdefault("base_url", environment.get("API_BASE_URL") or DEFAULT_BASE_URL)
     try:
         values["polling"] = PollingConfig(**{name: values.pop(name) for name in POLLING if name in values})
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         parser.error(as_options(str(error), POLLING))
     options = Options(**values)
     _refuse(parser, *_contradictions(options))

@@ -9,7 +9,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from translation_client._errors import JobNotFound, TranslationClientError
+from translation_client._errors import JobNotFoundError, TranslationClientError
 from translation_client._models import Job, JobStatus
 from translation_client._sync.client import TranslationStatusClient
 from translation_client._version import __version__
@@ -57,7 +57,7 @@ def connected(options: Options, timeout: float) -> TranslationStatusClient:
     polling = replace(options.polling, timeout=timeout)
     try:
         return TranslationStatusClient(options.base_url, options.username, password, polling=polling)
-    except ValueError as error:  # it names the argument and what is allowed
+    except (TypeError, ValueError) as error:  # it names the argument and what is allowed
         given = {"base_url": options.base_url_given, "username": options.username, "password": options.password}
         variables = {name: f"API_{name.upper()}" for name, value in given.items() if not value}
         raise UsageError(as_options(str(error), given, variables)) from None
@@ -99,7 +99,7 @@ def as_ended(
                 yield job
         except TranslationClientError as error:
             yield error
-            if not isinstance(error, JobNotFound) or error.job_id not in left:
+            if not isinstance(error, JobNotFoundError) or error.job_id not in left:
                 return
             del left[error.job_id]  # the others are waited for nonetheless
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from translation_client._core.schedule import PollingConfig
 from translation_client._models import JobStatus
@@ -147,7 +147,10 @@ def _refuse(constant: str) -> NoReturn:
 
 DEFAULT_BASE_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 600.0
-POLLING = ("initial_delay", "max_delay", "backoff_factor", "jitter", "max_retries", "max_polls")
+_POLLING_FIELDS = [each for each in fields(PollingConfig) if each.name != "timeout"]  # --timeout is for all commands
+POLLING = tuple(each.name for each in _POLLING_FIELDS)
+_METAVARS = {"backoff_factor": "FACTOR", "jitter": "FRACTION", "max_retries": "N", "max_polls": "N"}
+_WITHOUT = {"backoff_factor": "the square root of the job's age"}  # what applies where the default is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +226,15 @@ class Group:
         return not self.commands or command in self.commands
 
 
+def _polling_option(declared: Field[Any]) -> Option:
+    """Return the option of one field of ``PollingConfig``."""
+    default = _WITHOUT.get(declared.name, "any number") if declared.default is None else f"{declared.default:g}"
+    name, metavar = f"--{declared.name.replace('_', '-')}", _METAVARS.get(declared.name, "SECONDS")
+    return Option((name,), f"{declared.metadata['help']} (default {default})", metavar, number_or_text)
+
+
 def groups() -> tuple[Group, ...]:
     """All options; made anew for each command line, because ``--metadata`` gathers what it is given."""
-    defaults = PollingConfig()
     return (
         Group("many jobs", "starting jobs", ("run",), (
             Option(("-n", "--jobs"), "start N jobs and wait for all of them (default 1)", "N", count),
@@ -239,17 +248,7 @@ def groups() -> tuple[Group, ...]:
             Option(("-k", "--idempotency-key"), "the same key starts the same job once, however often it is sent"
                    " (default: a new one)", "KEY", idempotency_key),
         )),
-        Group("waiting", "waiting", ("run", "wait"), (
-            Option(("--initial-delay",), "the shortest interval between polls, where the server gives no help"
-                   f" (default {defaults.initial_delay:g})", "SECONDS", number_or_text),
-            Option(("--max-delay",), f"the longest (default {defaults.max_delay:g})", "SECONDS", number_or_text),
-            Option(("--backoff-factor",), "each interval is this many times the one before, at least 1"
-                   " (default: the square root of the job's age)", "FACTOR", number_or_text),
-            Option(("--jitter",), "how far an interval may be off, 0 to 1 of it"
-                   f" (default {defaults.jitter:g})", "FRACTION", number_or_text),
-            Option(("--max-retries",), "failures in a row to ride out (default: any number)", "N", number_or_text),
-            Option(("--max-polls",), "status requests to make for a job (default: any number)", "N", number_or_text),
-        )),
+        Group("waiting", "waiting", ("run", "wait"), tuple(map(_polling_option, _POLLING_FIELDS))),
         Group("which jobs", "listing jobs", ("list",), (
             Option(("--status",), f"only these: {', '.join(JobStatus)}", "STATUS", status, tuple(JobStatus)),
             Option(("--limit",), f"at most N jobs, 1 to {MOST_JOBS}", "N", count),
