@@ -18,6 +18,7 @@ LATE = 0.1 + float(os.environ.get("TEST_LATENESS_ALLOWED", "1.0"))
 
 Where nothing else keeps the machine busy, as in the last step of ``run.py prove``, little may be added."""
 
+PATIENCE = 10.0
 QUICK = {"initial_delay": 0.02, "max_delay": 0.05, "timeout": 5.0}
 
 
@@ -49,6 +50,26 @@ class SyncSide:
         with ThreadPoolExecutor(len(calls)) as pool:
             futures = [pool.submit(getattr(self.client, name), *rest) for name, *rest in calls]
         return [future.exception() or future.result() for future in futures]
+
+    def enter(self):
+        with self.client:
+            pass
+
+    def closed_during(self, came, name, *arguments):
+        """Close the client when the event comes that the call brings about: its outcome, and the seconds it took on."""
+        closed = []
+
+        def close():
+            assert came.wait(PATIENCE)
+            self.client.close()
+            closed.append(time.monotonic())
+
+        closing = threading.Thread(target=close)
+        closing.start()
+        outcome, _ = timed(getattr(self.client, name), *arguments)
+        ended = time.monotonic()
+        closing.join()
+        return outcome, ended - closed[0]
 
     def begin_anew(self):
         """What a child process has to do."""
@@ -111,6 +132,26 @@ class AsyncSide:
             return await asyncio.gather(*under_way, return_exceptions=True)
 
         return self.runner.run(gather())
+
+    def enter(self):
+        async def enter():
+            async with self.client:
+                pass
+
+        self.runner.run(enter())
+
+    def closed_during(self, came, name, *arguments):
+        """Close the client when the event comes that the call brings about: its outcome, and the seconds it took on."""
+
+        async def close():
+            call = asyncio.create_task(getattr(self.client, name)(*arguments))
+            assert await asyncio.to_thread(came.wait, PATIENCE)
+            await self.client.close()
+            closed = time.monotonic()
+            [outcome] = await asyncio.gather(call, return_exceptions=True)
+            return outcome, time.monotonic() - closed
+
+        return self.runner.run(close())
 
     def begin_anew(self):
         """What a child process has to do: an event loop is of no use in another process than its own."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import ssl
 from typing import get_type_hints
 
 import pytest
@@ -58,6 +59,10 @@ CONSTRUCTOR = {
     "polling": rows("polling must be a PollingConfig", types=[{}, 5, "fast", PollingConfig]),
     "on_status_change": rows("on_status_change must be callable", types=[5, "print", []]),
     "on_completion": rows("on_completion must be callable", types=[5, "print", []]),
+    "verify": [
+        *rows("verify must be a bool, the path of a CA bundle, or an ssl.SSLContext", types=[None, 5, b"path", ssl]),
+        *rows("verify must be the path of a file or folder", values=["/nowhere/ca.pem"]),
+    ],
     "max_retrys": rows("there is no argument max_retrys", types=[3]),
 }
 

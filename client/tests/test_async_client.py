@@ -16,7 +16,7 @@ from client.tests.scripted import PATIENCE, closed_connections
 from client.tests.sides import LATE, QUICK
 from client.tests.steps import after, answer, body_drips, head_drips, job, jobs, stalled, stream
 from translation_client import AsyncTranslationStatusClient, JobStatus, WaitTimeoutError
-from translation_client._aio.exchange import turn
+from translation_client._aio.exchange import take_turn
 
 OUT_WITHIN = 0.05 + LATE - 0.1
 """Seconds a cancelled call may take to end: the promise, and what a busy machine may add to it."""
@@ -144,7 +144,7 @@ async def test_requests_begin_a_few_in_a_turn_those_with_the_least_time_first():
     now, begun = time.monotonic(), []
 
     async def begin(name, deadline):
-        await turn(deadline)
+        await take_turn(deadline)
         begun.append(name)
 
     names = [*"abcdefg", "soon", "gone", "late", "too late"]

@@ -185,15 +185,6 @@ def test_polling_arguments_can_be_given_together(make_side, server):
         client.wait("j1")
 
 
-def test_a_closed_client_can_be_used_again(client, server):
-    """close() may be called any number of times, and ends nothing but connections."""
-    for _ in range(2):
-        assert client.get_status("j1") is JobStatus.COMPLETED
-        client.close()
-        client.close()
-    assert server.connections == 2
-
-
 def test_the_wait_logs_what_it_did(client, server, caplog):
     """Every wait logs one line at its end that says what it cost."""
     caplog.set_level(logging.INFO, "translation_client")

@@ -170,19 +170,6 @@ def test_a_program_may_end_while_a_thread_waits(server):
     assert done.stderr == b""
 
 
-def test_close_meanwhile_harms_no_wait(client, server):
-    """A client closed by one thread goes on serving the others."""
-    server.play(*[job("pending")] * 20, job("completed"))
-    closing = threading.Timer(0.1, client.client.close) if client.kind == "sync" else None
-    if closing:
-        closing.start()
-        assert client.wait("j1").status == "completed"
-        closing.join()
-    else:
-        ended, _ = client.together([("wait", "j1"), ("close",)])
-        assert ended.status == "completed"
-
-
 def test_there_is_no_credential_in_a_waiting_thread(server):
     """The names of our threads say whose they are, and nothing else."""
     server.play(stalled)

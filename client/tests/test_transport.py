@@ -139,6 +139,98 @@ def test_the_ca_bundle_of_the_environment_is_trusted(make_side, secure_server, m
     assert client.wait("j1").wait_stats.polls == 3
 
 
+def a_context(*, trusting=True):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if trusting:
+        context.load_verify_locations(CERTIFICATE)
+    return context
+
+
+TRUSTING = {"a path": lambda: CERTIFICATE, "a path as text": lambda: str(CERTIFICATE), "a context": a_context}
+
+
+@pytest.mark.parametrize("make_verify", TRUSTING.values(), ids=TRUSTING)
+@pytest.mark.parametrize("environment", ["", "/nowhere"])
+def test_verify_says_whom_to_trust(make_side, secure_server, monkeypatch, make_verify, environment):
+    """A CA bundle, or a context of the user's, in place of the environment's."""
+    if environment:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", environment)
+    client = make_side(secure_server.url, "admin", "pw", verify=make_verify(), **QUICK)
+    secure_server.play(job("pending"), closed, job("completed"))
+    assert client.wait("j1").wait_stats.polls == 3
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_context_is_used_as_it_is(make_side, secure_server):
+    """It decides alone: no CA certificate is added to it, and none of its settings changed."""
+    context = a_context()
+    make_side(secure_server.url, "admin", "pw", verify=context, **QUICK).get_status("j1")
+    assert len(context.get_ca_certs()) == 1
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    distrusting = make_side(secure_server.url, "admin", "pw", verify=a_context(trusting=False), max_retries=0)
+    with pytest.raises(StatusUnavailableError, match="certificate was not accepted"):
+        distrusting.wait("j1")
+    lax = a_context(trusting=False)
+    lax.check_hostname, lax.verify_mode = False, ssl.CERT_NONE
+    make_side(secure_server.url, "admin", "pw", verify=lax, **QUICK).get_status("j1")
+    assert lax.verify_mode is ssl.CERT_NONE
+    assert len(secure_server.seen) == 2
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_without_verification_any_certificate_will_do(make_side, secure_server):
+    """``verify=False`` is what it says; urllib3 warns of it."""
+    assert make_side(secure_server.url, "admin", "pw", verify=False, **QUICK).get_status("j1") == "completed"
+
+
+# ── headers of the user's ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_headers_go_along_with_every_request(make_side, server):
+    """Starts, polls, queries and streams carry them; a User-Agent of the user's replaces ours."""
+    server.play(answer(404), to="streams")
+    headers = {"X-Api-Key": "canary-5d1e", "user-agent": "my-tool/2", "Cookie": "a=b"}
+    client = make_side(server.url, "admin", "pw", headers=headers, **QUICK)
+    client.start_job(video_length=2)
+    client.wait("j1")
+    client.wait_all(["j1", "j2"])
+    assert {seen.kind for seen in server.seen} == {"starts", "polls", "streams"}
+    assert {(seen.headers["x-api-key"], seen.headers["user-agent"]) for seen in server.seen} == {
+        ("canary-5d1e", "my-tool/2")
+    }
+    assert all(seen.headers["authorization"].startswith("Basic ") for seen in server.seen)
+    assert "canary-5d1e" not in repr(client.client)
+
+
+REFUSED_HEADERS = [
+    *((name, "x", ValueError, f"headers must not contain {name}") for name in ("Authorization", "ACCEPT", "host")),
+    *((name, "x", ValueError, f"headers must not contain {name}") for name in ("Prefer", "Content-Length", "TE")),
+    *((name, "x", ValueError, "headers must have names") for name in ("", "a b", "a:b", "a\r\nHost", "ä")),
+    *(("X-Key", value, ValueError, "headers must have values") for value in ("", " x", "a\r\nb", "ä", "a\x00")),
+    *(("X-Key", value, TypeError, "a mapping of strings to strings") for value in (5, None, b"x")),
+    (5, "x", TypeError, "a mapping of strings to strings"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "kind", "message"), REFUSED_HEADERS)
+def test_headers_that_would_break_a_request_are_refused(side_class, name, value, kind, message):
+    """What the client sends itself, and what is no header at all; a value is never repeated, it may be a key."""
+    with pytest.raises(kind, match=message) as caught:
+        side_class.client_class("http://127.0.0.1:1", "admin", "pw", headers={"X-Secret": "canary-5d1e", name: value})
+    assert "canary-5d1e" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", ["X-Key: a", [("X-Key", "canary-5d1e")], 5])
+def test_headers_are_a_mapping(side_class, wrong):
+    """Anything else is refused, without being repeated."""
+    with pytest.raises(TypeError, match="headers must be a mapping") as caught:
+        side_class.client_class("http://127.0.0.1:1", "admin", "pw", headers=wrong)
+    assert "canary-5d1e" not in str(caught.value)
+
+
+# ── deadlines over TLS ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def test_a_stalled_answer_over_tls_ends_at_the_deadline(make_side, secure_server, monkeypatch):
     """An encrypted connection can be abandoned as well."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(CERTIFICATE))

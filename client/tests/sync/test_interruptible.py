@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from translation_client._sync.interruptible import Exchange, _note_use
+from translation_client._sync.interruptible import Exchange, report_socket
 from translation_client._wire.failures import Transient
 
 PATIENCE = 10.0
@@ -29,10 +29,10 @@ def test_only_what_had_a_connection_may_have_been_received(line, connected):
 
     def send():
         if connected:
-            _note_use(line[0])
+            report_socket(line[0])
         go_on.wait(PATIENCE)
         if not connected:
-            _note_use(line[0])  # at last, but in vain
+            report_socket(line[0])  # at last, but in vain
         cut.set()
         return LATE
 
@@ -51,12 +51,12 @@ def test_what_was_received_is_not_taken_back(line):
     over = threading.Event()
 
     def send():
-        _note_use(line[0])
-        _note_use(None)
+        report_socket(line[0])
+        report_socket(None)
         over.set()
         return LATE
 
     exchange = Exchange(send, time.monotonic() + PATIENCE)
     assert over.wait(PATIENCE)
     assert exchange.result() is LATE
-    assert exchange._cutter.cut() is True
+    assert exchange._interrupter.interrupt() is True

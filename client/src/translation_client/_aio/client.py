@@ -14,10 +14,12 @@ from translation_client._core.callbacks import Callback, Callbacks
 from translation_client._core.operations import UNSET, Operations
 from translation_client._core.schedule import PollingConfig
 from translation_client._wire.arguments import check_job_id, check_job_ids
-from translation_client._wire.target import Target
+from translation_client._wire.target import Target, Verify, check_verify
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
+
+    import aiohttp
 
     from translation_client._core.flow import Flow
     from translation_client._core.operations import Unset
@@ -28,7 +30,7 @@ T = TypeVar("T")
 
 
 class AsyncTranslationStatusClient:
-    """``TranslationStatusClient`` for asyncio: the same words, the same arguments, the same errors, with ``await``.
+    """``TranslationStatusClient`` for asyncio: the same names, arguments and errors, with ``await``.
 
     One client serves any number of tasks, thousands of waits at once. It may be made outside of an event loop and used
     in several, one after the other or each in its own thread; each has its own connections. Cancelling a task ends its
@@ -39,15 +41,22 @@ class AsyncTranslationStatusClient:
         username: Without a colon; None: the environment's ``API_USERNAME``.
         password: Any Unicode text; None: the environment's ``API_PASSWORD``.
         polling: All polling arguments in one.
-        **polling_arguments: The arguments of ``PollingConfig``, one by one, where ``polling`` is not given:
-            ``initial_delay``, ``max_delay``, ``backoff_factor``, ``jitter``, ``timeout``, ``max_retries``,
-            ``max_polls``.
-        on_status_change: Called with the ``Job`` at first sight and on every new status of it; may be a coroutine
-            function, which is awaited.
+        on_status_change: Called with the ``Job`` at first sight and on every new status; may be a coroutine function,
+            which is awaited.
         on_completion: Called once with the ``Job`` when it has ended; may be a coroutine function likewise.
+        session: An ``aiohttp.ClientSession`` to use instead of one of ours. It is used as it is, with its connector,
+            proxy and cookies, and never closed; only its time limits do not count, and redirects are not followed. It
+            must have no credentials of its own. What it changes: the client then works in the session's event loop
+            only; aiohttp repeats a status request once by itself when a connection is lost; at most a hundred
+            requests are under way, as aiohttp's connectors allow; and a name that cannot be resolved may hold up the
+            end of the loop.
+        verify: As for ``TranslationStatusClient``.
+        headers: As for ``TranslationStatusClient``.
+        **polling_arguments: The arguments of ``PollingConfig``, one by one, where ``polling`` is not given.
 
     Raises:
-        ValueError: Naming the argument and what is allowed.
+        TypeError: An argument has the wrong type; the message names it.
+        ValueError: An argument has a wrong value; the message names it and what is allowed.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of a client, all but three by keyword
@@ -59,13 +68,19 @@ class AsyncTranslationStatusClient:
         polling: PollingConfig | None = None,
         on_status_change: Callback | None = None,
         on_completion: Callback | None = None,
+        session: aiohttp.ClientSession | None = None,
+        verify: Verify = True,
+        headers: Mapping[str, str] | None = None,
         **polling_arguments: Unpack[PollingArguments],
     ) -> None:
         config = PollingConfig.of(polling, polling_arguments)
-        self._target = Target(base_url, username, password)
+        self._target = Target(base_url, username, password, headers)
+        check_verify(verify)
+        if session is not None and verify is not True:
+            raise ValueError("give verify in the session, or without a session, not both")
         self._callbacks = Callbacks(on_status_change=on_status_change, on_completion=on_completion)
         self._operations = Operations(config, monotonic, self._target.base_url)
-        self._transport = AsyncTransport(self._target.base_url, self._target.headers())
+        self._transport = AsyncTransport(self._target.base_url, self._target.headers(), session=session, verify=verify)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._target!r}>"
@@ -159,10 +174,16 @@ class AsyncTranslationStatusClient:
             return [job async for job in jobs]
 
     async def close(self) -> None:
-        """Close the connections made in the running event loop; the client can be used again, and makes new ones."""
+        """Close the client: its connections, and whatever is under way in the running event loop.
+
+        A call under way in another task raises ``RuntimeError`` at once, and so does any call from then on; in another
+        event loop it does so with its next request. Closing twice changes nothing. A session that was given is left
+        open.
+        """
         await self._transport.close()
 
     async def __aenter__(self) -> Self:
+        self._transport.check_open()
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Carries out what flows decide, in coroutines on aiohttp; decides nothing."""
+"""Carries out what flows decide, with aiohttp and asyncio; decides nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from translation_client._core.callbacks import log_failure
 from translation_client._core.flow import Found, Notify, Open, Receive, Reply, Send, Sleep
 from translation_client._core.record import timed_out_together
 from translation_client._errors import WaitTimeoutError
+from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
@@ -23,13 +24,10 @@ if TYPE_CHECKING:
     from translation_client._core.flow import Action, Flow
     from translation_client._models import Job
     from translation_client._wire.events import ServerEvent
-    from translation_client._wire.failures import Transient
     from translation_client._wire.requests import Request
     from translation_client._wire.responses import Response
 
 T = TypeVar("T")
-
-_LONGEST_SLEEP = 3600.0  # seconds; not every event loop takes an infinite moment
 
 
 class AsyncDriver(Generic[T]):
@@ -44,7 +42,7 @@ class AsyncDriver(Generic[T]):
         self._stream: AsyncStream | None = None
 
     async def run(self) -> T:
-        """The flow's result; for flows that find nothing on the way."""
+        """Return the flow's result, for flows that find nothing on the way."""
         async with aclosing(self.found()) as found:
             async for _ in found:
                 pass
@@ -70,13 +68,16 @@ class AsyncDriver(Generic[T]):
             case Send(request, deadline):
                 result = await self._transport.exchange(request, deadline)
             case Sleep(until):
-                await _sleep(until)
+                await self._transport.sleep(until)
             case Notify():
                 await self._notify(action)
             case Open(request, deadline):
                 result = await self._open(request, deadline)
             case Receive(until) if self._stream is not None:
                 result = await self._stream.receive(until)
+                self._transport.check_open()
+        if isinstance(result, Transient):  # it may have failed because the client was closed meanwhile
+            self._transport.check_open()
         return Reply(time.monotonic(), result)
 
     async def _notify(self, action: Notify) -> None:
@@ -128,8 +129,3 @@ async def side_by_side(waits: Iterable[Coroutine[Any, Any, Job]]) -> AsyncGenera
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _sleep(until: float) -> None:
-    while (left := until - time.monotonic()) > 0:  # noqa: ASYNC110 - nothing but time is waited for
-        await asyncio.sleep(min(left, _LONGEST_SLEEP))

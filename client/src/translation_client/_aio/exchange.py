@@ -8,6 +8,7 @@ import itertools
 import socket
 import ssl
 import time
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -26,7 +27,7 @@ from translation_client._wire.failures import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from translation_client._wire.failures import Transient
 
@@ -34,13 +35,16 @@ if TYPE_CHECKING:
 _AT_ONCE = 4  # requests begun in one turn of the event loop: about a millisecond of work
 
 
-async def turn(deadline: float) -> None:
-    """Come back when it is a request's turn, or when its deadline (on ``time.monotonic()``) has passed."""
-    await _turnstiles.setdefault(asyncio.get_running_loop(), _Turnstile()).enter(deadline)
+async def take_turn(deadline: float) -> None:
+    """Wait for a request's turn, or until its deadline (on ``time.monotonic()``) has passed."""
+    await _pacings.setdefault(asyncio.get_running_loop(), _Pacing()).enter(deadline)
 
 
-class _Turnstile:
-    """One for each event loop; between two groups of requests the loop reads answers and keeps deadlines."""
+class _Pacing:
+    """Lets the requests of one event loop begin a few at a time: thousands due at one moment would delay each other.
+
+    Between two groups of requests the loop reads answers and keeps deadlines.
+    """
 
     def __init__(self) -> None:
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
@@ -62,42 +66,73 @@ class _Turnstile:
         now, self._begun = time.monotonic(), 0
         while self._waiting and (self._begun < _AT_ONCE or self._waiting[0][0] <= now):
             deadline, _, entry = heapq.heappop(self._waiting)
-            if not entry.done():  # whoever waited may have been cancelled
+            if not entry.done():  # a task that waited may have been cancelled
                 entry.set_result(None)
                 self._begun += deadline > now
         if self._begun:
             loop.call_soon(self._next_group, loop)
 
 
-_turnstiles: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turnstile] = WeakKeyDictionary()
+_pacings: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pacing] = WeakKeyDictionary()
 
 T = TypeVar("T")
 
 _LONGEST = 1e6  # seconds; not every event loop takes an infinite moment
 
 
-async def by(deadline: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T | Transient:
-    """What the work comes to, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
-    await turn(deadline)
+class Limits:
+    """The time limits of all that is under way, so that it can be ended early when the client is closed."""
+
+    def __init__(self) -> None:
+        self._running: dict[asyncio.AbstractEventLoop, set[asyncio.Timeout]] = {}
+
+    @asynccontextmanager
+    async def until(self, deadline: float) -> AsyncGenerator[asyncio.Timeout, None]:
+        """Limit the block to end at the deadline (on ``time.monotonic()``), with ``TimeoutError``."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout_at(_moment(loop, deadline)) as limit:
+            running = self._running.setdefault(loop, set())
+            running.add(limit)
+            try:
+                yield limit
+            finally:
+                running.discard(limit)
+                if not running:
+                    self._running.pop(loop, None)
+
+    def end(self) -> None:
+        """End at once what is under way in the running event loop."""
+        loop = asyncio.get_running_loop()
+        for limit in tuple(self._running.get(loop, ())):
+            with suppress(RuntimeError):  # it is ending already
+                limit.reschedule(loop.time())
+
+
+async def complete(limits: Limits, deadline: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T | Transient:
+    """Return the result of the work, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
+    await take_turn(deadline)
     began = time.monotonic()
     if began >= deadline:
         return failed(TimeoutError("no time was left to ask"), sent=False)
-    limit = asyncio.timeout_at(moment(deadline))
+    limit: asyncio.Timeout | None = None
     try:
-        async with limit:
+        async with limits.until(deadline) as limit:
             return await work()
     except Exception as error:  # noqa: BLE001 - whatever goes wrong on the way is the flow's to judge
-        return out_of_time(time.monotonic() - began) if limit.expired() else as_transient(error)
+        expired = limit is not None and limit.expired()
+        return out_of_time(time.monotonic() - began) if expired else as_transient(error)
 
 
-def moment(deadline: float) -> float:
-    """The moment on the clock of the running loop, which need not be ``time.monotonic()``."""
-    return asyncio.get_running_loop().time() + min(deadline - time.monotonic(), _LONGEST)
+def _moment(loop: asyncio.AbstractEventLoop, deadline: float) -> float:
+    """Return the moment on the loop's clock, which need not be ``time.monotonic()``."""
+    return loop.time() + min(deadline - time.monotonic(), _LONGEST)
 
 
 def as_transient(error: Exception) -> Transient:
-    """The failure of a request made with aiohttp, worth retrying."""
-    root = error.__cause__ if isinstance(error, aiohttp.ClientError) and error.__cause__ is not None else error
+    """Return the failure of a request made with aiohttp, worth retrying."""
+    root: BaseException = error
+    while isinstance(root, aiohttp.ClientError) and root.__cause__ is not None:
+        root = root.__cause__
     if isinstance(root, socket.gaierror):
         return failed(root, UNRESOLVED, sent=False)
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -121,7 +156,7 @@ _WORDS = {
 
 
 def _fit_to_keep(error: BaseException) -> BaseException:
-    """The error; of aiohttp's own, which remember the headers that were sent and the proxy's URL, only the words."""
+    """Return the error; of aiohttp's own, which keep the headers that were sent and the proxy's URL, only the words."""
     if isinstance(error, aiohttp.ClientResponseError):
         return ConnectionError(f"{error.status} {error.message}")
     return ConnectionError(str(error)) if isinstance(error, aiohttp.ClientConnectorError) else error

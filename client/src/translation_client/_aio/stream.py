@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, TypeAlias
 
-from translation_client._aio.exchange import as_transient, moment
+from translation_client._aio.exchange import Limits, as_transient
 from translation_client._wire.events import EventDecoder
 from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
 
     import aiohttp
@@ -26,21 +26,23 @@ class AsyncStream:
     Args:
         answer: Its body unread.
         head: What came before the body.
+        limits: Of what is under way in the client.
     """
 
-    def __init__(self, answer: aiohttp.ClientResponse, head: Response) -> None:
+    def __init__(self, answer: aiohttp.ClientResponse, head: Response, limits: Limits) -> None:
         self.head = head
         self._answer = answer
+        self._limits = limits
         self._decoder = EventDecoder()
 
     async def receive(self, until: float) -> Item | None:
-        """What came next; None if nothing did until the moment (on ``time.monotonic()``)."""
-        limit = asyncio.timeout_at(moment(until))
+        """Return what came next; None if nothing did until the moment (on ``time.monotonic()``)."""
+        limit: asyncio.Timeout | None = None
         try:
-            async with limit:
+            async with self._limits.until(until) as limit:
                 return await self._next()
         except Exception as error:  # noqa: BLE001 - whatever goes wrong on the way is the flow's to judge
-            return None if limit.expired() else as_transient(error)
+            return None if limit is not None and limit.expired() else as_transient(error)
 
     def close(self) -> None:
         """End the stream, whatever the server is doing."""

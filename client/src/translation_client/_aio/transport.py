@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+import time
+from contextlib import suppress
 from email.utils import formatdate
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
-import requests
-from requests.utils import DEFAULT_CA_BUNDLE_PATH, select_proxy
+from requests.utils import get_netrc_auth
 from yarl import URL
 
-from translation_client._aio.exchange import by
-from translation_client._aio.resolver import DaemonResolver
+from translation_client._aio.connections import new_session
+from translation_client._aio.exchange import Limits, complete
 from translation_client._aio.stream import AsyncStream
+from translation_client._core.operations import CLIENT_CLOSED
+from translation_client._wire.arguments import refuse
 from translation_client._wire.failures import MAX_BODY, Transient, too_long
 from translation_client._wire.responses import Response
 
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from translation_client._wire.requests import Request
+    from translation_client._wire.target import Verify
 
 _CHUNK = 64 * 1024
+_UNLIMITED = aiohttp.ClientTimeout()  # the flow's deadlines count
 
 
 class _Life(NamedTuple):
@@ -43,26 +46,77 @@ class AsyncTransport:
     Args:
         base_url: Where the server is, without a trailing slash.
         headers: Sent with every request, the credentials among them.
+        session: The user's own, used as it is and never closed; None: a session of ours for each event loop.
+        verify: What the server's certificate is verified with, in a session of ours.
     """
 
-    def __init__(self, base_url: str, headers: dict[str, str | bytes]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        headers: dict[str, str | bytes],
+        *,
+        session: aiohttp.ClientSession | None = None,
+        verify: Verify = True,
+    ) -> None:
+        if session is not None and not isinstance(session, aiohttp.ClientSession):
+            refuse("session", "an aiohttp.ClientSession, or None", session, wrong_type=True)
         self._base_url = str(URL(base_url)).rstrip("/")
         self._headers = {name: v if isinstance(v, str) else v.decode("ascii") for name, v in headers.items()}
+        self._given = session
+        self._given_loop: asyncio.AbstractEventLoop | None = None
+        if session is not None:
+            if session.auth is not None or (session.trust_env and get_netrc_auth(base_url) is not None):
+                raise ValueError("session must have no credentials of its own, nor any in a .netrc for this base_url")
+            with suppress(RuntimeError):
+                self._given_loop = asyncio.get_running_loop()
+        self._verify = verify
         self._lives: dict[asyncio.AbstractEventLoop, _Life] = {}
+        self._limits = Limits()
+        self._closed = False
 
     async def exchange(self, request: Request, deadline: float) -> Response | Transient:
-        """The answer, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
-        return await by(deadline, partial(self._send, request))
+        """Return the answer, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
+        self.check_open()
+        return await complete(self._limits, deadline, partial(self._send, request))
 
     async def open(self, request: Request, deadline: float) -> AsyncStream | Response | Transient:
-        """The event stream, or the answer that is none, or the failure; at the deadline at the latest."""
-        return await by(deadline, partial(self._open, request))
+        """Return the event stream, or the answer that is none, or the failure; at the deadline at the latest."""
+        self.check_open()
+        return await complete(self._limits, deadline, partial(self._open, request))
+
+    async def sleep(self, until: float) -> None:
+        """Sleep until the moment (on ``time.monotonic()``); raises ``RuntimeError`` when the client is closed."""
+        self.check_open()
+        while not self._closed and time.monotonic() < until:  # not every loop's timers are late only
+            with suppress(TimeoutError):
+                async with self._limits.until(until):
+                    await asyncio.get_running_loop().create_future()
+        self.check_open()
+
+    def check_open(self) -> None:
+        """Raise ``RuntimeError`` if the client is closed, or the session given cannot be used here."""
+        if self._closed:
+            raise RuntimeError(CLIENT_CLOSED)
+        if self._given is not None:
+            self._check_given(self._given)
 
     async def close(self) -> None:
-        """Close the connections made in the running loop."""
+        """Close the connections, and end what is under way in the running event loop."""
+        self._closed = True
+        self._limits.end()
         life = self._lives.pop(asyncio.get_running_loop(), None)
         if life is not None:
             await life.generator.aclose()
+
+    def _check_given(self, session: aiohttp.ClientSession) -> None:
+        if session.closed:
+            raise RuntimeError("the session that was given is closed")
+        with suppress(RuntimeError):
+            loop = asyncio.get_running_loop()
+            self._given_loop = self._given_loop or loop
+            if loop is self._given_loop:
+                return
+        raise RuntimeError("the session that was given belongs to another event loop")
 
     async def _send(self, request: Request) -> Response | Transient:
         async with await self._request(request) as answer:
@@ -72,25 +126,28 @@ class AsyncTransport:
         answer = await self._request(request)
         head = _head(answer, b"")
         if head.is_event_stream:
-            return AsyncStream(answer, head)
+            return AsyncStream(answer, head, self._limits)
         async with answer:
             return await _read(answer)
 
     async def _request(self, request: Request) -> aiohttp.ClientResponse:
-        session = await self._session()
+        self.check_open()  # it may have been closed while the request waited for its turn
+        session = self._given or await self._session()
         return await session.request(
             request.method,
             URL(self._base_url + request.path, encoded=True),
             headers={**self._headers, **request.headers},
             data=request.body,
             allow_redirects=False,
+            timeout=_UNLIMITED,
+            raise_for_status=False,
         )
 
     async def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         life = self._lives.get(loop)
         if life is None or life.session.closed:
-            generator = _session(self._base_url)
+            generator = new_session(self._base_url, self._verify)
             life = self._lives[loop] = _Life(await anext(generator), generator)
             await self._forget_ended_loops()
         return life.session
@@ -100,33 +157,6 @@ class AsyncTransport:
             life = self._lives.pop(loop, None)
             if life is not None:  # no other thread was faster
                 await life.session.close()
-
-
-async def _session(base_url: str) -> AsyncGenerator[aiohttp.ClientSession, None]:
-    """One session, which ends with this generator; asyncio ends generators that are left, at the latest with the loop.
-
-    So a client that nobody closed leaves neither sockets nor warnings behind.
-    """
-    # Proxies and CA bundle as the environment says, read once and in the same way as by the client without async.
-    # (aiohttp's own way would also look for credentials in a .netrc, and send those.)
-    settings = requests.Session().merge_environment_settings(base_url, {}, None, None, None)
-    connector = aiohttp.TCPConnector(limit=0, resolver=DaemonResolver(), ssl=_tls(base_url, settings["verify"]))
-    async with aiohttp.ClientSession(
-        connector=connector,
-        proxy=select_proxy(base_url, settings["proxies"]),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(),
-    ) as session:
-        # When to try again is the flow's decision, which must also learn how long a request was held before it was cut.
-        session._retry_connection = False  # noqa: SLF001 - aiohttp has no public switch for it
-        yield session
-
-
-def _tls(base_url: str, verify: Any) -> ssl.SSLContext | bool:  # noqa: ANN401 - as untyped as in requests
-    if not base_url.startswith("https:"):
-        return True
-    bundle = Path(DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
-    return ssl.create_default_context(capath=bundle) if bundle.is_dir() else ssl.create_default_context(cafile=bundle)
 
 
 async def _read(answer: aiohttp.ClientResponse) -> Response | Transient:

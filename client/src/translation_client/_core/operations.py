@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+CLIENT_CLOSED = "the client is closed: make a new one"
+
 _READ_AFTER_WRITE = 5.0  # seconds after a start in which a 404 may be a replica that has not heard of the job yet
 _REMEMBERED = 10_000  # started jobs whose first answer is kept; older ones are waited for like anybody's
 _LARGEST_PAGE = 1000

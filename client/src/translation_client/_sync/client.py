@@ -9,13 +9,15 @@ from translation_client._core.callbacks import Callback, Callbacks
 from translation_client._core.operations import UNSET, Operations
 from translation_client._core.schedule import PollingConfig
 from translation_client._sync.driver import Driver
-from translation_client._sync.scheduler import AT_ONCE, SideBySide
+from translation_client._sync.scheduler import AT_ONCE, Scheduler
 from translation_client._sync.transport import Transport
 from translation_client._wire.arguments import check_job_id, check_job_ids
-from translation_client._wire.target import Target
+from translation_client._wire.target import Target, Verify, check_verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    import requests
 
     from translation_client._core.flow import Flow
     from translation_client._core.operations import Unset
@@ -26,21 +28,34 @@ if TYPE_CHECKING:
 class TranslationStatusClient:
     """Starts translation jobs and waits for them. Safe to share between threads.
 
-    Durations are seconds. The polling arguments can also be given together, as ``polling=PollingConfig(…)``.
+    Durations are seconds. A closed client (``close()``, or the end of a ``with`` block) cannot be used again.
 
     Args:
         base_url: Where the server is.
         username: Without a colon; None: the environment's ``API_USERNAME``.
         password: Any Unicode text; None: the environment's ``API_PASSWORD``.
         polling: All polling arguments in one.
+        on_status_change: Called with the ``Job`` at first sight and on every new status.
+        on_completion: Called once with the ``Job`` when it has ended.
+        session: A ``requests.Session`` to use instead of one of ours. It is used as it is, with its proxies,
+            certificates, cookies and adapters, and never closed; only its own credentials are not sent, and redirects
+            are not followed. What it changes: an adapter that retries sends more requests than the client counts; of
+            ten connections at most, as requests makes them, further threads open new ones; a request that is given up
+            before its answer begins ends on its thread only when its read timeout is over, and a start that was
+            given up counts as maybe created. Do not share one session between processes.
+        verify: True: verify the server's certificate with the environment's CA bundle (``REQUESTS_CA_BUNDLE``), or
+            with requests' own. A path: with that CA bundle, or folder of certificates. An ``ssl.SSLContext``: as it
+            says. False: accept any certificate. With ``session`` the session's own setting counts.
+        headers: Sent with every request, such as a gateway's API key; never shown. Refused are those the client sends
+            itself: ``Authorization``, ``Accept``, ``Accept-Encoding``, ``Content-*``, ``Host``, ``Idempotency-Key``,
+            ``Prefer``, ``Last-Event-ID`` and those of the connection. ``User-Agent`` replaces the client's.
         **polling_arguments: The arguments of ``PollingConfig``, one by one, where ``polling`` is not given:
             ``initial_delay``, ``max_delay``, ``backoff_factor``, ``jitter``, ``timeout``, ``max_retries``,
             ``max_polls``.
-        on_status_change: Called with the ``Job`` at first sight and on every new status of it.
-        on_completion: Called once with the ``Job`` when it has ended.
 
     Raises:
-        ValueError: Naming the argument and what is allowed.
+        TypeError: An argument has the wrong type; the message names it.
+        ValueError: An argument has a wrong value; the message names it and what is allowed.
     """
 
     def __init__(  # noqa: PLR0913 - the settings of a client, all but three by keyword
@@ -52,13 +67,19 @@ class TranslationStatusClient:
         polling: PollingConfig | None = None,
         on_status_change: Callback | None = None,
         on_completion: Callback | None = None,
+        session: requests.Session | None = None,
+        verify: Verify = True,
+        headers: Mapping[str, str] | None = None,
         **polling_arguments: Unpack[PollingArguments],
     ) -> None:
         config = PollingConfig.of(polling, polling_arguments)
-        self._target = Target(base_url, username, password)
+        self._target = Target(base_url, username, password, headers)
+        check_verify(verify)
+        if session is not None and verify is not True:
+            raise ValueError("give verify in the session, or without a session, not both")
         self._callbacks = Callbacks(None, on_status_change, on_completion).ordinary()
         self._operations = Operations(config, monotonic, self._target.base_url)
-        self._transport = Transport(self._target.base_url, self._target.headers())
+        self._transport = Transport(self._target.base_url, self._target.headers(), session=session, verify=verify)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._target!r}>"
@@ -82,7 +103,7 @@ class TranslationStatusClient:
             timeout: Seconds to keep trying; by default the client's.
 
         Raises:
-            ValueError: A bad argument; nothing was sent.
+            TypeError, ValueError: A bad argument; nothing was sent.
             StartError: No answer before the timeout, or ``max_retries`` used up.
             ApiError: The server refused.
         """
@@ -111,7 +132,7 @@ class TranslationStatusClient:
             on_poll: Called with the ``Job`` of every answer.
 
         Raises:
-            ValueError: A bad argument; nothing was sent.
+            TypeError, ValueError: A bad argument; nothing was sent.
             WaitTimeoutError: The deadline passed; the job may still end.
             StatusUnavailableError: ``max_retries`` or ``max_polls`` used up.
             ApiError: The server refused (unknown job, wrong credentials, …).
@@ -149,14 +170,14 @@ class TranslationStatusClient:
             on_completion: Called once with each ``Job`` that has ended; by default the client's.
 
         Raises:
-            ValueError: A bad argument; nothing was sent.
+            TypeError, ValueError: A bad argument; nothing was sent.
             WaitTimeoutError: The deadline passed; ``pending`` names the jobs that had not ended.
             StatusUnavailableError: ``max_retries`` used up.
             ApiError: The server refused, or does not know one of the jobs.
         """
         callbacks = Callbacks(None, on_status_change, on_completion).ordinary().otherwise(self._callbacks)
         flow, deadline = self._operations.wait_for_many(job_ids, timeout)
-        return self._as_completed(flow, deadline, callbacks)
+        return self._as_completed(flow, deadline, self._driver(callbacks), look_first=callbacks.look_first)
 
     def wait_all(
         self,
@@ -176,7 +197,7 @@ class TranslationStatusClient:
         """The job as it is now: one poll, not repeated.
 
         Raises:
-            ValueError: A bad id; nothing was sent.
+            TypeError, ValueError: A bad id; nothing was sent.
             StatusUnavailableError: No answer.
             ApiError: The server refused or failed.
         """
@@ -190,7 +211,7 @@ class TranslationStatusClient:
         """Cancel a job, which ends it as ``error`` with the code ``cancelled``; repeating it changes nothing.
 
         Raises:
-            ValueError: A bad id; nothing was sent.
+            TypeError, ValueError: A bad id; nothing was sent.
             StatusUnavailableError: No answer before the timeout, or ``max_retries`` used up.
             ApiError: The server refused; with ``status_code`` 409 the job had ended otherwise.
         """
@@ -215,23 +236,28 @@ class TranslationStatusClient:
         return list(self.iter_jobs(status, limit=limit))
 
     def close(self) -> None:
-        """Close the connections; the client can be used again, and makes new ones."""
+        """Close the client: its connections, and whatever is under way.
+
+        A call under way in another thread raises ``RuntimeError`` at once, and so does any call from then on. Closing
+        twice changes nothing. A session that was given is left open.
+        """
         self._transport.close()
 
     def __enter__(self) -> Self:
+        self._transport.check_open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def _driver(self, callbacks: Callbacks | None = None) -> Driver:
+        self._transport.check_open()
         return Driver(self._transport, callbacks or self._callbacks)
 
-    def _as_completed(self, flow: Flow[dict[str, bool]], deadline: float, callbacks: Callbacks) -> Iterator[Job]:
-        driver = self._driver(callbacks)
+    def _as_completed(
+        self, flow: Flow[dict[str, bool]], deadline: float, driver: Driver, *, look_first: bool
+    ) -> Iterator[Job]:
         left = yield from driver.run_finding(flow)
         if left:
-            waits = self._operations.wait_each(
-                left, deadline, look_first=callbacks.look_first, may_hold=len(left) <= AT_ONCE
-            )
-            yield from SideBySide(waits, driver, self._transport).run()
+            waits = self._operations.wait_each(left, deadline, look_first=look_first, may_hold=len(left) <= AT_ONCE)
+            yield from Scheduler(waits, driver, self._transport).run()

@@ -1,4 +1,4 @@
-"""Carries out what flows decide, with threads and requests; decides nothing."""
+"""Carries out what flows decide, with requests and threads; decides nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from translation_client._core.callbacks import Callbacks, log_failure
 from translation_client._core.flow import Found, Notify, Open, Receive, Reply, Send, Sleep
-from translation_client._sync.interruptible import slices
 from translation_client._wire.failures import Transient
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Driver:
         self._stream: Stream | None = None
 
     def run(self, flow: Flow[T]) -> T:
-        """The flow's result; for flows that find nothing on the way."""
+        """Return the flow's result, for flows that find nothing on the way."""
         found = self.run_finding(flow)
         while True:
             try:
@@ -42,7 +41,7 @@ class Driver:
                 return result
 
     def run_finding(self, flow: Flow[T]) -> Generator[Job, None, T]:
-        """Give the jobs the flow finds, as it finds them; its result is the generator's."""
+        """Give the jobs the flow finds, as it finds them, and return its result."""
         try:
             action = next(flow)
             while True:
@@ -57,13 +56,13 @@ class Driver:
             self._close_stream()
 
     def perform(self, action: Action) -> Reply:
-        """Carry one action out."""
+        """Carry one action out; raises ``RuntimeError`` when the client is closed."""
         result: Response | Transient | Sequence[ServerEvent] | None = None
         match action:
             case Send(request, deadline):
                 result = self._transport.exchange(request, deadline)
             case Sleep(until):
-                _sleep(until)
+                self._transport.sleep(until)
             case Notify():
                 self._notify(action)
             case Open(request, deadline):
@@ -72,6 +71,8 @@ class Driver:
                 result = self._stream.receive(deadline) or Transient(TimeoutError("no answer in time"))
             case Receive(until) if self._stream is not None:
                 result = self._stream.receive(until)
+        if isinstance(result, Transient):  # it may have failed because the client was closed meanwhile
+            self._transport.check_open()
         return Reply(time.monotonic(), result)
 
     def _notify(self, action: Notify) -> None:
@@ -86,8 +87,3 @@ class Driver:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-
-
-def _sleep(until: float) -> None:
-    for left in slices(until):
-        time.sleep(left)

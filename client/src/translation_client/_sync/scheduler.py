@@ -1,4 +1,4 @@
-"""Many waits on few threads, for a server without an event stream: a wait that sleeps is but a place in a heap."""
+"""Many waits on few threads, for a server without an event stream: a wait that sleeps is an entry in a timer heap."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ AT_ONCE = 32
 """Requests under way at the same time. With no more waits than these, each can afford to be held by the server."""
 
 
-class SideBySide:
-    """Drives waits for single jobs next to each other and gives the jobs as they end."""
+class Scheduler:
+    """Drives waits for single jobs side by side and gives the jobs as they end."""
 
     def __init__(self, flows: Sequence[Flow[Job]], driver: Driver, transport: Transport) -> None:
         self._driver = driver
@@ -41,7 +41,7 @@ class SideBySide:
         self._sleeping: list[tuple[float, int, Flow[Job]]] = []
         self._waiting: deque[tuple[Send, Flow[Job]]] = deque()
         self._under_way: dict[Flow[Job], Exchange] = {}
-        self._over: queue.SimpleQueue[tuple[Flow[Job], Exchange, Response | Transient]] = queue.SimpleQueue()
+        self._over: queue.SimpleQueue[tuple[Flow[Job], Exchange, Response | Transient] | None] = queue.SimpleQueue()
         self._order = itertools.count()
         self._ended: deque[Job] = deque()
         self._timed_out: list[WaitTimeoutError] = []
@@ -49,24 +49,30 @@ class SideBySide:
             self._advance(flow, None)
 
     def run(self) -> Iterator[Job]:
-        """The jobs as they end.
+        """Give the jobs as they end.
 
         Raises:
             WaitTimeoutError: At the deadline, for all that are left.
             TranslationClientError: What the first wait to fail otherwise raises; the others end with it.
         """
+        self._transport.register(lambda: self)
         try:
             while self._running or self._ended:
                 while self._ended:
                     yield self._ended.popleft()
-                self._send_what_waits()
-                self._wake_who_is_due()
-                self._take_what_is_over()
+                self._transport.check_open()
+                self._send_waiting()
+                self._resume_due()
+                self._wait_for_next()
             if self._timed_out:
                 raise timed_out_together(self._timed_out)
         finally:
             for exchange in self._under_way.values():
-                exchange.cut()
+                exchange.interrupt()
+
+    def abandon(self) -> None:
+        """End the waits, as the client is closed."""
+        self._over.put(None)
 
     def _advance(self, flow: Flow[Job], reply: Reply | None) -> None:
         """Let the flow decide, and carry out what takes no time."""
@@ -87,7 +93,7 @@ class SideBySide:
         else:
             heapq.heappush(self._sleeping, (action.until, next(self._order), flow))
 
-    def _send_what_waits(self) -> None:
+    def _send_waiting(self) -> None:
         while self._waiting and len(self._under_way) < AT_ONCE:
             action, flow = self._waiting.popleft()
             if action.deadline <= time.monotonic():
@@ -95,19 +101,19 @@ class SideBySide:
                 continue
             exchange = self._transport.begin(action.request, action.deadline)
             self._under_way[flow] = exchange
-            exchange.when_over(partial(self._note_over, flow, exchange))
+            exchange.call_when_over(partial(self._add_outcome, flow, exchange))
 
-    def _note_over(self, flow: Flow[Job], exchange: Exchange, outcome: Response | Transient) -> None:
+    def _add_outcome(self, flow: Flow[Job], exchange: Exchange, outcome: Response | Transient) -> None:
         self._over.put((flow, exchange, outcome))
 
-    def _wake_who_is_due(self) -> None:
+    def _resume_due(self) -> None:
         now = time.monotonic()
         while self._sleeping and self._sleeping[0][0] <= now:
             _, _, flow = heapq.heappop(self._sleeping)
             self._advance(flow, Reply(now))
 
-    def _take_what_is_over(self) -> None:
-        """Wait for the next thing to happen: an answer, a deadline of a request, a wait to wake."""
+    def _wait_for_next(self) -> None:
+        """Wait for the next answer, deadline of a request, or end of a sleep."""
         if self._waiting and len(self._under_way) < AT_ONCE:
             return
         moments = [exchange.deadline for exchange in self._under_way.values()]
@@ -116,18 +122,20 @@ class SideBySide:
             return
         for left in slices(min(moments)):
             with suppress(queue.Empty):
-                self._take(*self._over.get(timeout=left))
+                over = self._over.get(timeout=left)
+                if over is not None:
+                    self._resume_answered(*over)
                 return
-        self._cut_what_is_late()
+        self._interrupt_late()
 
-    def _take(self, flow: Flow[Job], exchange: Exchange, outcome: Response | Transient) -> None:
-        if self._under_way.get(flow) is exchange:  # otherwise it was cut, and is of no interest any more
+    def _resume_answered(self, flow: Flow[Job], exchange: Exchange, outcome: Response | Transient) -> None:
+        if self._under_way.get(flow) is exchange:  # otherwise it was interrupted, and its flow went on
             del self._under_way[flow]
             self._advance(flow, Reply(time.monotonic(), outcome))
 
-    def _cut_what_is_late(self) -> None:
+    def _interrupt_late(self) -> None:
         now = time.monotonic()
         for flow, exchange in list(self._under_way.items()):
             if exchange.deadline <= now:
                 del self._under_way[flow]
-                self._advance(flow, Reply(now, exchange.cut()))
+                self._advance(flow, Reply(now, exchange.interrupt()))

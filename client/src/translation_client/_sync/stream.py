@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from translation_client._sync.interruptible import Cutter, run_aside, slices
+from translation_client._sync.interruptible import Interrupter, run_aside, slices
 from translation_client._wire.events import EventDecoder
 from translation_client._wire.failures import Transient
 from translation_client._wire.responses import Response
@@ -35,6 +35,7 @@ class Stream:
         open_: Sends the request and returns the answer, its body unread.
         read_head: The answer as a response; with its body, where it is no stream.
         as_failure: Puts an exception into plain words.
+        reported: Whether the connection reports its socket.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Stream:
         open_: Callable[[], requests.Response],
         read_head: Callable[[requests.Response], Response | Transient],
         as_failure: Callable[[Exception], Transient],
+        *,
+        reported: bool = True,
     ) -> None:
         self._open = open_
         self._read_head = read_head
         self._as_failure = as_failure
-        self._cutter = Cutter()
+        self._interrupter = Interrupter(reported=reported)
         self._closed = False
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()  # a Queue, interrupted, can stay locked
         self._under_way = threading.Lock()
@@ -54,7 +57,7 @@ class Stream:
         run_aside(self._run, "translation-client-stream")
 
     def receive(self, until: float) -> Item | None:
-        """What came next, the head first; None if nothing did until the moment (on ``time.monotonic()``)."""
+        """Return what came next, the head first; None if nothing did until the moment (on ``time.monotonic()``)."""
         for left in slices(until):
             with suppress(queue.Empty):
                 return self._items.get(timeout=left)
@@ -63,12 +66,17 @@ class Stream:
     def close(self) -> None:
         """End the stream, whatever it is doing."""
         self._closed = True
-        self._cutter.cut()
+        self._interrupter.interrupt()
         self._under_way.acquire(timeout=_ENDING)
+
+    def abandon(self) -> None:
+        """End the stream, and release at once whoever waits for its next event."""
+        self.close()
+        self._items.put(Transient(ConnectionError("the event stream was closed")))
 
     def _run(self) -> None:
         try:
-            with self._cutter, self._open() as answer:
+            with self._interrupter, self._open() as answer:
                 head = self._read_head(answer)
                 self._items.put(head)
                 if isinstance(head, Response) and head.is_event_stream:

@@ -17,13 +17,16 @@ import zlib
 from email.utils import formatdate
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakSet
 
 import requests
 from urllib3.exceptions import NewConnectionError
 
-from translation_client._sync.interruptible import CuttableAdapter, Exchange
+from translation_client._core.operations import CLIENT_CLOSED
+from translation_client._sync.interruptible import Exchange, InterruptibleAdapter, UnderWay, report_socket, slices
 from translation_client._sync.stream import Stream
+from translation_client._wire.arguments import refuse
 from translation_client._wire.failures import (
     BROKEN_OFF,
     CLOSED,
@@ -40,7 +43,12 @@ from translation_client._wire.requests import ANSWER_TIMEOUT
 from translation_client._wire.responses import Response
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from translation_client._wire.requests import Request
+    from translation_client._wire.target import Verify
+
+U = TypeVar("U", bound=UnderWay)
 
 _CHUNK = 64 * 1024
 _CONNECTING = 3.0  # seconds one address is given to take the connection before the next one is tried
@@ -53,32 +61,94 @@ class Transport:
     Args:
         base_url: Where the server is, without a trailing slash.
         headers: Sent with every request, the credentials among them.
+        session: The user's own, used as it is and never closed; None: a session of ours for each process.
+        verify: What the server's certificate is verified with, in a session of ours.
     """
 
-    def __init__(self, base_url: str, headers: dict[str, str | bytes]) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        headers: dict[str, str | bytes],
+        *,
+        session: requests.Session | None = None,
+        verify: Verify = True,
+    ) -> None:
+        if session is not None and not isinstance(session, requests.Session):
+            refuse("session", "a requests.Session, or None", session, wrong_type=True)
         self._base_url = base_url
         self._headers = headers
+        self._given = session
+        self._verify = verify
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
         self._process = 0
+        self._under_way: WeakSet[UnderWay] = WeakSet()
+        self._closed = False
+        self._open = threading.Lock()  # held until the client is closed: sleepers wait for it
+        self._open.acquire()
 
     def exchange(self, request: Request, deadline: float) -> Response | Transient:
-        """The answer, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
+        """Return the answer, or the failure; at the deadline (on ``time.monotonic()``) at the latest."""
         return self.begin(request, deadline).result()
 
     def begin(self, request: Request, deadline: float) -> Exchange:
         """Send the request without waiting for the answer."""
-        return Exchange(lambda: self._send(request, deadline), deadline)
+        return self.register(
+            lambda: Exchange(lambda: self._send(request, deadline), deadline, reported=self._given is None)
+        )
 
     def open(self, request: Request) -> Stream:
         """Open an event stream, without waiting for its head."""
-        return Stream(lambda: self._request(request, ANSWER_TIMEOUT, None), _read_unless_stream, as_transient)
+        return self.register(
+            lambda: Stream(
+                lambda: self._request(request, ANSWER_TIMEOUT, None),
+                _read_unless_stream,
+                as_transient,
+                reported=self._given is None,
+            )
+        )
+
+    def register(self, make: Callable[[], U]) -> U:
+        """Make what is under way until it is over, and abandon it when the client is closed.
+
+        Raises:
+            RuntimeError: The client is closed.
+        """
+        with self._lock:
+            self.check_open()
+            if self._process != os.getpid():
+                # After a fork the parent's connections are left to the parent: two processes on one
+                # connection would read each other's answers.
+                self._session, self._process, self._under_way = None, os.getpid(), WeakSet()
+            made = make()
+            self._under_way.add(made)
+            return made
+
+    def sleep(self, until: float) -> None:
+        """Sleep until the moment (on ``time.monotonic()``); raises ``RuntimeError`` when the client is closed."""
+        for left in slices(until):
+            if self._open.acquire(timeout=left):
+                self._open.release()  # for the next sleeper
+                break
+        self.check_open()
+
+    def check_open(self) -> None:
+        """Raise ``RuntimeError`` if the client is closed."""
+        if self._closed:
+            raise RuntimeError(CLIENT_CLOSED)
 
     def close(self) -> None:
-        """Close all idle connections."""
+        """Close the connections, and end what is under way; a second call changes nothing."""
         with self._lock:
-            session, self._session = self._session, None
-        if session is not None and self._process == os.getpid():
+            if self._closed:
+                return
+            self._closed = True
+            ours = self._process == os.getpid()
+            session, under_way = self._session, list(self._under_way) if ours else []
+        self._open.release()
+        for each in under_way:
+            each.abandon()
+        if session is not None and ours:
             session.close()
 
     def _send(self, request: Request, deadline: float) -> Response | Transient:
@@ -90,23 +160,32 @@ class Transport:
             return as_transient(error)
 
     def _request(self, request: Request, connect_timeout: float, read_timeout: float | None) -> requests.Response:
-        return self._current_session().request(
+        answer = self._current_session().request(
             request.method,
             self._base_url + request.path,
             headers={**self._headers, **request.headers},
             data=request.body,
+            auth=_keep_credentials,
             timeout=(connect_timeout, read_timeout),
             allow_redirects=False,
             stream=True,
         )
+        if self._given is not None:  # its connections report nothing; from here on the socket is known
+            report_socket(getattr(getattr(answer.raw, "connection", None), "sock", None))
+        return answer
 
     def _current_session(self) -> requests.Session:
+        if self._given is not None:
+            return self._given
         with self._lock:
-            if self._session is None or self._process != os.getpid():
-                # After a fork the parent's connections are left to the parent: two processes on one
-                # connection would read each other's answers.
-                self._session, self._process = _new_session(self._base_url), os.getpid()
+            if self._session is None:
+                self._session = _new_session(self._base_url, self._verify)
             return self._session
+
+
+def _keep_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Send the client's own credentials, where a session has others or would look for some in a ``.netrc``."""
+    return request
 
 
 def _read(answer: requests.Response) -> Response | Transient:
@@ -129,14 +208,16 @@ def _head(answer: requests.Response, body: bytes) -> Response:
     return Response(answer.status_code, headers, body)
 
 
-def _new_session(base_url: str) -> requests.Session:
+def _new_session(base_url: str, verify: Verify) -> requests.Session:
     session = requests.Session()
+    tls = None if isinstance(verify, bool | str | os.PathLike) else verify
+    chosen = verify if verify is False else os.fspath(verify) if isinstance(verify, str | os.PathLike) else None
     # What the environment says (proxies, CA bundle) is looked up once, not with every request.
-    settings = session.merge_environment_settings(base_url, {}, None, None, None)
+    settings = session.merge_environment_settings(base_url, {}, None, chosen, None)
     session.proxies, session.verify, session.cert = settings["proxies"], settings["verify"], settings["cert"]
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    adapter = CuttableAdapter(pool_connections=2, pool_maxsize=_CONNECTIONS)
+    adapter = InterruptibleAdapter(tls, pool_connections=2, pool_maxsize=_CONNECTIONS)
     session.mount("http://", adapter)
     session.mount("https://", adapter)
     return session

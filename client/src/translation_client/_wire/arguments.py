@@ -7,11 +7,21 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 _VISIBLE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _LONGEST_ID = 255
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_FIELD_VALUE = re.compile(r"[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?")  # RFC 9110, section 5.5
+# With another value of these the requests would be others, or their answers not be understood.
+_OWN_HEADERS = frozenset(
+    {
+        *("accept", "accept-encoding", "authorization", "connection", "content-encoding", "content-length"),
+        *("content-type", "expect", "host", "idempotency-key", "last-event-id", "prefer", "proxy-authorization"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    }
+)
 _SECONDS = "a finite number of seconds"
 _FORBIDDEN_IN_IDS = re.compile(r"[\x00-\x20\x7f/?#%\\\ud800-\udfff]")
 
@@ -69,6 +79,24 @@ def check_idempotency_key(key: object) -> None:
         refuse("idempotency_key", "a string", key, wrong_type=True)
     if not _VISIBLE.fullmatch(key):
         raise ValueError("idempotency_key must be 1 to 255 visible ASCII characters without quote and backslash")
+
+
+def check_headers(headers: object) -> dict[str, str]:
+    """Return the headers a user adds, each checked; their values, which may be secrets, are in no message."""
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
+        raise TypeError(f"headers must be a mapping of names to values, or None, not {type(headers).__name__}")
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError("headers must be a mapping of strings to strings")
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"headers must have names of letters, digits and '-', not {name!r:.300}")
+        if name.lower() in _OWN_HEADERS:
+            raise ValueError(f"headers must not contain {name}, which the client sends itself")
+        if not _FIELD_VALUE.fullmatch(value):
+            raise ValueError(f"headers must have values of printable ASCII; that of {name} has others")
+    return dict(headers)
 
 
 def check_job_id(job_id: object) -> str:

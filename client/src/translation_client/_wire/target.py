@@ -6,11 +6,18 @@ import base64
 import os
 import re
 import unicodedata
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 from urllib.parse import urlsplit
 
 from translation_client._version import __version__
-from translation_client._wire.arguments import refuse
+from translation_client._wire.arguments import check_headers, refuse
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Mapping
+
+Verify: TypeAlias = "bool | str | os.PathLike[str] | ssl.SSLContext"
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -23,11 +30,19 @@ class Target:
         username: Without a colon (RFC 7617, section 2); None: the environment's ``API_USERNAME``.
         password: Any Unicode text; None: the environment's ``API_PASSWORD``.
 
+        headers: Sent with every request as well; none that the client sends itself, but for ``User-Agent``.
+
     Raises:
-        TypeError, ValueError: Naming the argument and what is allowed; never with the password in it.
+        TypeError, ValueError: Naming the argument and what is allowed; never with the password or a header's value.
     """
 
-    def __init__(self, base_url: str, username: str | None, password: str | None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        username: str | None,
+        password: str | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.base_url = _checked_url(base_url)
         user = _given_or_environment("username", username, "API_USERNAME")
         secret = _given_or_environment("password", password, "API_PASSWORD")
@@ -35,6 +50,7 @@ class Target:
             raise ValueError(f"username must not contain a colon (RFC 7617, section 2), not {user!r}")
         self.username = user
         self._authorization = _basic(user, secret)
+        self._more_headers = check_headers(headers)
 
     def __repr__(self) -> str:
         return f"{self.base_url} as {self.username}"
@@ -43,12 +59,24 @@ class Target:
         raise TypeError("a client cannot be pickled, because of the password in it: make one where it is needed")
 
     def headers(self) -> dict[str, str | bytes]:
-        """What is sent with every request."""
-        return {
+        """Return the headers that are sent with every request."""
+        own: dict[str, str | bytes] = {
             "Authorization": self._authorization,
             "Accept": "application/json, application/problem+json",
-            "User-Agent": f"translation-client/{__version__}",
         }
+        if not any(name.lower() == "user-agent" for name in self._more_headers):
+            own["User-Agent"] = f"translation-client/{__version__}"
+        return {**self._more_headers, **own}
+
+
+def check_verify(verify: Verify) -> None:
+    """Check that servers can be verified with it: a bool, the path of a CA bundle, or an ``ssl.SSLContext``."""
+    if isinstance(verify, bool) or hasattr(verify, "get_ca_certs"):  # which is what makes it a context
+        return
+    if not isinstance(verify, str | os.PathLike):
+        refuse("verify", "a bool, the path of a CA bundle, or an ssl.SSLContext", verify, wrong_type=True)
+    if not Path(verify).exists():
+        refuse("verify", "the path of a file or folder of CA certificates", os.fspath(verify), wrong_type=False)
 
 
 def _checked_url(base_url: object) -> str:
