@@ -1,45 +1,47 @@
 """The rooms of the two packages, and the arrows between them: who may import whom.
 
-`docs/design.md` draws the same picture. Imports for annotations count as well.
+`docs/design.md` has the list, for people and for this test. Imports for annotations count as well.
 """
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-
-# Each line is a room and what it may import besides itself. Modules beside the rooms are called by their own names.
-SERVER = {
-    "jobs": "",
-    "config": "jobs",
-    "observability": "config jobs _version",
-    "stores": "jobs",
-    "service": "stores jobs",
-    "http": "service stores observability config jobs",
-    "middleware": "http observability config",
-    "simulator": "middleware http service stores config jobs",
-    "testing": "app uvicorn_server simulator middleware service config jobs",
-}
-# What these import is read and written nowhere: they decide, and are given the time and the randomness.
-PURE = {"translation_server": ("jobs",), "translation_client": ("_wire", "_core")}
+PACKAGES = {"server": ROOT / "server/src/translation_server", "client": ROOT / "client/src/translation_client"}
+PURE = {"jobs", "_wire", "_core"}
+SHARED = {"_errors", "_models", "_version"}  # beside the client's rooms, for all of them
+WIRING = {"testing": {"app"}, "cli": {"__init__"}, "observability": {"_version"}}  # beside the rooms, for these alone
 INPUT_AND_OUTPUT = (
     *("aiohttp", "asyncio", "fastapi", "http.client", "http.server", "requests", "select", "selectors", "shutil"),
     *("socket", "sqlite3", "ssl", "starlette", "subprocess", "tempfile", "threading", "time", "urllib.request"),
-    *("urllib3", "uvicorn"),
+    *("urllib3", "uvicorn", "granian"),
 )
-ROOMS = {"translation_server": SERVER}
-SOURCES = {"translation_server": ROOT / "server/src", "translation_client": ROOT / "client/src"}
-# Arrows that are still to be cut.
-KNOWN = {"config -> simulator", "jobs -> config", "service -> http", "stores -> outbox", "http -> simulator"}
-LEAVING = {"guard", "guarded_protocol", "arrivals", "cycle", "lean", "joined", "outbox", "keepalive", "pauses"}
+MOST_FILES, LONGEST_FILE, LONGEST_TEST = 11, 400, 420  # tables of cases are long, and easy to read nevertheless
 
 
-def modules_of(package: str) -> dict[str, str]:
+def rooms() -> dict[str, dict[str, set[str]]]:
+    """What each room of each part may import, as the page on the design says."""
+    text = (ROOT / "docs/design.md").read_text("utf-8")
+    blocks = re.findall(r"^(server|client)\n((?:    .*\n)+)", text, re.MULTILINE)
+    return {
+        part: {
+            room: {*allowed} - {"nothing"} | WIRING.get(room, set()) | SHARED
+            for room, *allowed in map(str.split, lines.splitlines())
+        }
+        for part, lines in blocks
+    }
+
+
+ROOMS = rooms()
+
+
+def modules_of(part: str) -> dict[str, str]:
     """Module name inside the package (`jobs.model`) -> its text."""
-    source = SOURCES[package] / package
+    source = PACKAGES[part]
     return {
         ".".join(path.relative_to(source).with_suffix("").parts).removesuffix(".__init__"): path.read_text("utf-8")
         for path in sorted(source.rglob("*.py"))
@@ -56,60 +58,95 @@ def imports_of(text: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def wrong_arrows(package: str, modules: Mapping[str, str], rooms: Mapping[str, str]) -> set[str]:
-    """Each arrow between rooms that is drawn in the imports and not in the table."""
-    arrows = {
-        (module.partition(".")[0], name.split(".")[1])
-        for module, text in modules.items()
-        for name in imports_of(text)
-        if name.startswith(f"{package}.")
-    }
-    return {f"{one} -> {other}" for one, other in arrows if one in rooms and other not in (one, *rooms[one].split())}
+def wrong_arrows(part: str, modules: Mapping[str, str]) -> set[str]:
+    """Each import of one room from another that the list does not have."""
+    package, found = PACKAGES[part].name, set()
+    for module, text in modules.items():
+        room = module.partition(".")[0]
+        for name in imports_of(text):
+            first, _, rest = name.partition(".")
+            target = rest.partition(".")[0]
+            inside = target if target in ROOMS[part] or target in modules else "__init__"
+            if first == package and room in ROOMS[part] and inside not in {room, *ROOMS[part][room]}:
+                found.add(f"{room} -> {inside}")
+    return found
 
 
-def impurities(modules: Mapping[str, str], pure: tuple[str, ...]) -> list[str]:
+def impurities(modules: Mapping[str, str]) -> list[str]:
     """Each module for I/O, time or threads that a room without them imports."""
     return [
         f"{module} imports {name}"
         for module, text in modules.items()
         for name in imports_of(text)
-        if module.partition(".")[0] in pure and any(f"{name}.".startswith(f"{one}.") for one in INPUT_AND_OUTPUT)
+        if module.partition(".")[0] in PURE and any(f"{name}.".startswith(f"{one}.") for one in INPUT_AND_OUTPUT)
     ]
 
 
-@pytest.mark.parametrize("package", ROOMS)
-def test_arrows_are_those_of_the_table(package):
-    """A room imports the rooms it may, and no other."""
-    wrong = wrong_arrows(package, modules_of(package), ROOMS[package])
-    assert {one for one in wrong - KNOWN if one.split()[-1] not in LEAVING} == set()
+@pytest.mark.parametrize("part", PACKAGES)
+def test_the_list_names_every_room(part):
+    """No folder is missing from it, and the picture shows each."""
+    folders = {path.name for path in PACKAGES[part].iterdir() if path.is_dir() and path.name != "__pycache__"}
+    picture = (ROOT / "docs/pictures/design.svg").read_text("utf-8")
+    assert folders == set(ROOMS[part])
+    assert [room for room in folders if f">{room}<" not in picture] == []
 
 
-@pytest.mark.parametrize("package", PURE)
-def test_decisions_do_no_input_or_output(package):
-    """What decides is given the time and the randomness, and touches nothing outside."""
-    assert impurities(modules_of(package), PURE[package]) == []
+@pytest.mark.parametrize("part", PACKAGES)
+def test_a_room_imports_what_it_may(part):
+    """And nothing else."""
+    assert wrong_arrows(part, modules_of(part)) == set()
 
 
-def test_client_and_server_never_meet():
+@pytest.mark.parametrize("part", PACKAGES)
+def test_decisions_do_no_input_or_output(part):
+    """What decides is given the time and the random numbers, and touches nothing outside."""
+    assert impurities(modules_of(part)) == []
+
+
+@pytest.mark.parametrize("part", PACKAGES)
+def test_client_and_server_never_meet(part):
     """Neither imports the other, nor what stands at the top; but a server inside a test makes clients for it."""
-    for package, other in ("translation_client", "translation_server"), ("translation_server", "translation_client"):
-        modules = modules_of(package)
-        modules.pop("testing.server", None)
-        names = {name.split(".")[0] for text in modules.values() for name in imports_of(text)}
-        assert names.isdisjoint({other, "client", "server", "main", "tests"})
+    modules = modules_of(part)
+    modules.pop("testing.server", None)
+    names = {name.split(".")[0] for text in modules.values() for name in imports_of(text)}
+    others = {package.name for other, package in PACKAGES.items() if other != part}
+    assert names.isdisjoint(others | {"client", "server", "main", "tests"})
+
+
+@pytest.mark.parametrize("part", PACKAGES)
+def test_rooms_and_files_stay_small(part):
+    """A room has eleven files at most, a file 400 lines, a test with its tables some more."""
+    files = [*PACKAGES[part].rglob("*.py"), *(ROOT / part / "tests").rglob("*.py"), *(ROOT / "tests").glob("*.py")]
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in [*files, *ROOT.glob("*.py")]}
+    allowed = {path: LONGEST_TEST if "tests" in path.parts else LONGEST_FILE for path in lengths}
+    assert [f"{path}: {length}" for path, length in lengths.items() if length > allowed[path]] == []
+    folders = {path.parent for path in PACKAGES[part].rglob("*.py")}
+    assert [str(folder) for folder in folders if len([*folder.glob("*.py")]) > MOST_FILES] == []
 
 
 @pytest.mark.parametrize(
-    ("module", "planted", "complaint"),
+    ("part", "module", "planted", "complaint"),
     [
-        ("jobs.model", "from translation_server.service.waiters import Waiters", "jobs -> service"),
-        ("stores.sqlite.store", "def late():\n    import translation_server.http.routes", "stores -> http"),
-        ("service.waiters", "if TYPE_CHECKING:\n    from translation_server import simulator", "service -> simulator"),
+        ("server", "jobs.model", "from translation_server.service.waiters import Waiters", "jobs -> service"),
+        ("server", "stores.protocol", "def late():\n    import translation_server.http.routes", "stores -> http"),
+        (
+            "server",
+            "service.waiters",
+            "if TYPE_CHECKING:\n    from translation_server import simulator",
+            "service -> simulator",
+        ),
+        ("server", "http.routes", "from translation_server.app import create_app", "http -> app"),
+        ("client", "_core.wait", "from translation_client._sync import driver", "_core -> _sync"),
     ],
 )
-def test_a_planted_import_is_found(module, planted, complaint):
-    """An import that is not allowed is noticed, wherever in a module it stands."""
-    modules = modules_of("translation_server")
+def test_a_planted_import_is_found(part, module, planted, complaint):
+    """An import that is not on the list is noticed, wherever in a module it stands."""
+    modules = modules_of(part)
     modules[module] += f"\n{planted}\n"
-    assert complaint in wrong_arrows("translation_server", modules, SERVER)
-    assert impurities({"jobs.model": "from urllib.request import urlopen\nimport time"}, ("jobs",)) != []
+    assert complaint in wrong_arrows(part, modules)
+
+
+@pytest.mark.parametrize("planted", ["import time", "from urllib.request import urlopen", "import asyncio.events"])
+def test_planted_input_and_output_is_found(planted):
+    """In whatever form it is imported."""
+    assert impurities({"jobs.model": planted}) != []
