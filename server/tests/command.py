@@ -62,12 +62,12 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *arguments: str, **variables: str) -> Iterator[Serving]:
+def serving(folder: Path, *arguments: str, command: str = "serve", **variables: str) -> Iterator[Serving]:
     """Serve from this folder, on a free port, until the block ends."""
     said = folder / "said.txt"
     with said.open("w") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "translation_server", "serve", "--port", "0", *arguments],
+            [sys.executable, "-m", "translation_server", command, "--port", "0", *arguments],
             cwd=folder,
             env=environment(**CREDENTIALS | variables),
             stdout=output,
@@ -88,7 +88,7 @@ def _port(process: subprocess.Popen[str], said: Path) -> int:
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         text = said.read_text()
-        if "Application startup complete" in text and (found := re.search(r"running on http://\S+:(\d+)", text)):
+        if found := re.search(r"running on https?://\S+:(\d+)", text):
             return int(found[1])
         time.sleep(0.02)
     pytest.fail(f"the server did not start: {said.read_text()}")

@@ -1,7 +1,5 @@
 """The command `translation-server`: what it refuses, what it shows, and what it sets up."""
 
-import json
-import re
 import signal
 import socket
 
@@ -84,15 +82,36 @@ def test_a_wrong_configuration_is_refused_in_plain_lines(tmp_path, command, argu
         (["--host", "0.0.0.0"], SAMPLE, "API_PASSWORD is the one of .env.example, which everyone can read"),  # noqa: S104 - refused
         (["--workers", "2"], CREDENTIALS | {"DATABASE_URL": "sqlite:///:memory:"}, "DATABASE_URL is sqlite:///:memory"),
         (["--workers", "2"], CREDENTIALS | {"DATABASE_URL": "sqlite:///no/such/jobs.db"}, "DATABASE_URL: "),
-        (["--workers", "2"], CREDENTIALS | {"CONTROL_API": "on"}, "CONTROL_API is for one process, and every worker"),
-        (["--workers", "2"], CREDENTIALS | {"FAULTS": "reset"}, "FAULTS is for one process, and every worker would"),
+        ([], CREDENTIALS | {"CONTROL_API": "on"}, "CONTROL_API: for tests, not for users: translation-server simulate"),
+        ([], CREDENTIALS | {"CLOCK_SPEED": "2", "FAULTS": "reset"}, "CLOCK_SPEED and FAULTS: for tests, not for users"),
+        (["--workers", "2"], CREDENTIALS | {"HTPASSWD_FILE": "nowhere"}, "HTPASSWD_FILE is "),
+        (
+            ["--workers", "2"],
+            CREDENTIALS | {"LOG_FILE": "/dev/null/log"},
+            "LOG_FILE is '/dev/null/log', which cannot be",
+        ),
         (["--workers", "2"], CREDENTIALS | {"MIN_DELAY": "8"}, "MIN_DELAY is 8 and MAX_DELAY is 7"),
         (["--workers", "0"], CREDENTIALS, "argument --workers: allowed is a whole number from 1 to 256, not '0'"),
         (["--port", "65536"], CREDENTIALS, "argument --port: allowed is a whole number from 0 to 65535"),
+        (["--http", "3"], CREDENTIALS, "argument --http: invalid choice: '3'"),
+        (
+            ["--header-timeout", "0.5"],
+            CREDENTIALS,
+            "argument --header-timeout: allowed is a number of seconds from 1 to",
+        ),
+        (["--header-timeout", "soon"], CREDENTIALS, "argument --header-timeout: allowed is a number of seconds from 1"),
+        (
+            ["--trusted-proxies", "10.0.0.1/8"],
+            CREDENTIALS,
+            "argument --trusted-proxies: allowed are addresses and netw",
+        ),
+        (["--tls-cert", "a.pem"], CREDENTIALS, "--tls-cert and --tls-key belong together"),
+        (["--tls-cert", "a.pem", "--tls-key", "a.pem"], CREDENTIALS, "--tls-cert is 'a.pem', which cannot be read: No"),
+        (["--tls-cert", __file__, "--tls-key", __file__], CREDENTIALS, "allowed is a certificate in PEM, and its own"),
     ],
 )
 def test_what_is_not_served(tmp_path, arguments, variables, line):
-    """What would be unsafe or wrong is refused before anything is served, once, with workers as well."""
+    """What would be unsafe or wrong is refused before anything is served, once, with several workers as well."""
     done = run(tmp_path, "serve", *arguments, **variables)
     assert (done.returncode, done.stderr.count(line)) == (2, 1)
     assert "Traceback" not in done.stderr
@@ -112,47 +131,49 @@ def test_the_sample_password_stays_on_this_machine(host, expected):
     assert (list(cli.refusals(settings, host, 1)) == []) is expected
 
 
-def test_serve(tmp_path):
-    """It serves what `.env` says, says nothing of what it is made of, and believes no stranger's headers."""
-    (tmp_path / ".env").write_text("MIN_DELAY=0\nMAX_DELAY=0\nLOG_FORMAT=json\n")
-    with serving(tmp_path) as it:
-        answer = get(it, "/jobs", headers={"X-Forwarded-For": "203.0.113.9"})
-        assert (answer.status_code, "server" in answer.headers) == (200, False)
-        assert it.stop() < 10
-        assert it.process.returncode in {0, -signal.SIGTERM}
-    lines = [json.loads(line) for line in (tmp_path / "logs/server.log").read_text().splitlines()]
-    request = next(line for line in lines if line.get("path") == "/jobs")
-    assert (request["user"], request["status"], request["client"]) == ("admin", 200, "127.0.0.1")
-    assert request["request_id"] == answer.headers["x-request-id"]
-    assert "canary" not in str(lines) + it.said.read_text()
-
-
-def test_trusted_proxies_are_believed(tmp_path):
-    """With --trusted-proxies, the log tells the address that such a proxy tells."""
-    with serving(tmp_path, "--trusted-proxies", "127.0.0.1") as it:
-        get(it, "/jobs", headers={"X-Forwarded-For": "203.0.113.9"})
-        it.stop()
-    assert "client=203.0.113.9" in (tmp_path / "logs/server.log").read_text()
-
-
-def test_workers_share_the_work(tmp_path):
-    """Several workers answer alike, and each names itself on its figures."""
-    with serving(tmp_path, "--workers", "2") as it:
+def test_simulate_has_a_control_api_and_a_clock(tmp_path):
+    """It says where it is; the options win over the environment; the clock steps, and faults strike."""
+    options = ("--clock", "stepped", "--faults", "503 kind=poll times=1")
+    with serving(tmp_path, *options, command="simulate", FAULTS="reset", CLOCK_SPEED="60", CONTROL_API="off") as it:
         job_id = httpx.post(f"{it.url}/start", auth=AUTH, timeout=10, trust_env=False).json()["job_id"]
-        workers = set()
-        for _ in range(100):
-            assert get(it, f"/status/{job_id}").status_code == 200
-            workers |= set(re.findall(r'worker="(\d+)"', get(it, "/metrics").text))
-            if len(workers) == 2:
-                break
-        assert len(workers) == 2
-        assert it.stop() < 10
+        assert [get(it, f"/status/{job_id}").status_code for _ in range(2)] == [503, 200]
+        advanced = httpx.post(f"{it.url}/simulator/clock", json={"advance": 60}, auth=AUTH, timeout=10, trust_env=False)
+        assert advanced.status_code == 200
+        assert get(it, f"/status/{job_id}").json()["status"] != "pending"
+        assert get(it, "/simulator/report").json()["all"]["starts"] == 1
+        assert it.stop() < 5
+        assert it.process.returncode in {0, -signal.SIGTERM}
+    said = it.said.read_text()
+    assert f"  control API  {it.url}/simulator/" in said
+    assert "  clock        stepped" in said
+    assert "  faults       503 kind=poll times=1" in said
+    assert "canary" not in said
 
 
-def test_a_port_that_is_taken(tmp_path):
-    """The address is named, there is no traceback, and the exit status is not 0."""
+@pytest.mark.parametrize(
+    ("arguments", "variables", "line"),
+    [
+        (["--host", "0.0.0.0"], SAMPLE, "API_PASSWORD is the one of .env.example, which everyone can read"),  # noqa: S104 - refused
+        (["--clock", "fast"], CREDENTIALS, "argument --clock: allowed is real, stepped, or a speed up to 1000000"),
+        (["--clock", "nan"], CREDENTIALS, "argument --clock: allowed is real, stepped, or a speed up to 1000000"),
+        (["--faults", "bogus"], CREDENTIALS, "FAULTS is 'bogus'"),
+        (["--env-file", "nowhere"], CREDENTIALS, "--env-file is 'nowhere': there is no such file"),
+    ],
+)
+def test_what_is_not_simulated(tmp_path, arguments, variables, line):
+    """A simulator refuses what it cannot do as plainly as a server."""
+    done = run(tmp_path, "simulate", *arguments, **variables)
+    assert (done.returncode, done.stderr.count(line)) == (2, 1)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "simulate"])
+def test_a_port_that_is_taken(tmp_path, command):
+    """The address is named, there is no traceback, and the exit status is 1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        done = run(tmp_path, "serve", "--port", str(listener.getsockname()[1]), **CREDENTIALS)
-    assert done.returncode != 0
-    assert "address already in use" in done.stderr
+        port = str(listener.getsockname()[1])
+        done = run(tmp_path, command, "--port", port, **CREDENTIALS)
+    assert done.returncode == 1
+    assert "address already in use" in done.stderr.lower()
+    assert port in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,10 +1,16 @@
 """The command `translation-server`.
 
-It serves as an operator should, and as `uvicorn main:app` does not by itself: with the sample password on loopback
-only, without asking strangers which address they come from, and out within ten seconds when told to stop.
+`serve` is for users: granian, any number of workers, TLS; with the sample password on loopback only, without asking
+strangers which address they come from, and out within ten seconds when told to stop. `simulate` is for testers: one
+process on uvicorn, whose clock and faults can be set while it runs.
 
-Exit status: 2 for a configuration or an option that is wrong, or no command, which shows the help on the error output;
-otherwise that of uvicorn or of `report_command`.
+Exit status:
+
+* 0: told to stop (SIGINT, SIGTERM), and stopped; `simulate` ends by the signal SIGTERM itself.
+* 1: the port cannot be had, or a worker died again right after it was started again.
+* 2: a configuration or an option that is wrong, or no command, which shows the help on the error output.
+
+Those of `report` are in its module.
 """
 
 import argparse
@@ -13,25 +19,22 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO
-
-import uvicorn
+from typing import Final, TextIO
 
 from translation_server._version import __version__
-from translation_server.app import create_app
-from translation_server.asgi import ENV_FILE, WRONG_CONFIGURATION
 from translation_server.config.settings import Settings, SettingsError
-from translation_server.middleware.users import accounts_of
-from translation_server.simulator.configured import faults_of, for_one_process
 from translation_server.simulator.report import command
 
-_KEEP_ALIVE: Final = (
-    75  # seconds; longer than load balancers keep idle connections, so that none closes under a request
-)
-DRAINED_AFTER: Final = 7  # seconds
-_BACKLOG: Final = 4096  # connections that arrive at once
+_STOPPED: Final = 0
+_FAILED: Final = 1
+_WRONG: Final = 2
 _MOST_WORKERS: Final = 256
 _LAST_PORT: Final = 65_535
+_LONGEST_TIMEOUT: Final = 600.0  # seconds
+_KEEP_ALIVE: Final = 75  # seconds; longer than clients keep idle connections, so that none closes under a request
+_STOP_TIMEOUT: Final = 7  # seconds for answers under way; held requests are told to come again before
+_FASTEST: Final = 1_000_000
+_CLOCKS: Final = {"real": "1", "stepped": "0"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,19 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.print_help(sys.stderr)
-        return WRONG_CONFIGURATION
-    if options.command == "report":
-        return command.run(options)
+        return _WRONG
     try:
-        settings = _load(options.env_file)
-        if options.command == "serve":
-            _serve(settings, options)
-        else:
-            _check_config(settings)
+        status: int = options.run(options)
     except SettingsError as error:
         _say(str(error), sys.stderr)
-        return WRONG_CONFIGURATION
-    return 0
+        return _WRONG
+    except OSError as error:
+        _say(error.strerror or str(error), sys.stderr)
+        return _FAILED
+    except KeyboardInterrupt:
+        return _STOPPED
+    return status
 
 
 def is_loopback(host: str) -> bool:
@@ -68,57 +70,112 @@ def is_loopback(host: str) -> bool:
 
 
 def refusals(settings: Settings, host: str, workers: int) -> Iterator[str]:
-    """Say in a line each why this configuration may not be served like this."""
-    if settings.has_sample_password and not is_loopback(host):
-        yield f"API_PASSWORD is the one of .env.example, which everyone can read: choose your own to serve on {host}"
+    """Say in a line each why this configuration may not be served to users like this."""
+    yield from _exposures(settings, host)
     if settings.database_url == "sqlite:///:memory:" and workers > 1:
         yield "DATABASE_URL is sqlite:///:memory:, of which every worker would have its own: serve it with --workers 1"
-    for name in for_one_process(settings) if workers > 1 else ():
-        yield f"{name} is for one process, and every worker would have its own: serve it with --workers 1"
+    instruments = {
+        "CLOCK_SPEED": settings.clock_speed != 1,
+        "CONTROL_API": settings.control_api == "on",
+        "FAULTS": settings.faults is not None,
+    }
+    if used := " and ".join(name for name, is_used in instruments.items() if is_used):
+        yield f"{used}: for tests, not for users: translation-server simulate serves with it"
 
 
-def _serve(settings: Settings, options: argparse.Namespace) -> None:
+def _exposures(settings: Settings, host: str) -> Iterator[str]:
+    if settings.has_sample_password and not is_loopback(host):
+        yield f"API_PASSWORD is the one of .env.example, which everyone can read: choose your own to serve on {host}"
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = _load(options.env_file)
     if refused := tuple(refusals(settings, options.host, options.workers)):
         raise SettingsError(refused)
-    if options.workers > 1:
-        create_app(settings)  # whatever is wrong is said here, once, rather than by each worker
-    os.environ[ENV_FILE] = str(_env_file(options.env_file))
-    uvicorn.run(
-        "translation_server.asgi:worker_app",
-        factory=True,
+    from translation_server import serve  # noqa: PLC0415 - takes time, which the other commands do not need
+
+    listener = serve.Listener(
         host=options.host,
         port=options.port,
-        workers=options.workers,
-        timeout_graceful_shutdown=DRAINED_AFTER,
-        timeout_keep_alive=_KEEP_ALIVE,
-        backlog=_BACKLOG,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        **_proxies(options.trusted_proxies),
+        http=options.http,
+        tls_cert=options.tls_cert,
+        tls_key=options.tls_key,
+        header_timeout=options.header_timeout,
+        trusted_proxies=options.trusted_proxies,
     )
+    serve.serve(settings, _env_file(options.env_file), listener, options.workers)
+    return _STOPPED
 
 
-def _proxies(trusted: str | None) -> dict[str, Any]:
-    """Believe what these say about where a request comes from, and nobody else."""
-    if trusted is None:
-        return {"proxy_headers": False}
-    return {"proxy_headers": True, "forwarded_allow_ips": trusted}
+def _simulate(options: argparse.Namespace) -> int:
+    given = {"FAULTS": options.faults, "CLOCK_SPEED": options.clock, "CONTROL_API": "on"}
+    settings = _load(options.env_file, **{name: value for name, value in given.items() if value is not None})
+    if refused := tuple(_exposures(settings, options.host)):
+        raise SettingsError(refused)
+    import uvicorn  # noqa: PLC0415 - takes time, which the other commands do not need
+
+    from translation_server.app import create_app  # noqa: PLC0415 - likewise
+    from translation_server.observability import log_file  # noqa: PLC0415 - likewise
+    from translation_server.testing.sockets import listen  # noqa: PLC0415 - likewise
+
+    with listen(options.host, options.port) as sock:
+        log_file.configure(settings)
+        config = uvicorn.Config(
+            create_app(settings),
+            http="h11",
+            ws="none",
+            log_config=None,
+            log_level="info",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=_STOP_TIMEOUT,
+        )
+        for line in _welcome(settings, *sock.getsockname()[:2]):
+            _say(line, sys.stderr)
+        uvicorn.Server(config).run(sockets=[sock])
+    return _STOPPED
 
 
-def _check_config(settings: Settings) -> None:
+def _welcome(settings: Settings, host: str, port: int) -> Iterator[str]:
+    """Say where a simulator is, and what is special about it."""
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    yield f"The simulator is running on {url} (pid {os.getpid()})"
+    yield f"  user         {settings.api_username or 'those of HTPASSWD_FILE'}"
+    yield f"  control API  {url}/simulator/…, documented at {url}/docs"
+    yield f"  report card  translation-server report --base-url {url}"
+    yield f"  clock        {_clock_in_words(settings.clock_speed)}"
+    yield f"  faults       {settings.faults or 'none yet'}"
+
+
+def _clock_in_words(speed: float) -> str:
+    match speed:
+        case 0:
+            return "stepped: stands still until it is advanced"
+        case 1:
+            return "real, and can be advanced"
+    return f"{speed:g} times as fast"
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    settings = _load(options.env_file)
+    from translation_server.middleware.users import accounts_of  # noqa: PLC0415 - takes time, as above
+    from translation_server.simulator.configured import faults_of  # noqa: PLC0415 - likewise
+
     accounts_of(settings)
     faults_of(settings)
     for name, value in settings.effective().items():
         _say(f"{name}={value}")
     if settings.has_sample_password:
         _say("API_PASSWORD is the one of .env.example: it is served on loopback only", sys.stderr)
+    return _STOPPED
 
 
-def _load(env_file: Path | None) -> Settings:
+def _load(env_file: Path | None, **overrides: str) -> Settings:
     if env_file is not None and not env_file.is_file():
         raise SettingsError((f"--env-file is {str(env_file)!r}: there is no such file",))
-    return Settings.load(os.environ, _env_file(env_file))
+    return Settings.load(os.environ | overrides, _env_file(env_file))
 
 
 def _env_file(given: Path | None) -> Path:
@@ -140,19 +197,59 @@ def _parser() -> argparse.ArgumentParser:
         help="configuration, over which the environment wins (default: .env in the current folder, if there is one); "
         "relative paths in it are meant from its folder",
     )
+    where = argparse.ArgumentParser(add_help=False)
+    where.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    where.add_argument("--port", type=_port, default=8000, help="0: any free one (default: %(default)s)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    serve = commands.add_parser("serve", parents=[common], help="run the server")
-    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    serve.add_argument("--port", type=_port, default=8000, help="0: any free one (default: %(default)s)")
+    _add_serve(commands.add_parser("serve", parents=[where, common], help="run the server"))
+    simulate = commands.add_parser(
+        "simulate", parents=[where, common], help="run a server for tests, which goes wrong on purpose"
+    )
+    simulate.add_argument(
+        "--faults", metavar="RULES", help="what goes wrong from the beginning: '503 rate=0.1; reset times=2'"
+    )
+    simulate.add_argument(
+        "--clock",
+        type=_clock,
+        metavar="CLOCK",
+        help="real, stepped (stands still until it is advanced), or a speed: 60",
+    )
+    simulate.set_defaults(run=_simulate)
+    check = commands.add_parser(
+        "check-config", parents=[common], help="show the configuration in force, secrets masked"
+    )
+    check.set_defaults(run=_check_config)
+    command.add_to(commands)
+    commands.choices["report"].set_defaults(run=command.run)
+    return parser
+
+
+def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--workers", type=_workers, default=1, metavar="N", help="processes (default: %(default)s)")
     serve.add_argument(
-        "--trusted-proxies",
-        metavar="ADDRESSES",
-        help="believe X-Forwarded-For and X-Forwarded-Proto from these, comma-separated (default: from nobody)",
+        "--http",
+        choices=["1", "2", "auto"],
+        default="1",
+        help="HTTP version; with 2 and auto, connections that stay silent are never closed (default: %(default)s)",
     )
-    commands.add_parser("check-config", parents=[common], help="show the configuration in force, secrets masked")
-    command.add_to(commands)
-    return parser
+    serve.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate and its chain, PEM")
+    serve.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key, PEM, not encrypted")
+    serve.add_argument(
+        "--header-timeout",
+        type=_timeout,
+        default=10.0,
+        metavar="SECONDS",
+        help="close a connection on which no request begins for so long, or on which its head takes as long "
+        "(default: %(default)g)",
+    )
+    serve.add_argument(
+        "--trusted-proxies",
+        type=_proxies,
+        metavar="ADDRESSES",
+        help="believe X-Forwarded-For and X-Forwarded-Proto from these addresses and networks, comma-separated, or * "
+        "(default: from nobody)",
+    )
+    serve.set_defaults(run=_serve)
 
 
 def _port(text: str) -> int:
@@ -167,3 +264,36 @@ def _whole(text: str, least: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
         raise argparse.ArgumentTypeError(f"allowed is a whole number from {least} to {most}, not {text!r}")
     return int(text)
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 1 <= seconds <= _LONGEST_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"allowed is a number of seconds from 1 to {_LONGEST_TIMEOUT:g}, not {text!r}")
+    return seconds
+
+
+def _clock(text: str) -> str:
+    """Return the ``CLOCK_SPEED`` of a clock."""
+    speed = _CLOCKS.get(text, text)
+    try:
+        is_allowed = 0 <= float(speed) <= _FASTEST
+    except ValueError:
+        is_allowed = False
+    if not is_allowed:
+        raise argparse.ArgumentTypeError(f"allowed is real, stepped, or a speed up to {_FASTEST}, not {text!r}")
+    return speed
+
+
+def _proxies(text: str) -> str:
+    names = [name.strip() for name in text.split(",")]
+    for name in names if names != ["*"] else ():
+        try:
+            ipaddress.ip_network(name)
+        except ValueError:
+            allowed = "addresses and networks such as 10.0.0.7,10.1.0.0/16, or *"
+            raise argparse.ArgumentTypeError(f"allowed are {allowed}, not {name!r}") from None
+    return ",".join(names)
