@@ -1,4 +1,4 @@
-"""Real server processes: killed, restarted, several at once, told to stop."""
+"""Real server processes: killed, restarted, several at once, stopped by SIGTERM."""
 
 import asyncio
 import contextlib
@@ -83,13 +83,13 @@ async def start_jobs(client, count, **body):
     return [answer.json()["job_id"] for answer in answers]
 
 
-async def tell(client, ids):
+async def query(client, ids):
     jobs = (await client.post("/jobs/query", json={"job_ids": ids})).json()["jobs"]
     return {job["job_id"]: job for job in jobs}
 
 
 def stored(folder: Path) -> dict[str, tuple]:
-    """What was drawn for each job, as the database has it."""
+    """Return what was drawn for each job, as the database has it."""
     with contextlib.closing(sqlite3.connect(folder / "jobs.db")) as connection:
         return {
             row[0]: row[1:]
@@ -103,25 +103,25 @@ async def test_a_killed_server_loses_nothing(server, tmp_path):
     await process.start()
     async with process.client() as client:
         ids = await start_jobs(client, 200)
-        told = await tell(client, ids)
+        before = await query(client, ids)
     process.kill()
     drawn = stored(tmp_path)
     assert set(drawn) == set(ids)
     await process.start()
     async with process.client() as client:
         await asyncio.sleep(max(end for _, end, _ in drawn.values()) - min(at for at, _, _ in drawn.values()))
-        after = await tell(client, ids)
+        after = await query(client, ids)
     assert [after[job_id]["status"] for job_id in ids] == [drawn[job_id][2] for job_id in ids]
     for job_id in ids:
         created_at, ends_at, _ = drawn[job_id]
         assert after[job_id]["elapsed_time"] == round(ends_at - created_at, 3)
-        assert after[job_id]["created_at"] == told[job_id]["created_at"]
-        if told[job_id]["status"] != "pending":
-            assert after[job_id] == told[job_id]
+        assert after[job_id]["created_at"] == before[job_id]["created_at"]
+        if before[job_id]["status"] != "pending":
+            assert after[job_id] == before[job_id]
 
 
-async def test_what_was_accepted_amid_a_kill_is_there(server, tmp_path, eventually):
-    """Killed while starts rain in, the server has every job it said yes to, and each key has one job."""
+async def test_a_job_accepted_right_before_a_kill_is_there(server, tmp_path, eventually):
+    """Killed under a burst of starts, the server has every job it acknowledged, and each key has one job."""
     process = server()
     await process.start()
     accepted = {}
@@ -147,7 +147,7 @@ async def test_what_was_accepted_amid_a_kill_is_there(server, tmp_path, eventual
 
 
 async def test_two_workers_give_the_same_answers(server):
-    """Started through any worker, asked through any: the same job; cancelled through any, gone for all who wait."""
+    """Started and read through any workers, it is the same job; cancelled through any, it ends for all waiters."""
     process = server(workers=2, MIN_DELAY="0.5", MAX_DELAY="0.5")
     await process.start()
     async with process.client() as client:
@@ -161,8 +161,8 @@ async def test_two_workers_give_the_same_answers(server):
         assert {(await wait).json()["error"]["code"] for wait in waits} == {"cancelled"}
 
 
-async def test_what_one_worker_wrote_all_tell(server):
-    """Each keeps what it has read, and none tells it once another has changed it: not a single time."""
+async def test_every_worker_returns_what_one_of_them_wrote(server):
+    """Each keeps the records it has read, and none returns one that another has changed, not a single time."""
     process = server(workers=3)
     await process.start()
     async with contextlib.AsyncExitStack() as stack:
@@ -170,14 +170,14 @@ async def test_what_one_worker_wrote_all_tell(server):
         for number in range(60):
             (job_id,) = await start_jobs(clients[0], 1, simulate={"duration": 600})
             for status in ("pending", "error"):
-                told = [(await client.get(f"/status/{job_id}")).json()["status"] for client in clients]
-                assert told == [status] * len(clients)
+                statuses = [(await client.get(f"/status/{job_id}")).json()["status"] for client in clients]
+                assert statuses == [status] * len(clients)
                 if status == "pending":
                     await clients[number % len(clients)].delete(f"/jobs/{job_id}")
 
 
 async def connected_to_each(process, stack):
-    """A client of each worker, with one connection that stays."""
+    """Return a client of each worker, with one connection that stays open."""
     clients = {}
     async with asyncio.timeout(PATIENCE):
         while len(clients) < process.workers:
@@ -192,7 +192,7 @@ async def connected_to_each(process, stack):
 
 
 async def test_the_same_seed_gives_the_same_jobs(server, tmp_path):
-    """Whatever the number of workers and the concurrency, the n-th job of a seed takes as long and ends as before."""
+    """Whatever the number of workers and the concurrency, the n-th job of a seed has the same duration and outcome."""
     runs = []
     for workers in (1, 2):
         folder = tmp_path / str(workers)
@@ -208,7 +208,7 @@ async def test_the_same_seed_gives_the_same_jobs(server, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_told_to_stop_it_answers_and_ends(server, workers):
+async def test_sigterm_answers_held_requests_and_ends(server, workers):
     """On SIGTERM held requests are answered, streams are closed, and the process is gone soon after."""
     process = server(workers=workers)
     await process.start()

@@ -1,4 +1,4 @@
-"""The database file: made with care, and left alone unless it is ours and sound."""
+"""The database file: made with care, and left as it is unless it is sound and of this server."""
 
 import os
 import sqlite3
@@ -60,14 +60,14 @@ async def test_what_was_committed_is_on_the_disk(path):
 
 
 @pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\x00" + bytes(84), b"x" * 5000])
-def test_a_file_that_is_no_database_of_ours_is_refused(path, content):
+def test_a_file_of_another_kind_is_refused(path, content):
     """It is named, and left as it is."""
     path.write_bytes(content)
     assert "not a file of this server" in refusal(path)
     assert path.read_bytes() == content
 
 
-def test_somebody_elses_database_is_refused(path):
+def test_a_database_of_another_program_is_refused(path):
     """A database of another program is left as it is, to the last byte."""
     execute(path, "CREATE TABLE t (x)", "INSERT INTO t VALUES (1)")
     before = path.read_bytes()
@@ -76,7 +76,7 @@ def test_somebody_elses_database_is_refused(path):
 
 
 async def test_a_newer_database_is_refused(path, accept):
-    """An older server does not touch what a newer one wrote, also where that is in the log only."""
+    """An older server does not touch what a newer one wrote, even if that is in the log only."""
     await used(path, accept)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA user_version = {database_file.VERSION + 1}")
@@ -138,7 +138,7 @@ async def test_a_damaged_database_is_refused(path, accept, at):
 
 
 async def test_a_database_cut_short_is_refused(path, accept):
-    """Half a file is not taken for a whole one."""
+    """Half a file is not mistaken for a whole one."""
     content = await used(path, accept)
     path.write_bytes(content[: len(content) // 2])
     assert "damaged" in refusal(path)
@@ -164,13 +164,13 @@ def test_a_folder_is_no_file(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
 def test_a_file_that_may_not_be_written_is_refused(path):
-    """A server that could only read would be of no use."""
+    """A server that can only read is of no use."""
     path.touch(0o400)
     assert "Permission denied" in refusal(path)
 
 
 def test_several_servers_may_start_at_once(path):
-    """Racing to make the file, all succeed, and it is made once."""
+    """All succeed in a race to make the file, and it is made once."""
     failures = []
 
     def start():
@@ -204,8 +204,8 @@ async def test_a_large_database_is_not_searched_for_long(path, accept, monkeypat
     check_store(url(path))
 
 
-async def test_a_server_that_died_while_writing_is_cleaned_up_after(path, accept, tmp_path):
-    """A copy of the files, taken in the midst of work, is opened as they were at the last commit."""
+async def test_the_files_of_a_killed_server_are_recovered(path, accept, tmp_path):
+    """A copy of the files, taken while a server writes, has everything up to the last commit."""
     store = await open_store(url(path))
     job = (await accept(store)).job
     copy = tmp_path / "copy.db"
@@ -217,8 +217,8 @@ async def test_a_server_that_died_while_writing_is_cleaned_up_after(path, accept
     await again.close()
 
 
-def test_half_a_creation_is_undone(path):
-    """A file whose making was cut off (its journal lies beside it) is made anew."""
+def test_an_unfinished_creation_is_undone(path):
+    """A file whose creation was interrupted (its journal is still there) is made again."""
     with closing(sqlite3.connect(path, isolation_level=None)) as maker:
         maker.execute("PRAGMA cache_size = 1")
         maker.execute("PRAGMA cache_spill = 1")
@@ -240,7 +240,7 @@ def test_half_a_creation_is_undone(path):
 
 
 async def test_a_store_keeps_its_identity(path, tmp_path):
-    """Opened again it is the same store; another file is another one."""
+    """A file opened again is the same store; another file is another store."""
     identities = []
     for file in (path, path, tmp_path / "other.db"):
         store = await open_store(url(file))

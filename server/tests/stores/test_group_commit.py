@@ -1,4 +1,4 @@
-"""Writes that arrive together are committed together, or not at all; and nothing is acknowledged before."""
+"""Writes that arrive together are committed together or not at all, and acknowledged only after that."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ START = 1_800_000_000.0
 
 
 def full(store) -> None:
-    """Let the disk be full for this store."""
+    """Let the database not grow any more."""
     pages = store._writing.execute("PRAGMA page_count").fetchone()[0]
     store._writing.execute(f"PRAGMA max_page_count = {pages}")
 
@@ -50,7 +50,7 @@ async def test_racing_writes_share_transactions(open_a_store, accept):
 
 @pytest.mark.parametrize("starts", [1, 7, 8, 33, 49])
 async def test_writes_of_one_transaction_see_each_other(open_a_store, accept, starts):
-    """What is asked for at the same time is written together, in that order: starts, their ends, a key used twice."""
+    """Writes of the same moment are written together, in their order: starts, their ends, a key used twice."""
     store = await open_a_store()
     commits = []
     store._writing.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
@@ -68,7 +68,7 @@ async def test_writes_of_one_transaction_see_each_other(open_a_store, accept, st
 
 
 async def test_nothing_is_acknowledged_on_a_full_disk(open_a_store, accept):
-    """A start fails plainly, nothing of it is stored, reading goes on, and when there is room all is well again."""
+    """A start is refused, nothing of it is stored, reads go on, and once there is room starts are accepted again."""
     store = await open_a_store()
     full(store)
     await fill(store, accept)
@@ -95,7 +95,7 @@ async def test_a_lock_is_waited_for(open_a_store, accept, tmp_path):
 
 
 async def test_a_lock_is_not_waited_for_endlessly(open_a_store, accept, tmp_path, monkeypatch):
-    """Locked for too long, the store says that it does not work, and works again afterwards."""
+    """A store that is locked for too long refuses, and accepts again afterwards."""
     monkeypatch.setattr(database_file, "BUSY_TIMEOUT", 0.05)
     store = await open_a_store()
     with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
@@ -108,8 +108,8 @@ async def test_a_lock_is_not_waited_for_endlessly(open_a_store, accept, tmp_path
 
 
 @pytest.mark.parametrize("kind", [GroupCommit, DirectCommit])
-async def test_a_write_that_fails_fails_its_whole_transaction(kind):
-    """An error nobody expected reaches who asked, nothing is left half done, and the next write works."""
+async def test_a_failed_write_fails_its_whole_transaction(kind):
+    """An unexpected error is raised to the caller, nothing is left half done, and the next write works."""
     with closing(database_file.connect(":memory:")) as connection:
         database_file.create_schema(connection)
         commits = kind(Writer(connection, OwnChanges()))
@@ -126,8 +126,8 @@ async def test_a_write_that_fails_fails_its_whole_transaction(kind):
 
 
 @pytest.mark.parametrize(("short", "here"), [([True, True], True), ([True, False, True], False), ([False], False)])
-async def test_short_writes_are_made_in_the_event_loop(open_a_store, short, here):
-    """Only their commit is the other thread's; a batch with a long write is made there, so that nobody waits for it."""
+async def test_short_writes_are_executed_in_the_event_loop(open_a_store, short, here):
+    """Only their commit is left to the thread; a batch with a long write is executed there, and delays nobody."""
     store = await open_a_store()
     made, committed = [], []
     store._writing.set_trace_callback(lambda sql: committed.append(get_ident()) if sql == "COMMIT" else None)
@@ -136,7 +136,7 @@ async def test_short_writes_are_made_in_the_event_loop(open_a_store, short, here
     assert [thread == get_ident() for thread in committed] == [False]
 
 
-async def test_the_event_loop_waits_for_no_lock(open_a_store, accept, tmp_path):
+async def test_the_event_loop_never_waits_for_a_lock(open_a_store, accept, tmp_path):
     """While another process writes, starts wait in the thread, and everything else goes on."""
     store = await open_a_store()
     with closing(sqlite3.connect(tmp_path / "jobs.db", isolation_level=None)) as other:
@@ -150,8 +150,8 @@ async def test_the_event_loop_waits_for_no_lock(open_a_store, accept, tmp_path):
     assert [(await start).job.seq for start in starts] == [1, 2, 3]
 
 
-async def test_a_batch_that_fails_holds_up_no_other(open_a_store, accept):
-    """Neither the one that gathered meanwhile nor the next."""
+async def test_a_failed_batch_delays_no_other(open_a_store, accept):
+    """Neither the batch that gathered meanwhile nor the next one."""
     store = await open_a_store()
 
     def fail(transaction):
@@ -166,8 +166,8 @@ async def test_a_batch_that_fails_holds_up_no_other(open_a_store, accept):
         assert (await starting).job.seq == 1 + (not is_short)
 
 
-async def test_a_commit_that_fails_is_no_start(open_a_store, accept):
-    """Whoever made the writes: nothing is acknowledged, nothing is stored, and the next batch works."""
+async def test_a_failed_commit_refuses_the_start(open_a_store, accept):
+    """Wherever the writes were executed, nothing is acknowledged, nothing is stored, and the next batch works."""
     store = await open_a_store()
 
     def refuse(action, name, *_):
@@ -184,7 +184,7 @@ async def test_a_commit_that_fails_is_no_start(open_a_store, accept):
 
 
 def descriptors_of(path) -> list[int]:
-    """Return those by which this process has the file open."""
+    """Return the descriptors by which this process has the file open."""
     found = []
     for entry in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(OSError):  # the descriptor by which the folder itself is read
@@ -195,7 +195,7 @@ def descriptors_of(path) -> list[int]:
 
 @contextlib.contextmanager
 def failing_disk(path, device):
-    """Lead what is written to a file, which stays open, to a device."""
+    """Redirect the open descriptors of a file to a device, and restore them afterwards."""
     descriptors = descriptors_of(path)
     assert descriptors
     kept = [os.dup(descriptor) for descriptor in descriptors]
@@ -216,8 +216,8 @@ DISK_ERRORS = {"/dev/full": "database or disk is full", "/dev/null": "disk I/O e
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc, and devices that fail")
 @pytest.mark.parametrize("device", DISK_ERRORS)
-async def test_an_error_of_the_disk_is_no_start(open_a_store, accept, tmp_path, caplog, device):
-    """Whether a write fails, for want of room, or the wait for the disk: refused, and accepted again afterwards.
+async def test_a_disk_error_refuses_the_start(open_a_store, accept, tmp_path, caplog, device):
+    """Whether a write fails for want of room, or the wait for the disk does: refused, and accepted again afterwards.
 
     ``/dev/null`` takes every write and refuses ``fsync``.
     """
@@ -239,8 +239,8 @@ async def test_an_error_of_the_disk_is_no_start(open_a_store, accept, tmp_path, 
     ]
 
 
-async def test_who_has_given_up_is_not_told(open_a_store, accept):
-    """A write whose requester left is carried out, and disturbs nobody."""
+async def test_a_requester_that_has_gone_disturbs_nobody(open_a_store, accept):
+    """Its write is carried out, and its cancelled future is left alone."""
     store = await open_a_store()
     tasks = [asyncio.create_task(accept(store)) for _ in range(3)]
     await asyncio.sleep(0)
@@ -249,8 +249,8 @@ async def test_who_has_given_up_is_not_told(open_a_store, accept):
     assert (await accept(store)).job.seq == 4
 
 
-async def test_closing_finishes_what_was_asked_for(open_a_store, accept):
-    """What was handed over before the store was closed is written."""
+async def test_close_finishes_pending_writes(open_a_store, accept):
+    """A write that was requested before the store was closed is committed."""
     store = await open_a_store()
     writing = asyncio.ensure_future(accept(store))
     await asyncio.sleep(0)
@@ -259,8 +259,8 @@ async def test_closing_finishes_what_was_asked_for(open_a_store, accept):
     assert (await (await open_a_store()).latest("admin")).seq == 1
 
 
-async def test_what_others_write_is_noticed(open_a_store, accept):
-    """Another process's new jobs and ends are told, each once; one's own are not."""
+async def test_changes_by_other_processes_are_yielded(open_a_store, accept):
+    """New jobs and ends of another process are yielded, each once; this process's own are not."""
     here, there = await open_a_store(), await open_a_store()
     changes = here.changes()
     first = asyncio.ensure_future(anext(changes))
@@ -268,19 +268,19 @@ async def test_what_others_write_is_noticed(open_a_store, accept):
     await accept(here)
     job = (await accept(there, owner="eve")).job
     await there.cancel("eve", job.job_id, START + 1)
-    told = {await asyncio.wait_for(first, 5), await asyncio.wait_for(anext(changes), 5)}
-    assert {(change.owner, change.job_id) for change in told} >= {("eve", job.job_id)}
+    yielded = {await asyncio.wait_for(first, 5), await asyncio.wait_for(anext(changes), 5)}
+    assert {(change.owner, change.job_id) for change in yielded} >= {("eve", job.job_id)}
     await changes.aclose()
 
 
-async def test_a_store_in_memory_has_no_others(open_a_store):
-    """It is nobody else's, so there is nothing to notice."""
+async def test_a_store_in_memory_has_no_changes_by_others(open_a_store):
+    """No other process can write to it."""
     store = await open_a_store(":memory:")
     assert [change async for change in store.changes()] == []
 
 
 async def test_a_batch_begins_when_the_one_before_it_is_committed(open_a_store, accept):
-    """Until then it gathers, and the event loop does not wait for the connection, which is the thread's."""
+    """Until then it gathers, and the event loop does not wait for the connection, which the thread uses."""
     store = await open_a_store()
     committing, go_on, late = threading.Event(), threading.Event(), []
 

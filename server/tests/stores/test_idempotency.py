@@ -10,7 +10,7 @@ def key(value: str) -> dict[str, str]:
 
 
 async def test_repeating_a_start_gives_the_same_job(api):
-    """Quoted or bare, with the same body in other words, it is the same job; the answer says that it was there."""
+    """Quoted or bare, with an equivalent body, the key gives the same job, and the answer says that it existed."""
     first = await api.admin.post("/start", json={"video_length": 1, "metadata": {"a": 1, "b": 2}}, headers=key('"k 1"'))
     again = await api.admin.post(
         "/jobs", json={"metadata": {"b": 2, "a": 1}, "video_length": 1.0}, headers=key('"k 1"')
@@ -23,7 +23,7 @@ async def test_repeating_a_start_gives_the_same_job(api):
 
 @pytest.mark.parametrize("body", [None, {"video_length": 2}, {"metadata": {"a": 1}}, {"simulate": {"duration": 1}}])
 async def test_another_body_with_the_same_key_is_a_mistake(api, body):
-    """It is refused, naming the job that has the key."""
+    """It is refused, and the answer names the job that has the key."""
     first = await api.admin.post("/start", json={"video_length": 1}, headers=key("k"))
     again = await api.admin.post("/start", json=body, headers=key("k"))
     assert (again.status_code, again.json()["job_id"]) == (422, first.json()["job_id"])
@@ -31,7 +31,7 @@ async def test_another_body_with_the_same_key_is_a_mistake(api, body):
 
 
 async def test_no_body_and_an_empty_one_are_the_same(api):
-    """Nothing asked for is nothing asked for."""
+    """Both ask for a job with all defaults."""
     first = await api.admin.post("/start", headers=key("k"))
     again = await api.admin.post("/start", json={}, headers=key("k"))
     assert again.json()["job_id"] == first.json()["job_id"]
@@ -45,8 +45,8 @@ async def test_keys_are_each_users_own(api):
     assert other.json()["job_id"] != first.json()["job_id"]
 
 
-async def test_a_repeated_start_tells_how_the_job_stands_now(api, clock):
-    """After the job has ended, repeating the start says so."""
+async def test_a_repeated_start_returns_the_current_status(api, clock):
+    """After the job has ended, the answer to a repeated start has its outcome."""
     body = {"simulate": {"duration": 6, "outcome": "completed"}}
     await api.admin.post("/start", json=body, headers=key("k"))
     clock.advance(10)
@@ -70,7 +70,7 @@ async def test_a_known_key_is_answered_though_no_new_job_may_start(open_api):
 
 
 async def test_a_refused_start_does_not_use_up_its_key(open_api, clock):
-    """What was refused may be repeated with the same key, and is accepted when there is room."""
+    """A refused start may be repeated with the same key, and is accepted below the limit."""
     api = await open_api(max_pending_jobs=1)
     await api.admin.post("/start")
     assert (await api.admin.post("/start", headers=key("k"))).status_code == 429
@@ -90,6 +90,6 @@ async def test_racing_starts_in_two_processes_are_one_job(open_api):
 
 @pytest.mark.parametrize("value", ["", '""', "x" * 256, "a b", '"a'])
 async def test_a_malformed_key_is_refused(api, value):
-    """A key that cannot be relied on starts no job."""
+    """No job is started with an unusable key."""
     answer = await api.admin.post("/start", headers=key(value))
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Idempotency-Key")

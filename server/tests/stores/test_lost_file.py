@@ -223,7 +223,7 @@ async def test_a_file_lost_under_load_loses_no_acknowledged_job(folder, open_a_s
     assert (counts["acknowledged"] >= 400, counts["refused"] >= 300) == (True, True)
 
 
-async def test_users_are_told_to_come_again(open_api, folder, monkeypatch):
+async def test_users_get_503_and_retry_after(open_api, folder, monkeypatch):
     """While the file is lost: 503 with Retry-After, and not ready; when it is back, all is as before."""
     monkeypatch.setattr("translation_server.service.health.KEPT", 0.0)
     api = await open_api(database_url=f"sqlite:///{folder / 'jobs.db'}")

@@ -16,7 +16,7 @@ SECRETS = ("eve", KEY, "eves video")
 
 @pytest.fixture
 async def worlds(open_api, clock, tmp_path):
-    """Return the two worlds, and what is known of eve's jobs in the first."""
+    """Return the two worlds, and what the prying user knows of eve's jobs in the first."""
     with_eve, without = [
         await open_api(clock=type(clock)(), database_url=f"sqlite:///{tmp_path}/{name}.db", random_seed=1)
         for name in ("with", "without")
@@ -46,7 +46,7 @@ async def start(client, seconds, **headers):
 
 
 async def eves_jobs(world):
-    """Return what a prying user might have got hold of: ids, a key, an entity tag, a cursor, a place in the stream."""
+    """Return what a prying user may know of eve's jobs: ids, a key, an entity tag, a cursor."""
     pending = await start(world.eve, 1000, **{"Idempotency-Key": KEY})
     ended = await start(world.eve, 1)
     cancelled = await start(world.eve, 1000)
@@ -113,7 +113,7 @@ def operations(world):
 
 
 async def told(world, method, path, arguments):
-    """Return all that the prying user is told, but for what chance makes different between the worlds."""
+    """Return everything in the answer, without what differs between the worlds by chance."""
     if method == "get":
         await world.eve.request(method, path, **arguments)  # so that whatever remembers answers remembers hers
     answer = await world.admin.request(method, path, **arguments)
@@ -126,7 +126,7 @@ async def told(world, method, path, arguments):
 
 
 async def test_every_route(worlds):
-    """Whatever is asked, with whatever is known of another user's jobs, the answer is that of a world without them."""
+    """Whatever is requested, with anything known of another user's jobs, the answer is that of a world without them."""
     with_eve, without, known = worlds
     asked = 0
     for method, path, operation in operations(with_eve):
@@ -160,7 +160,7 @@ async def test_figures_for_operators(worlds):
 @pytest.mark.parametrize("query", ["", "since=0", "job_id={0}", "job_id={0}&job_id={1}", "since=0&job_id={1}"])
 @pytest.mark.parametrize("place", [None, 0, 1])
 async def test_streams(worlds, connect, query, place):
-    """A stream tells of the user's own jobs only, wherever it begins and whomever's job it is asked for."""
+    """A stream reports only the user's own jobs, wherever it begins and whosever job it is asked for."""
     seen = []
     for world in worlds[:2]:
         identity = world.service.store.identity
@@ -180,12 +180,12 @@ async def test_streams(worlds, connect, query, place):
 
 
 def since_the_start(query, place):
-    """Whether a stream replays the job of the prying user that ended before it."""
+    """Return whether a stream replays the prying user's job that ended before it began."""
     return place == 0 or (place is None and "since" in query)
 
 
 async def test_keys(worlds):
-    """An idempotency key is its user's own: for another it is a new one, with any body."""
+    """An idempotency key is its user's own: to another user it is new, with any body."""
     with_eve, _, known = worlds
     mine = await start(with_eve.admin, 7, **{"Idempotency-Key": KEY})
     assert mine not in known["ids"]

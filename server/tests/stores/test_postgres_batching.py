@@ -1,4 +1,4 @@
-"""Batches of what is asked at the same time."""
+"""Batches of items that are submitted at the same time."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from translation_server.stores.postgres.batching import Batcher
 
 
 class Desk:
-    """Doubles numbers, a batch at a time, when it is let; remembers the batches."""
+    """Doubles numbers, a batch at a time, when it is allowed to, and records the batches."""
 
     def __init__(self, *, concurrency=1, max_batch=100):
         self.batches = []
@@ -34,15 +34,15 @@ class Desk:
         await eventually(lambda: len(self.batches) >= count)
 
 
-async def test_what_is_asked_in_one_tick_is_one_batch():
-    """Everyone gets the answer to what they asked."""
+async def test_items_of_one_tick_are_one_batch():
+    """Each item gets its own result."""
     desk = Desk()
     assert await desk.ask(1, 2, 3) == [2, 4, 6]
     assert desk.batches == [[1, 2, 3]]
 
 
 async def test_the_next_batch_gathers_while_one_is_under_way():
-    """What is asked later is not part of a batch that has begun."""
+    """An item that is submitted later is not added to a batch that has begun."""
     desk = Desk()
     desk.open.clear()
     first = asyncio.gather(desk.batcher.submit(1))
@@ -55,7 +55,7 @@ async def test_the_next_batch_gathers_while_one_is_under_way():
 
 @pytest.mark.parametrize(("concurrency", "begun"), [(1, [[1, 2]]), (2, [[1, 2], [3, 4]]), (3, [[1, 2], [3, 4], [5]])])
 async def test_batches_have_their_limits(concurrency, begun):
-    """Neither are there more items in a batch, nor more batches at once, than allowed."""
+    """Neither the items in a batch nor the batches at the same time are more than allowed."""
     desk = Desk(concurrency=concurrency, max_batch=2)
     desk.open.clear()
     asked = [desk.batcher.submit(number) for number in range(1, 6)]
@@ -67,8 +67,8 @@ async def test_batches_have_their_limits(concurrency, begun):
     assert desk.batches == [[1, 2], [3, 4], [5]]
 
 
-async def test_who_has_given_up_in_time_is_left_out():
-    """What nobody waits for any more is not carried out."""
+async def test_a_cancelled_item_is_left_out():
+    """An item whose future was cancelled in time is not carried out."""
     desk = Desk()
     desk.open.clear()
     first = desk.batcher.submit(1)
@@ -80,15 +80,15 @@ async def test_who_has_given_up_in_time_is_left_out():
     assert desk.batches == [[1], [3]]
 
 
-async def test_one_bad_item_harms_nobody_else():
+async def test_a_bad_item_fails_alone():
     """A batch that cannot be carried out is carried out item by item."""
     answers = await Desk().ask(1, 0, 3)
     assert (answers[0], answers[2]) == (2, 6)
     assert isinstance(answers[1], ValueError)
 
 
-async def test_when_the_database_is_away_all_who_wait_are_told():
-    """Those who came meanwhile need not wait as long once more."""
+async def test_an_outage_fails_everything_that_waits():
+    """Items that came meanwhile do not wait as long once more."""
     desk = Desk()
     desk.open.clear()
     first = desk.batcher.submit(-1)
@@ -102,8 +102,8 @@ async def test_when_the_database_is_away_all_who_wait_are_told():
     assert await desk.ask(3) == [6]
 
 
-async def test_closing_finishes_what_was_asked():
-    """Nothing is left behind."""
+async def test_close_finishes_what_was_submitted():
+    """No item is left without a result."""
     desk = Desk()
     asked = desk.batcher.submit(1)
     await desk.batcher.close()

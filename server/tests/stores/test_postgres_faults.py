@@ -36,7 +36,7 @@ async def store(url, open_a_store):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Give up soon, so that tests need not wait."""
+    """Give up soon, so that tests do not have to wait."""
     monkeypatch.setattr(connections, "TIMEOUT", 0.4)
 
 
@@ -59,7 +59,7 @@ async def recovered(store):
 
 
 class Proxy:
-    """Between the store and PostgreSQL; breaks the connection at a COMMIT, before or after the server has heard of it.
+    """Stands between the store and PostgreSQL, and breaks the connection before or after the server commits.
 
     Args:
         port: PostgreSQL's.
@@ -117,7 +117,7 @@ async def proxy(request, server):
 
 @pytest.fixture
 async def proxied(proxy, url, open_a_store):
-    """A store behind the proxy."""
+    """Return a store that connects through the proxy."""
     async with proxy.running(url) as through:
         store = await open_a_store(through)
         yield store
@@ -126,7 +126,7 @@ async def proxied(proxy, url, open_a_store):
 
 @pytest.mark.parametrize("key", [None, "k"])
 async def test_a_connection_lost_at_commit_makes_one_job(proxy, proxied, url, accept, key):
-    """Whether or not it was committed when the answer was lost, the job is there once, and it is the one told."""
+    """Whether or not it was committed when the answer was lost, the job is there once, and it is the one returned."""
     proxy.to_strike = 2
     answer = await accept(proxied, key=key, fingerprint=b"x")
     assert proxy.struck == 2
@@ -141,14 +141,14 @@ async def test_a_connection_lost_at_commit_cancels_once(proxy, proxied, accept):
     job_id = (await accept(proxied)).job.job_id
     async with contextlib.aclosing(proxied.changes()) as changes, asyncio.timeout(PATIENCE):
         proxy.to_strike = 1
-        told = await proxied.cancel("admin", job_id, START + 1)
-        assert (told.job.was_cancelled, told.job.ending, proxy.struck) == (True, 1, 1)
-        assert job_id in told.ended or await anext(changes) == Change("admin", job_id)
+        cancellation = await proxied.cancel("admin", job_id, START + 1)
+        assert (cancellation.job.was_cancelled, cancellation.job.ending, proxy.struck) == (True, 1, 1)
+        assert job_id in cancellation.ended or await anext(changes) == Change("admin", job_id)
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_what_nobody_knows_is_not_acknowledged(proxy, proxied, url, accept):
-    """A start whose fate cannot be found out fails; the same key finds it out later, and it is one job."""
+async def test_an_unknown_outcome_is_not_acknowledged(proxy, proxied, url, accept):
+    """A start whose outcome cannot be found out fails; repeated later with the same key, it is one job."""
     proxy.to_strike = 10_000
     with pytest.raises(StoreUnavailableError):
         await accept(proxied, key="k", fingerprint=b"x")
@@ -159,8 +159,8 @@ async def test_what_nobody_knows_is_not_acknowledged(proxy, proxied, url, accept
     assert value(url, COUNT) == 1
 
 
-async def test_connections_that_have_died_are_replaced_unnoticed(store, accept, url):
-    """When all connections were dropped, the next requests are answered nevertheless."""
+async def test_dead_connections_are_replaced_unnoticed(store, accept, url):
+    """After all connections were dropped, the next requests are answered without an error."""
     job = (await accept(store)).job
     for _ in range(3):
         execute(url, KILL_THE_OTHERS)
@@ -179,7 +179,7 @@ KILL_THE_OTHERS = """
 
 @pytest.mark.usefixtures("impatient")
 async def test_a_crash_loses_nothing_that_was_acknowledged(server, store, accept):
-    """Under load, PostgreSQL is killed three times; every acknowledged job is there, and nobody waits for ever."""
+    """Under load, PostgreSQL is killed three times; every acknowledged job is there, and no request hangs."""
     acknowledged, refused, finished = [], [], asyncio.Event()
 
     async def start_jobs(number):
@@ -206,7 +206,7 @@ async def test_a_crash_loses_nothing_that_was_acknowledged(server, store, accept
 
 
 async def more(items, count):
-    """Return once there are so many more."""
+    """Wait until there are so many more items."""
     target = len(items) + count
     await eventually(lambda: len(items) >= target)
 
@@ -270,7 +270,7 @@ async def test_a_short_restart_is_ridden_out(server, store, accept):
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_database_that_hangs_holds_nobody_up_for_long(server, store, accept):
+async def test_a_database_that_hangs_delays_nobody_for_long(server, store, accept):
     """Every kind of request ends with an error; afterwards all is as before."""
     job = (await accept(store)).job
     with server.hung():
@@ -287,8 +287,8 @@ async def test_a_database_that_hangs_holds_nobody_up_for_long(server, store, acc
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_lock_that_somebody_holds_is_not_waited_for_endlessly(store, accept, url):
-    """A server that hangs in the midst of a transaction delays others; they are told, and go on when it is over."""
+async def test_a_lock_is_not_waited_for_endlessly(store, accept, url):
+    """A server that hangs in the middle of a transaction delays others; they are refused, and go on when it is over."""
     await accept(store)
 
     async def hold(connection):
@@ -302,8 +302,8 @@ async def test_a_lock_that_somebody_holds_is_not_waited_for_endlessly(store, acc
     assert (await accept(store)).job.owner == "admin"
 
 
-async def test_no_room_left_is_no_acknowledgement(store, accept, url):
-    """Nothing is told to be written that was not; once there is room again, all goes on."""
+async def test_nothing_is_acknowledged_without_room(store, accept, url):
+    """A start is refused while there is no room, and accepted once there is some again."""
     execute(url, FULL)
     for _ in range(2):
         with pytest.raises(StoreUnavailableError, match="no room"):
@@ -334,8 +334,8 @@ async def test_trouble_is_logged_when_it_begins_and_when_it_ends(server, store, 
     assert lines[1] == "the database works again"
 
 
-async def test_a_server_that_may_lose_jobs_is_warned_of(server, open_a_store, url, caplog):
-    """A PostgreSQL server that does not wait for its disk cannot keep what we promise, and the operator is told."""
+async def test_a_warning_says_that_fsync_is_off(server, open_a_store, url, caplog):
+    """A PostgreSQL server that does not wait for its disk cannot keep the promise, and the log says so."""
     await asyncio.to_thread(server.stop)
     await asyncio.to_thread(server.start, fsync="off")
     await open_a_store(url)
@@ -345,7 +345,7 @@ async def test_a_server_that_may_lose_jobs_is_warned_of(server, open_a_store, ur
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_users_are_told_to_come_again(server, url, open_api):
+async def test_users_get_503_and_retry_after(server, url, open_api):
     """While PostgreSQL is away: 503 with Retry-After, and not ready; afterwards, all is as before."""
     api = await open_api(database_url=url)
     started = await api.admin.post("/start")

@@ -1,4 +1,4 @@
-"""The tables in PostgreSQL are made once, and nothing that is not ours is touched. Configurations that cannot work."""
+"""The tables in PostgreSQL are made once, and no others are touched; configurations that cannot work are refused."""
 
 import threading
 import traceback
@@ -15,12 +15,12 @@ TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
 
 
 def refusal(url):
-    """The message of a store that is refused."""
+    """Return the message with which a store is refused."""
     with pytest.raises(StoreError) as caught:
         check_store(url)
-    told = "".join(traceback.format_exception(caught.value))
-    assert quote(PASSWORD, safe="") not in told
-    assert "canary" not in told
+    text = "".join(traceback.format_exception(caught.value))
+    assert quote(PASSWORD, safe="") not in text
+    assert "canary" not in text
     return str(caught.value)
 
 
@@ -35,7 +35,7 @@ async def test_a_store_keeps_its_identity(postgres_url, open_a_store, accept):
 
 
 def test_several_servers_may_start_at_once(postgres_url):
-    """Racing to make the tables, all succeed, and they are made once."""
+    """All succeed in a race to make the tables, and they are made once."""
     failures = []
 
     def start():
@@ -62,8 +62,8 @@ def test_several_servers_may_start_at_once(postgres_url):
         "CREATE TABLE translation_store AS SELECT 'another' AS application, 1 AS version, 'x' AS identity",
     ],
 )
-def test_tables_of_somebody_else_are_refused(postgres_url, foreign):
-    """Tables with our names that are not ours are left as they are."""
+def test_tables_of_another_program_are_refused(postgres_url, foreign):
+    """Tables with the same names that are not of this server are left as they are."""
     execute(postgres_url, foreign)
     assert "are not of this server; they were left as they are" in refusal(postgres_url)
     assert value(postgres_url, TABLES) == 1
@@ -132,13 +132,13 @@ def test_a_migration_that_fails_changes_nothing(postgres_url, monkeypatch):
         ("&statement_cache_size=-1", "cannot be understood"),
     ],
 )
-def test_what_cannot_work_is_refused(postgres_url, addition, message):
-    """A configuration that is wrong is told as a plain line."""
+def test_a_configuration_that_cannot_work_is_refused(postgres_url, addition, message):
+    """A wrong configuration is reported in one plain line."""
     assert message in refusal(postgres_url + addition)
 
 
 def test_a_wrong_password_is_refused_at_once(postgres_server):
-    """It is not tried for long, and it is not told."""
+    """It is not tried again and again, and the message does not repeat it."""
     name, _, rest = postgres_server.partition("://")
     user, _, place = rest.rpartition("@")
     if ":" not in user:
@@ -160,7 +160,7 @@ def test_a_wrong_password_is_refused_at_once(postgres_server):
     ],
 )
 def test_a_malformed_url_is_refused_without_repeating_it(url):
-    """A password that is not escaped does not end up as the name of a host that is told."""
+    """A password that is not escaped does not become the name of a host in a message."""
     assert "cannot be understood" in refusal(url)
 
 
@@ -209,12 +209,12 @@ def test_without_asyncpg_the_message_says_what_to_install(monkeypatch):
 async def test_a_commit_waits_for_the_disk_whatever_the_session_says(postgres_url):
     """Nothing is acknowledged that a crash of the database could take back."""
 
-    async def look(connection):
+    async def show(connection):
         await connection.execute(store.sql.BEGIN)
         return await connection.fetchval("SHOW synchronous_commit")
 
     for setting, expected in [("off", "on"), ("remote_apply", "remote_apply")]:
-        assert await on_connection(f"{postgres_url}&synchronous_commit={setting}", look) == expected
+        assert await on_connection(f"{postgres_url}&synchronous_commit={setting}", show) == expected
 
 
 async def test_a_pooler_that_cannot_keep_statements_is_served(postgres_url, accept):

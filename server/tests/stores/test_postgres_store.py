@@ -1,4 +1,4 @@
-"""What several servers may rely on that share one PostgreSQL store."""
+"""What servers that share one PostgreSQL store may rely on."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,19 @@ PATIENCE = 10.0
 
 @pytest.fixture
 async def servers(postgres_url, open_a_store):
-    """Four stores with connections of their own, as four processes would have."""
+    """Return four stores with connections of their own, as of four processes."""
     return [await open_a_store(f"{postgres_url}&application_name=server-{number}") for number in range(4)]
 
 
 @pytest.fixture(autouse=True)
 def nobody_looks_unasked(monkeypatch):
-    """What is heard is heard because of a notification, unless a test says otherwise."""
+    """Let changes arrive by notifications only, unless a test says otherwise."""
     monkeypatch.setattr(changes, "_POLL_INTERVAL", 10 * PATIENCE)
 
 
 @pytest.fixture
 async def listen():
-    """Follow what others write."""
+    """Follow the changes that other servers make."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def listen_(store):
@@ -53,7 +53,7 @@ async def cancelled(task):
 
 
 async def hear(heard, *changes):
-    """What is heard until all of these were."""
+    """Return the changes that arrive until all of these have."""
     missing, all_heard = set(changes), []
     async with asyncio.timeout(PATIENCE):
         while missing:
@@ -63,7 +63,7 @@ async def hear(heard, *changes):
 
 
 async def test_one_key_is_one_job_whoever_asks(servers, accept):
-    """A hundred keys, each used by four servers at once, twice: a hundred jobs, and everyone is told the right one."""
+    """A hundred keys, each used by four servers at once, twice: a hundred jobs, and each answer has the right one."""
     asked = [(store, str(n)) for n in range(100) for store in servers * 2]
     answers = await asyncio.gather(*(accept(store, key=key, fingerprint=b"x") for store, key in asked))
     jobs = {key: answer.job for (_, key), answer in zip(asked, answers, strict=True) if not answer.replayed}
@@ -117,15 +117,15 @@ async def test_a_stream_sees_the_order_of_ending_without_gaps(servers, accept):
 
 
 async def test_each_job_is_ended_once(servers, accept):
-    """When all servers find at once that jobs have ended, each end is told to one of them, and is the same for all."""
+    """When all servers settle the same jobs at once, each end is returned to one of them, and is the same for all."""
     jobs = [(await accept(servers[0], 1 + n / 10)).job.job_id for n in range(50)]
-    told = await asyncio.gather(*(store.settle("admin", START + 60) for store in servers * 3))
-    assert sorted(job_id for ended in told for job_id in ended) == sorted(jobs)
+    returned = await asyncio.gather(*(store.settle("admin", START + 60) for store in servers * 3))
+    assert sorted(job_id for ended in returned for job_id in ended) == sorted(jobs)
     assert [job.job_id for job in await servers[1].ended_after("admin", 0, 100)] == jobs
 
 
 async def test_a_race_to_end_a_job_has_one_winner(servers, accept):
-    """Two servers whose clocks differ, one ending a job, the other cancelling it: all say the same afterwards."""
+    """Of two servers whose clocks differ one ends a job and one cancels it: all return the same afterwards."""
     jobs = [(await accept(servers[0], 1)).job for _ in range(20)]
     await asyncio.gather(
         *(servers[1].settle("admin", START + 1) for _ in jobs),
@@ -137,7 +137,7 @@ async def test_a_race_to_end_a_job_has_one_winner(servers, accept):
 
 
 async def test_a_replay_misses_nothing_where_clocks_differ(servers, accept):
-    """A job told too early by a clock that is fast is found by its moment, though it stands before an earlier one."""
+    """A job that a fast clock ended too early is found by its moment, though its place is before an earlier one."""
     early, cancelled_ = [(await accept(servers[0], duration)).job for duration in (5, 50)]
     await servers[1].settle("admin", START + 6)
     await servers[2].cancel("admin", cancelled_.job_id, START + 1)
@@ -145,8 +145,8 @@ async def test_a_replay_misses_nothing_where_clocks_differ(servers, accept):
     assert early.job_id in [job.job_id for job in await servers[3].ended_after("admin", since, 10)]
 
 
-async def test_a_cancellation_is_heard_elsewhere(servers, accept, listen, monkeypatch):
-    """Another server is told whose job it was and which, and so is everyone else, without anybody's looking for it."""
+async def test_a_cancellation_reaches_other_servers(servers, accept, listen, monkeypatch):
+    """Every other server gets the job and its owner by the notification alone."""
     monkeypatch.setattr(changes, "_POLL_INTERVAL", 3600.0)
     heard = [await listen(store) for store in servers[1:]]
     job_id = (await accept(servers[0], owner="zoë ü")).job.job_id
@@ -155,8 +155,8 @@ async def test_a_cancellation_is_heard_elsewhere(servers, accept, listen, monkey
         await hear(one, Change("zoë ü", job_id))
 
 
-async def test_an_end_that_another_server_noticed_first_is_heard(servers, accept, listen):
-    """Whoever's clock is behind learns of an end from the server whose clock is ahead, in the order of ending."""
+async def test_an_end_that_another_server_settled_arrives(servers, accept, listen):
+    """A server whose clock is behind gets the ends from the server whose clock is ahead, in the order of ending."""
     heard = await listen(servers[1])
     answers = await asyncio.gather(*(accept(servers[0], 1 + n / 1000) for n in range(2500)))
     job_ids = [answer.job.job_id for answer in answers]
@@ -165,8 +165,8 @@ async def test_an_end_that_another_server_noticed_first_is_heard(servers, accept
     assert [change.job_id for change in all_heard if change.job_id] == job_ids
 
 
-async def test_a_new_job_is_heard_if_it_ends_before_all_others(servers, accept, listen):
-    """Streams elsewhere must wake earlier than they thought; for later ends, nobody is disturbed."""
+async def test_a_new_job_arrives_if_it_ends_before_all_others(servers, accept, listen):
+    """Streams of other servers must wake earlier than planned; a later end is not announced."""
     await accept(servers[0], 10)
     heard = await listen(servers[1])
     later = (await accept(servers[0], 20)).job
@@ -176,8 +176,8 @@ async def test_a_new_job_is_heard_if_it_ends_before_all_others(servers, accept, 
     await hear(heard, Change("admin", None))
 
 
-async def test_what_a_server_wrote_itself_is_not_told_to_it(servers, accept, listen):
-    """It knows already."""
+async def test_a_server_does_not_get_its_own_changes(servers, accept, listen):
+    """It has carried them out itself."""
     here, there = await listen(servers[0]), await listen(servers[1])
     job_ids = [(await accept(servers[0])).job.job_id for _ in range(3)]
     for job_id in job_ids:
@@ -189,15 +189,15 @@ async def test_what_a_server_wrote_itself_is_not_told_to_it(servers, accept, lis
     assert not {Change("admin", job_id) for job_id in job_ids} & set(all_heard)
 
 
-async def test_what_happens_while_nobody_listens_is_told_afterwards(servers, accept, listen):
-    """From the moment a store is opened nothing is missed, though listening begins later."""
+async def test_changes_before_listening_arrive_later(servers, accept, listen):
+    """Nothing is missed from the moment a store is opened, though listening begins later."""
     job_id = (await accept(servers[0])).job.job_id
     await servers[0].cancel("admin", job_id, START)
     await hear(await listen(servers[1]), Change("admin", job_id))
 
 
 async def test_a_listener_that_is_cut_off_misses_nothing(servers, accept, listen, postgres_url):
-    """It connects again, tells what ended meanwhile, and lets everyone look for what else there is."""
+    """It connects again, yields what ended meanwhile, and announces that anything else may have changed."""
     heard = await listen(servers[1])
     first, second = [(await accept(servers[0])).job.job_id for _ in range(2)]
     await servers[0].cancel("admin", first, START)
@@ -207,8 +207,8 @@ async def test_a_listener_that_is_cut_off_misses_nothing(servers, accept, listen
     await hear(heard, Change("admin", second), Change("admin", None))
 
 
-async def test_what_no_notification_tells_is_found(servers, accept, listen, monkeypatch):
-    """A pooler that passes no notifications on delays what others write by a second, and loses nothing."""
+async def test_changes_without_notification_are_found(servers, accept, listen, monkeypatch):
+    """A pooler that passes no notifications on delays changes by a second, and loses none."""
     monkeypatch.setattr(changes, "_POLL_INTERVAL", 0.05)
     servers[0]._changes.channel = "elsewhere"
     heard = await listen(servers[1])
@@ -218,14 +218,14 @@ async def test_what_no_notification_tells_is_found(servers, accept, listen, monk
 
 
 async def test_no_name_is_too_long_for_a_notification(servers, accept, listen):
-    """PostgreSQL's notifications have an end, and names of users need not have one."""
+    """PostgreSQL limits the length of a notification, and nothing limits a user's name."""
     heard, owner = await listen(servers[1]), "ö" * 5000
     job_id = (await accept(servers[0], owner=owner)).job.job_id
     await servers[0].cancel(owner, job_id, START)
     await hear(heard, Change(owner, job_id))
 
 
-async def test_two_stores_in_one_database_do_not_hear_each_other(postgres_server, servers, accept, open_a_store):
+async def test_two_stores_in_one_database_are_separate(postgres_server, servers, accept, open_a_store):
     """Each schema is a store of its own, with its own jobs and its own notifications."""
     with schema(postgres_server) as url:
         other = await open_a_store(url)
@@ -238,13 +238,13 @@ async def test_two_stores_in_one_database_do_not_hear_each_other(postgres_server
 
 @pytest.mark.parametrize("job_id", ["", "\0", "\ud800", "x" * 10_000, "a\0b"])
 async def test_no_id_breaks_anything(servers, job_id):
-    """Whatever is asked for, it is unknown."""
+    """An impossible id is an unknown one."""
     assert await servers[0].get_many("admin", [job_id]) == {}
     assert (await servers[0].cancel("admin", job_id, START)).job is None
 
 
-async def test_a_job_that_cannot_be_stored_harms_no_other(servers, accept):
-    """One text that PostgreSQL refuses does not take those with it that were written with it."""
+async def test_a_job_that_cannot_be_stored_fails_alone(servers, accept):
+    """A text that PostgreSQL refuses does not fail the jobs that are written with it."""
     answers = await asyncio.gather(
         *(accept(servers[0], metadata=text) for text in ('{"a":1}', '{"\0":1}', '{"\ud800":1}', '{"b":2}')),
         return_exceptions=True,
@@ -252,7 +252,7 @@ async def test_a_job_that_cannot_be_stored_harms_no_other(servers, accept):
     assert [isinstance(answer, Accepted) for answer in answers] == [True, False, False, True]
 
 
-async def test_many_questions_are_few_round_trips(servers, accept, monkeypatch):
+async def test_many_reads_are_few_round_trips(servers, accept, monkeypatch):
     """A thousand reads at once are a handful of round trips, and each gets its own answer."""
     jobs = [(await accept(servers[0], 5 + n, owner=("admin", "eve")[n % 2])).job for n in range(20)]
     store, uses = servers[0], []

@@ -1,4 +1,4 @@
-"""What is read from SQLite is what the file holds, although a record that did not change is read only once."""
+"""Reads return what the SQLite file holds, although an unchanged record is read only once."""
 
 import asyncio
 import sqlite3
@@ -20,7 +20,7 @@ SELECT ?, ?, owner, created_at, ends_at, outcome, delay_model FROM jobs LIMIT 1
 
 @pytest.fixture
 async def others(open_a_store):
-    """The store of another process."""
+    """Return a store as of another process."""
     return await open_a_store()
 
 
@@ -38,7 +38,7 @@ def reader(job, tmp_path):  # noqa: ARG001 - which makes the file
 
 @pytest.fixture
 def asked(reader):
-    """What SQLite was asked."""
+    """Return the list to which SQLite's statements are added."""
     return statements_of(reader)
 
 
@@ -54,7 +54,7 @@ def write(tmp_path, statement, *values):
 
 
 async def test_a_record_is_read_once_while_none_changes(reader, asked, job, others, accept):
-    """In each round of the loop it is asked whether any did, and nothing else; new jobs are no change."""
+    """In each round of the loop only the count of changes is read; new jobs are no change."""
     for _ in range(5):
         assert [reader.job("admin", job.job_id) for _ in range(10)] == [job] * 10
         await accept(others)
@@ -62,8 +62,8 @@ async def test_a_record_is_read_once_while_none_changes(reader, asked, job, othe
     assert len(asked) == 6
 
 
-async def test_what_others_change_is_seen_in_the_next_round(reader, job, others, accept):
-    """Ends, cancellations and deletions: whoever asks after they were written is told, as if each record were read."""
+async def test_changes_by_others_are_read_in_the_next_round(reader, job, others, accept):
+    """Ends, cancellations and deletions are read by any request that comes after they were written."""
     second = (await accept(others)).job
     assert [reader.job("admin", one.job_id) for one in (job, second)] == [job, second]
     cancelled = (await others.cancel("admin", job.job_id, START + 1)).job
@@ -75,8 +75,8 @@ async def test_what_others_change_is_seen_in_the_next_round(reader, job, others,
     assert reader.job("admin", job.job_id) is reader.job("admin", second.job_id) is None
 
 
-async def test_of_what_a_process_changed_itself_only_that_is_read_again(open_a_store, accept):
-    """So those who ask for the others pay nothing for it."""
+async def test_only_changed_records_are_read_again(open_a_store, accept):
+    """Reading the other records costs nothing more."""
     store = await open_a_store()
     jobs = [(await accept(store, duration)).job for duration in (5, 50, 500, 5000)]
     ids = [job.job_id for job in jobs]
@@ -100,7 +100,7 @@ async def test_of_what_a_process_changed_itself_only_that_is_read_again(open_a_s
     assert read_again() == 1
 
 
-async def test_what_a_process_changed_is_seen_by_whoever_awaited_it(open_a_store, accept):
+async def test_an_awaited_change_is_read_from_then_on(open_a_store, accept):
     """A cancellation that returned is read from then on, by every store of the same file."""
     store, other = await open_a_store(), await open_a_store()
     for _ in range(20):
@@ -112,8 +112,8 @@ async def test_what_a_process_changed_is_seen_by_whoever_awaited_it(open_a_store
             assert await one.get_many("admin", [job.job_id]) == {job.job_id: cancelled}
 
 
-async def test_two_processes_that_take_turns_see_each_others_changes(open_a_store, accept):
-    """However their transactions follow one another."""
+async def test_alternating_processes_read_each_others_changes(open_a_store, accept):
+    """The order of their transactions does not matter."""
     stores = [await open_a_store(), await open_a_store()]
     jobs = [(await accept(stores[0], 5000)).job for _ in range(40)]
     ids = [job.job_id for job in jobs]
@@ -124,14 +124,14 @@ async def test_two_processes_that_take_turns_see_each_others_changes(open_a_stor
             stores[number % 2].cancel("admin", job_id, START + 1),
             stores[number % 3 % 2].cancel("admin", ids[-1 - number], START + 1),
         )
-        told = [await store.get_many("admin", ids) for store in stores]
-        assert told[0] == told[1]
-        assert told[0][job_id].was_cancelled
-        assert told[0][ids[-1 - number]].was_cancelled
+        found = [await store.get_many("admin", ids) for store in stores]
+        assert found[0] == found[1]
+        assert found[0][job_id].was_cancelled
+        assert found[0][ids[-1 - number]].was_cancelled
 
 
-async def test_a_number_that_was_not_used_is_anybodys(open_a_store, accept):
-    """A transaction that fails when it is committed was none: the next one, of another process, has its number."""
+async def test_the_count_of_a_failed_transaction_is_used_by_another(open_a_store, accept):
+    """If a commit fails, the next transaction, of another process, counts from the same number."""
     store, other = await open_a_store(), await open_a_store()
     jobs = [(await accept(store)).job for _ in range(2)]
     ids = [job.job_id for job in jobs]
@@ -149,29 +149,29 @@ async def test_a_number_that_was_not_used_is_anybodys(open_a_store, accept):
     assert [job.was_cancelled for job in found.values()] == [False, True]
 
 
-async def test_what_was_due_before_a_write_may_be_told_what_was_there_before(reader, job, tmp_path):
-    """What is called in the rest of the round had been asked for when the count was read; later ones ask anew."""
-    told = []
+async def test_the_rest_of_a_round_may_get_the_record_before_a_write(reader, job, tmp_path):
+    """Callbacks in the rest of the round were due when the count was read; later ones read the count again."""
+    codes = []
 
-    def look():
-        told.append(reader.job("admin", job.job_id).error_code)
+    def read():
+        codes.append(reader.job("admin", job.job_id).error_code)
 
-    def look_and_write():
-        look()
+    def read_and_write():
+        read()
         write(tmp_path, BY_HAND)
-        loop.call_soon(look)
+        loop.call_soon(read)
 
     loop = asyncio.get_running_loop()
-    loop.call_soon(look_and_write)
-    loop.call_soon(look)
+    loop.call_soon(read_and_write)
+    loop.call_soon(read)
     await asyncio.sleep(0)
-    assert told[0] == told[1] != "changed"
+    assert codes[0] == codes[1] != "changed"
     await asyncio.sleep(0)
-    assert told[2:] == ["changed"]
+    assert codes[2:] == ["changed"]
 
 
-async def test_what_anybody_changes_is_seen_in_the_next_round(reader, job, tmp_path):
-    """Also people with SQL of their own, and servers of a version that knows nothing of the count: the file counts."""
+async def test_changes_by_any_program_are_read_in_the_next_round(reader, job, tmp_path):
+    """Even people with SQL of their own, and servers that are too old to know the count: triggers in the file count."""
     for statement in ("UPDATE jobs SET ends_at = 7", "UPDATE jobs SET ends_at = 8", BY_HAND):
         before = reader.job("admin", job.job_id)
         write(tmp_path, statement)
@@ -182,8 +182,8 @@ async def test_what_anybody_changes_is_seen_in_the_next_round(reader, job, tmp_p
     assert reader.job("admin", job.job_id) is None
 
 
-async def test_a_job_that_is_not_there_is_looked_for_again(reader, asked, job):
-    """Only what was found is kept, and only for its owner."""
+async def test_an_unknown_job_is_looked_up_each_time(reader, asked, job):
+    """Only a record that was found is kept, and only for its owner."""
     for _ in range(3):
         assert reader.job("admin", "none") is None
         assert reader.job("eve", job.job_id) is None
@@ -191,7 +191,7 @@ async def test_a_job_that_is_not_there_is_looked_for_again(reader, asked, job):
     assert len(asked) == 1 + 3 + 3 + 1
 
 
-async def test_there_is_a_most_of_what_is_kept(reader, asked, tmp_path, monkeypatch):
+async def test_the_number_and_size_of_kept_records_are_limited(reader, asked, tmp_path, monkeypatch):
     """Neither many jobs nor large ones fill the memory; they are read again."""
     monkeypatch.setattr("translation_server.stores.sqlite.reads._MOST_RECORDS", 2)
     for job_id in ("id-0", "id-1", "id-2"):
@@ -207,7 +207,7 @@ async def test_there_is_a_most_of_what_is_kept(reader, asked, tmp_path, monkeypa
 
 
 async def test_a_connection_that_writes_reads_each_time(job, tmp_path):
-    """It may write in the midst of a round."""
+    """It may write in the middle of a round."""
     with closing(database_file.connect(str(tmp_path / "jobs.db"))) as connection:
         reader = Reader(connection, None)
         assert reader.job("admin", job.job_id) == job
@@ -216,8 +216,8 @@ async def test_a_connection_that_writes_reads_each_time(job, tmp_path):
         assert not reader._records
 
 
-async def test_a_store_that_does_not_answer_is_asked_again(reader, job):
-    """What was read before is not told while nobody can say whether it still holds."""
+async def test_nothing_is_returned_from_memory_while_the_file_cannot_be_read(reader, job):
+    """A record that was read before may have changed."""
     assert reader.job("admin", job.job_id) == job
     await asyncio.sleep(0)
     reader._connection.set_progress_handler(lambda: 1, 1)  # interrupts every statement

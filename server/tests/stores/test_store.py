@@ -1,4 +1,4 @@
-"""What any store promises; here, SQLite in a file and in memory, and PostgreSQL."""
+"""The promises of every store: SQLite in a file and in memory, and PostgreSQL."""
 
 import asyncio
 from dataclasses import replace
@@ -29,7 +29,7 @@ async def store(url, open_a_store):
 
 
 async def test_a_job_is_found_as_it_was_accepted(store, accept):
-    """What is read is what was accepted, for its owner and nobody else."""
+    """Its owner reads it as it was accepted, and nobody else reads it."""
     accepted = await accept(store, video_length=1.5, metadata='{"a":[1]}')
     job = accepted.job
     assert await store.get_many("admin", [job.job_id, "other"]) == {job.job_id: job}
@@ -37,8 +37,8 @@ async def test_a_job_is_found_as_it_was_accepted(store, accept):
     assert (job.ends_at, job.video_length, job.metadata) == (START + 5, 1.5, '{"a":[1]}')
 
 
-async def test_what_is_at_hand_is_what_would_be_found(store, accept, url):
-    """A store that need not wait says the same as if it had been asked to; another one says nothing."""
+async def test_a_read_without_waiting_finds_the_same(store, accept, url):
+    """A store that need not wait returns the same job; another store returns none."""
     job = (await accept(store)).job
     for _ in range(3):
         assert await store.get_many("admin", [job.job_id]) == {job.job_id: job}
@@ -49,7 +49,7 @@ async def test_what_is_at_hand_is_what_would_be_found(store, accept, url):
 
 
 async def test_jobs_are_numbered_in_the_order_of_acceptance(store, accept):
-    """Ordinals have no gap, also among racing starts; what is refused takes none."""
+    """Ordinals have no gap, even among racing starts; a refused start takes none."""
     await asyncio.gather(*(accept(store, owner=owner) for owner in ["admin", "eve"] * 20))
     await accept(store, limit=1)
     last = (await accept(store)).job
@@ -69,7 +69,7 @@ async def test_one_key_is_one_job(store, accept):
 
 
 async def test_racing_starts_with_one_key_are_one_job(store, accept):
-    """A hundred starts at once with ten keys are ten jobs, and everyone learns which."""
+    """A hundred starts at once with ten keys are ten jobs, and each answer has its key's job."""
     answers = await asyncio.gather(*(accept(store, key=str(n % 10), fingerprint=b"") for n in range(100)))
     assert len({answer.job.job_id for answer in answers}) == 10
     assert sum(not answer.replayed for answer in answers) == 10
@@ -77,7 +77,7 @@ async def test_racing_starts_with_one_key_are_one_job(store, accept):
 
 
 async def test_pending_jobs_are_limited_per_owner(store, accept):
-    """Beyond the limit a start is refused until a job has ended; another owner and a known key are not concerned."""
+    """Beyond the limit a start is refused until a job has ended, except with a known key or by another owner."""
     await accept(store, 5, limit=2)
     await accept(store, 50, limit=2, key="k", fingerprint=b"")
     assert await accept(store, limit=2) == TooMany()
@@ -93,7 +93,7 @@ async def test_racing_starts_do_not_slip_past_the_limit(store, accept):
 
 
 async def test_ends_are_written_down_in_the_order_of_ending(store, accept):
-    """Settling numbers what has ended by its end, then by acceptance, and leaves the rest."""
+    """Settling numbers ended jobs by their end, then by acceptance, and leaves the others."""
     jobs = [(await accept(store, duration)).job for duration in (7, 3, 5, 3, 20)]
     in_order = [jobs[n].job_id for n in (1, 3, 2, 0)]
     assert list(await store.settle("admin", START + 10)) == in_order
@@ -104,7 +104,7 @@ async def test_ends_are_written_down_in_the_order_of_ending(store, accept):
 
 
 async def test_places_in_the_order_of_ending_are_per_owner(store, accept):
-    """Nobody can tell from the numbers how many jobs others have."""
+    """Nobody can see from the numbers how many jobs others have."""
     for owner in ("eve", "eve", "admin"):
         await accept(store, owner=owner)
     await store.settle("eve", START + 9)
@@ -113,12 +113,12 @@ async def test_places_in_the_order_of_ending_are_per_owner(store, accept):
 
 
 async def test_a_stream_resumes_after_any_job(store, accept):
-    """Reading in pieces from any position tells everything once."""
+    """Reading in pieces, from any position, returns each end once."""
     for duration in (1, 2, 3, 4, 5):
         await accept(store, duration)
     await store.settle("admin", START + 9)
-    told = [job.ending for start in (0, 2, 4) for job in await store.ended_after("admin", start, 2)]
-    assert told == [1, 2, 3, 4, 5]
+    endings = [job.ending for start in (0, 2, 4) for job in await store.ended_after("admin", start, 2)]
+    assert endings == [1, 2, 3, 4, 5]
     assert await store.ended_after("admin", 5, 2) == []
 
 
@@ -132,7 +132,7 @@ async def test_a_moment_has_its_place_in_the_order_of_ending(store, accept, sinc
 
 
 async def test_cancelling_ends_a_pending_job(store, accept):
-    """A cancelled job has ended as an error, now; what had ended before comes before it."""
+    """A cancelled job ends as an error, now; ends that came before are written before it."""
     before = (await accept(store, 1)).job
     job = (await accept(store, 5)).job
     cancelled = await store.cancel("admin", job.job_id, START + 2)
@@ -151,7 +151,7 @@ async def test_cancelling_again_changes_nothing(store, accept):
 
 
 async def test_what_has_ended_cannot_be_cancelled(store, accept):
-    """A job whose end has come stays as it ended, though nobody had written that down; nor is an unknown one found."""
+    """A job whose end has come keeps its outcome, even if that is not written down yet; an unknown one is None."""
     job = (await accept(store, 5, outcome=COMPLETED)).job
     cancelled = await store.cancel("admin", job.job_id, START + 5)
     assert cancelled.job.outcome is COMPLETED
@@ -159,7 +159,7 @@ async def test_what_has_ended_cannot_be_cancelled(store, accept):
 
 
 async def test_an_end_stays_though_the_clock_goes_back(store, accept):
-    """Once written down, an end outlives any clock: nothing can be cancelled that was told to have ended."""
+    """Once an end is written down, no clock changes it: a job that was reported as ended cannot be cancelled."""
     job = (await accept(store, 5, outcome=COMPLETED)).job
     await store.settle("admin", START + 5)
     again = await store.cancel("admin", job.job_id, START - 3600)
@@ -185,12 +185,12 @@ async def test_pages_are_newest_first(store, accept, status, expected, settled):
     assert [job.job_id for job in found] == [jobs[n].job_id for n in expected]
 
 
-async def test_a_probe_writes(store):
-    """A store that works answers."""
+async def test_ping_returns_if_the_store_works(store):
+    """A store that works can be read and written."""
     await store.ping()
 
 
-# Counting and forgetting
+# Counting and deleting
 
 
 async def test_jobs_are_counted_by_status(store, accept):
@@ -205,8 +205,8 @@ async def test_jobs_are_counted_by_status(store, accept):
     assert await store.counts() == {PENDING: 2, COMPLETED: 2, ERROR: 2}
 
 
-async def test_it_is_known_whose_jobs_are_due(store, accept):
-    """Due are the jobs that have ended unnoticed, until that is written down."""
+async def test_owners_of_due_jobs_are_listed(store, accept):
+    """A job is due once it has ended, until its end is written down."""
     for owner, duration in (("admin", 5), ("eve", 50), ("zoe", 1)):
         await accept(store, duration, owner=owner)
     assert sorted(await store.owners_due(START + 5)) == ["admin", "zoe"]
@@ -214,8 +214,8 @@ async def test_it_is_known_whose_jobs_are_due(store, accept):
     assert await store.owners_due(START + 5) == ["admin"]
 
 
-async def test_old_jobs_are_forgotten_in_batches(store, accept):
-    """Only what ended before the moment goes, the oldest first, so many at a time, and the counts follow."""
+async def test_old_jobs_are_deleted_in_batches(store, accept):
+    """Only jobs that ended before the moment are deleted, the oldest first, up to a limit, and the counts follow."""
     for owner in ("admin", "eve"):
         for duration in (1, 2, 3, 40):
             await accept(store, duration, owner=owner, outcome=COMPLETED)
@@ -225,8 +225,8 @@ async def test_old_jobs_are_forgotten_in_batches(store, accept):
     assert [job.ends_at for job in await store.page("eve", None, START + 10, None, 9)] == [START + 40, START + 3]
 
 
-async def test_what_is_not_written_down_is_not_forgotten(store, accept):
-    """A pending job stays, and one that has ended unnoticed as well, however old it is, and whatever else goes."""
+async def test_a_job_whose_end_is_not_written_down_is_kept(store, accept):
+    """A pending job stays, and so does an ended one that was not settled, however old it is."""
     await accept(store, 1)
     assert await store.forget(START + 1000, 10) == 0
     await store.settle("admin", START + 9)
@@ -235,8 +235,8 @@ async def test_what_is_not_written_down_is_not_forgotten(store, accept):
     assert await store.get_many("admin", [unnoticed.job_id]) == {unnoticed.job_id: unnoticed}
 
 
-async def test_a_key_is_forgotten_with_its_job(store, accept):
-    """Once its job is gone the key stands for a new one, and no number is given twice."""
+async def test_a_key_is_deleted_with_its_job(store, accept):
+    """After its job is deleted the key is free for a new one, and no number is given twice."""
     first = (await accept(store, 1, key="k", fingerprint=b"1")).job
     await store.settle("admin", START + 9)
     await store.forget(START + 9, 10)
@@ -246,20 +246,20 @@ async def test_a_key_is_forgotten_with_its_job(store, accept):
     assert [job.ending for job in await store.ended_after("admin", 0, 9)] == [2]
 
 
-async def test_a_stream_resumes_behind_what_is_forgotten(store, accept):
-    """Places in the order of ending stay what they were: from before, at and behind the forgotten ones."""
+async def test_a_stream_resumes_after_deleted_jobs(store, accept):
+    """Places in the order of ending do not change: resuming before, at and after the deleted ones works."""
     for duration in (1, 2, 3, 4):
         await accept(store, duration)
     await store.settle("admin", START + 9)
     await store.forget(START + 3, 10)
-    told = [[job.ending for job in await store.ended_after("admin", n, 9)] for n in (0, 2, 3, 4)]
-    assert told == [[3, 4], [3, 4], [4], []]
+    endings = [[job.ending for job in await store.ended_after("admin", n, 9)] for n in (0, 2, 3, 4)]
+    assert endings == [[3, 4], [3, 4], [4], []]
     assert await store.position("admin") == 4
     assert await store.position("admin", START) in (0, 2)
 
 
-async def test_several_may_forget_at_once(store, open_a_store, url, accept):
-    """Processes that forget the same jobs do not disturb each other: each job goes once, and the counts are right."""
+async def test_several_processes_may_delete_at_once(store, open_a_store, url, accept):
+    """Processes that delete the same jobs do not disturb each other: each job is deleted once, the counts are right."""
     other = store if url == ":memory:" else await open_a_store(url)
     for _ in range(40):
         await accept(store, 1)

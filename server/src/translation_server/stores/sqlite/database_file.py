@@ -210,7 +210,7 @@ class FileWatch:
         """Return if the paths lead to the files that are open, and log when that changes.
 
         Raises:
-            StoreUnavailableError: They do not; the message says which one does not, and why.
+            StoreUnavailableError: They do not; the message names the path and the reason.
         """
         finding = next((finding for path in self._files if (finding := self._examine(path))), "")
         if finding != self._finding:

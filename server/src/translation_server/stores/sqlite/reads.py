@@ -1,7 +1,7 @@
 """Reading from SQLite in the event loop's thread; a record that was read before is read again only if it may differ.
 
 The file counts how often a record was changed or deleted, whoever did it. If everything that was counted since the last
-look was done by this process itself, it knows which records those are; otherwise any record may have changed.
+read was done by this process itself, it knows which records those are; otherwise any record may have changed.
 """
 
 from __future__ import annotations
