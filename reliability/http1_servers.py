@@ -28,8 +28,7 @@ def command(server: str, python: str | Path, port: int) -> list[str]:
     """Return the command line that serves the application on this loopback port."""
     where = ["--host", "127.0.0.1", "--port", str(port)]
     if server == "granian":
-        options = ["--interface", "asgi", "--http", "1", "--no-ws", "--workers-kill-timeout", "8", "--factory"]
-        return [str(python), "-m", "granian", *options, *where, "translation_server.asgi:worker_app"]
+        return [str(python), "-m", "translation_server", "serve", *where]
     parser = "httptools" if server == "httptools" else "h11"
     return [str(python), "-m", "uvicorn", "main:app", "--http", parser, "--no-proxy-headers", "--ws", "none", *where]
 
@@ -44,7 +43,7 @@ class Http1Server(ServerProcess):
     """
 
     def __init__(self, server: str, folder: Path, **settings: str) -> None:
-        usual = {"RATE_LIMIT": "0", "MAX_PENDING_JOBS": "1000000", "TRANSLATION_SERVER_ENV_FILE": str(folder / ".env")}
+        usual = {"RATE_LIMIT": "0", "MAX_PENDING_JOBS": "1000000"}
         super().__init__(folder, python=PYTHON, **{**usual, **settings})
         self.server = server
         self.output_file = folder / "printed"
