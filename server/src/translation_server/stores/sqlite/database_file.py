@@ -212,18 +212,19 @@ class FileWatch:
         Raises:
             StoreUnavailableError: They do not; the message names the path and the reason.
         """
-        finding = next((finding for path in self._files if (finding := self._examine(path))), "")
+        finding = ""
+        try:
+            for path, identity in self._files.items():
+                if _identify(path) != identity:
+                    finding = f"the database file {path} was replaced by another"
+                    break
+        except OSError as error:
+            finding = f"the database file {error.filename} was deleted or moved: {error.strerror}"
         if finding != self._finding:
             self._finding = finding
             _LOGGER.error("%s; %s", finding, _ADVICE) if finding else _LOGGER.warning("the database file is back")
         if finding:
             raise StoreUnavailableError(finding)
-
-    def _examine(self, path: str) -> str:
-        try:
-            return "" if _identify(path) == self._files[path] else f"the database file {path} was replaced by another"
-        except OSError as error:
-            return f"the database file {path} was deleted or moved: {error.strerror}"
 
 
 _ADVICE: Final = "no job is accepted until it is back, or until the server is restarted to use what is there then"
