@@ -152,6 +152,17 @@ async def test_a_link_that_leads_to_another_file_is_noticed(folder, tmp_path, op
     assert (await accept(store)).job.seq == 2
 
 
+@pytest.mark.parametrize("name", ["jobs.db-wal", "jobs.db-shm"])
+async def test_an_orderly_stop_saves_the_jobs_of_a_deleted_log(store, folder, accept, name):
+    """What was acknowledged before is still in the open log, and is moved into the database when that is closed."""
+    jobs = {(await accept(store)).job.job_id for _ in range(20)}
+    (folder / name).unlink()
+    with pytest.raises(StoreUnavailableError, match=f"{name} was deleted or moved"):
+        await accept(store)
+    await store.close()
+    assert stored(folder) == jobs
+
+
 async def test_a_backup_is_used_after_a_restart_and_not_before(store, folder, accept):
     """The server that has the old file open refuses, does no harm to the new one, and leaves it to the next server."""
     kept = (await accept(store)).job
