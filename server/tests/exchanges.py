@@ -1,4 +1,4 @@
-"""A log of exchanges, made as a client would have made it, in virtual time."""
+"""A log of exchanges as a client would cause it, in virtual time."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ BEGIN = 1000.0
 
 @dataclass
 class Story:
-    """What happens to a server, told request by request; both clocks begin at `BEGIN`."""
+    """Logs what happens to a server, request by request; both clocks begin at `BEGIN`."""
 
     speed: float = 1.0
     now: float = BEGIN
@@ -20,18 +20,18 @@ class Story:
     log: Exchanges = field(default_factory=Exchanges)
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass for everyone."""
+        """Let time pass for the client and the server."""
         self.monotonic += seconds
         self.now += seconds * self.speed
 
     def step(self, seconds: float) -> None:
-        """Let only the server's clock go on, as a stepped one does."""
+        """Advance only the server's clock, which is a stepped one."""
         self.now += seconds
 
     def start(
         self, duration: float = 10.0, *, user: str = "alice", accepted: bool = True, **answer: object
     ) -> Exchange:
-        """A start, answered with a hint unless told otherwise."""
+        """Log a start, answered with a hint by default."""
         key, body = answer.pop("key", None), answer.pop("fingerprint", "same")
         begun = self._begin(Kind.START, "POST", "/start", user=user, key=key, fingerprint=body)
         if accepted:
@@ -40,7 +40,7 @@ class Story:
         return self._answer(begun, {"status": 202, "told": "pending", "poll_after": 2.0, "retry_after": 2.0} | answer)
 
     def poll(self, job: int = 1, *, user: str = "alice", held: float | None = None, **answer: object) -> Exchange:
-        """A poll, answered with what is true of the job; held, it takes until the job ends or the time is over."""
+        """Log a poll, answered with the job's status; if held, it takes until the job ends or the time is over."""
         job_id = f"{user}-{job}"
         begun = self._begin(Kind.POLL, "GET", f"/status/{job_id}", user=user, job_id=job_id, wait=held)
         record = self.log.jobs()[job_id]
@@ -53,7 +53,7 @@ class Story:
         return self._answer(begun, {"status": 200} | truth | answer)
 
     def begin(self, job: int = 1, user: str = "alice") -> Exchange:
-        """A poll that is under way."""
+        """Log a poll that is under way."""
         job_id = f"{user}-{job}"
         return self._begin(Kind.POLL, "GET", f"/status/{job_id}", user=user, job_id=job_id)
 
@@ -64,15 +64,15 @@ class Story:
             setattr(exchange, name, value)
 
     def stream(self, user: str = "alice") -> Exchange:
-        """A stream, open."""
+        """Log a stream that is open."""
         return self._begin(Kind.EVENTS, "GET", "/events", user=user)
 
-    def tell(self, stream: Exchange, job: int = 1) -> None:
-        """Let a stream tell an end."""
+    def report_end(self, stream: Exchange, job: int = 1) -> None:
+        """Report the end of a job in a stream."""
         stream.endings[f"{stream.user}-{job}"] = Timestamp(self.now, self.monotonic)
 
     def report(self, **arguments: object) -> Report:
-        """The report at this moment."""
+        """Return the report at this moment."""
         return make_report(self.log.requests(), self.log.jobs(), self.now, speed=self.speed, **arguments)
 
     def _begin(self, kind: Kind, method: str, path: str, **known: object) -> Exchange:

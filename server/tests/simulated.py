@@ -1,4 +1,4 @@
-"""A simulator that is served on a real socket, and raw requests to it."""
+"""A simulator on a real socket, and raw requests to it."""
 
 import base64
 import contextlib
@@ -21,7 +21,7 @@ JSON = b'{"simulate": {"duration": %s, "outcome": "completed"}}'
 
 @dataclass
 class Served:
-    """A server, and what it is a simulator with."""
+    """A running server, and its simulator."""
 
     port: int
     simulator: Simulator
@@ -33,34 +33,34 @@ class Served:
 
     @property
     def struck(self):
-        """How often each rule has struck."""
+        """The number of requests each rule has affected."""
         return [one.struck for one in self.faults.list()]
 
     def send(self, method, path, body=b"", **headers):
-        """One request, and its whole answer."""
+        """Send one request; return its whole answer."""
         return exchange(self.port, request(method, path, body, **headers))
 
     def start(self, duration=60.0, **headers):
-        """Start a job; returns its id."""
+        """Start a job; return its id."""
         reply = self.send("POST", "/start", JSON % str(duration).encode(), **headers)
         assert reply.status == 202
         return json.loads(reply.body)["job_id"]
 
     def raw(self, method, path, body=b"", **headers):
-        """Everything that comes until the connection is closed; None instead if it was reset."""
+        """Send one request; return everything that comes until the connection is closed, or None if it is reset."""
         with connect(self.port) as connection:
             connection.sendall(request(method, path, body, connection="close", **headers))
             return until_reset(connection)
 
     def control(self, method, path, body=None):
-        """One request to the control API: status and JSON."""
+        """Send one request to the control API; return status and JSON."""
         sent = b"" if body is None else json.dumps(body).encode()
         reply = self.send(method, f"/simulator{path}", sent)
         return reply.status, json.loads(reply.body) if reply.body else None
 
 
 def request(method, path, body=b"", **headers):
-    """The bytes of a request."""
+    """Return the bytes of a request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Authorization: Basic {CREDENTIALS}"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if body:
@@ -69,7 +69,7 @@ def request(method, path, body=b"", **headers):
 
 
 def until_reset(connection: socket.socket):
-    """What came before the end of the connection; None if that was a reset."""
+    """Return everything before the end of the connection; None if it is reset."""
     received = b""
     while True:
         try:
@@ -82,7 +82,7 @@ def until_reset(connection: socket.socket):
 
 
 def is_readable(connection):
-    """Whether anything has arrived, the end included."""
+    """Return whether anything has arrived, the end included."""
     return bool(select.select([connection], [], [], 0)[0])
 
 

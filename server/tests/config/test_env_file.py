@@ -1,4 +1,4 @@
-"""The `.env` file: what is understood, what is refused, and from where other files are meant."""
+"""The `.env` file: what is understood, what is refused, and how relative paths are resolved."""
 
 from functools import partial
 
@@ -32,7 +32,7 @@ def test_unknown_variable_in_the_file(env, line, hint):
 
 
 def test_unknown_variable_in_the_environment():
-    """The environment holds other programs' variables: they are none of our business."""
+    """The environment holds variables of other programs, so unknown ones are ignored."""
     assert load(MIN_DELY="1", PATH="/bin").min_delay == 3
 
 
@@ -65,7 +65,7 @@ def test_password_in_the_file(env, written, password):
 
 @pytest.mark.parametrize("text", [f"\ufeff{SAMPLE}", SAMPLE.replace("\n", "\r\n"), f"export {SAMPLE.strip()}"])
 def test_file_of_another_editor(env, text):
-    """A byte order mark, Windows line ends and `export` do no harm."""
+    """A byte order mark, Windows line ends and `export` are accepted."""
     assert Settings.load({}, env(text)).api_username == "admin"
 
 
@@ -92,7 +92,7 @@ def test_environment_wins(env):
 
 
 def test_current_folder_does_not_matter(env, tmp_path, monkeypatch):
-    """Relative files are found beside the `.env` file, from whatever folder the server is started."""
+    """Relative paths are resolved beside the `.env` file, whatever the current folder is."""
     path = env(SAMPLE)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

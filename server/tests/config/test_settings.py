@@ -1,4 +1,4 @@
-"""Settings: what is taken, what is refused, and in which words."""
+"""Settings: what is accepted, what is refused, and with which message."""
 
 import pickle
 import re
@@ -41,7 +41,7 @@ NUMBERS = ["abc", "3s", "3   # seconds", "nan", "inf", "-inf", "1e999", "1_000",
 @pytest.mark.parametrize("value", [*NUMBERS, "-1", "-0.001", "1000000001"])
 @pytest.mark.parametrize("variable", ["MIN_DELAY", "MAX_DELAY"])
 def test_delays_refused(variable, value):
-    """A delay that is no number of seconds from 0 on is refused by name."""
+    """A delay that is not a number of seconds from 0 is refused by name."""
     shown = repr(value) if len(value) < LONG else repr(value)[:79] + "…"
     assert refusal(CREDENTIALS | {variable: value}) == (f"{variable} is {shown}: allowed is {SECONDS}",)
 
@@ -133,7 +133,7 @@ def test_missing_credentials(missing):
     ],
 )
 def test_min_above_max(given, numbers):
-    """A shortest time above the longest names both variables, also where one of them is the default."""
+    """A shortest time above the longest is refused with both variables, even if one has its default."""
     line = f"MIN_DELAY is {numbers[0]} and MAX_DELAY is {numbers[1]}: allowed is a MIN_DELAY up to MAX_DELAY"
     assert refusal(CREDENTIALS | given) == (line,)
 
@@ -142,7 +142,7 @@ TOGETHER = "API_USERNAME and API_PASSWORD belong together: allowed is one user, 
 
 
 def test_users_of_a_file():
-    """With a file of users, the one user of the variables may be left out, or be one more."""
+    """With a file of users, the variables for one user may be left out, or add one."""
     alone = Settings.load({"HTPASSWD_FILE": "users"}, None)
     assert (alone.api_username, alone.api_password, alone.has_sample_password) == (None, None, False)
     assert alone.htpasswd_file == Path.cwd() / "users"
@@ -153,7 +153,7 @@ def test_users_of_a_file():
 
 @pytest.mark.parametrize("given", CREDENTIALS)
 def test_half_of_the_credentials(given):
-    """One of name and password without the other is a mistake, with a file of users as well."""
+    """A name without a password, or the reverse, is refused, even with a file of users."""
     missing = next(name for name in CREDENTIALS if name != given)
     (line,) = refusal({given: "x", "HTPASSWD_FILE": "users"})
     assert line.startswith(f"{missing} is missing")
@@ -162,13 +162,13 @@ def test_half_of_the_credentials(given):
 
 
 def test_nobody_at_all():
-    """Nobody at all is refused when built directly as well."""
+    """Settings without any user are refused when built directly as well."""
     with pytest.raises(SettingsError, match=TOGETHER):
         Settings(api_username=None, api_password=None)
 
 
 def test_everything_wrong_is_said_at_once(env):
-    """All that is wrong is said together, a line each: file, credentials, values and their relation."""
+    """Every problem is reported at once, a line each: file, credentials, values and their relation."""
     path = env("API_USERNAME=a:b\nMIN_DELY=1\nnonsense\nMIN_DELAY=9\nMAX_WAITERS=none\n")
     assert [line.split(" is ")[0] for line in refusal({}, path)] == [
         f"{path}, line 3,",
@@ -220,7 +220,7 @@ def test_taken(variable, value, attribute, expected):
 @pytest.mark.parametrize("value", [True, None, [], {}, float("nan"), float("inf"), 10**400, "x", b"1"])
 @pytest.mark.parametrize("name", ["min_delay", "error_probability", "max_wait", "max_waiters"])
 def test_built_directly(name, value):
-    """Settings built in a program refuse what is no such number, with the same error."""
+    """Settings built in a program refuse what is not such a number, with the same error."""
     with pytest.raises(SettingsError, match=f"^{name.upper()} is "):
         Settings(**{"api_username": "admin", "api_password": "x", name: value})
 
@@ -232,7 +232,7 @@ def test_built_directly_unknown():
 
 
 def test_minus_zero():
-    """A delay of -0 is 0, also in what is logged."""
+    """A delay of -0 is 0, in the log as well."""
     assert load(MIN_DELAY="-0").effective()["MIN_DELAY"] == "0"
 
 
@@ -295,7 +295,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))  # lone surrogates too,
 
 @given(st.dictionaries(NAMES, ANY_TEXT))
 def test_any_text(variables):
-    """Whatever text the variables hold, it is taken or refused with printable lines; nothing else happens."""
+    """Any text in the variables is accepted, or refused with printable lines; nothing else happens."""
     lines: tuple[str, ...] = ()
     try:
         Settings.load(variables, None)
@@ -308,7 +308,7 @@ def test_any_text(variables):
 
 @given(st.binary())
 def test_any_file(tmp_path_factory, octets):
-    """Whatever bytes the file holds, reading it ends in entries or in lines."""
+    """Any bytes in the file give entries or lines about problems."""
     path = tmp_path_factory.getbasetemp() / "any.env"
     path.write_bytes(octets)
     entries, problems = read_env_file(path)

@@ -1,4 +1,4 @@
-"""How long jobs take, and what is said meanwhile, by each delay model."""
+"""The delay models: durations, progress and hints of each."""
 
 import math
 import random
@@ -24,7 +24,7 @@ seconds = st.floats(0, 1e7)
 
 
 def lucky(luck):
-    """Randomness that gives one number."""
+    """A random number generator that returns one number."""
     rng = random.Random()  # noqa: S311 - no secret
     rng.random = lambda: luck
     return rng
@@ -32,7 +32,7 @@ def lucky(luck):
 
 @given(models)
 def test_a_model_is_its_text(model):
-    """The text form says all of a model."""
+    """The text form of a model is complete."""
     assert parse_model(str(model)) == model
 
 
@@ -49,7 +49,7 @@ def test_a_model_is_its_text(model):
     ],
 )
 def test_people_write_models_plainly(text, model):
-    """Numbers without a point will do, and what usually stays the same may be left out."""
+    """Whole numbers are accepted, and values with a default may be left out."""
     assert parse_model(text) == model
 
 
@@ -64,7 +64,7 @@ def test_people_write_models_plainly(text, model):
     ],
 )
 def test_no_other_text_is_a_model(text):
-    """What is no model is refused, and it is said what would be one."""
+    """Any other text is refused, and the message has the forms."""
     if text == "fixed:1;":
         assert parse_model(text) == Fixed(1)
         return
@@ -74,7 +74,7 @@ def test_no_other_text_is_a_model(text):
 
 @given(models, st.integers())
 def test_a_duration_is_a_time_a_job_can_take(model, seed):
-    """It is not below 0, and no end leaves the calendar; the same randomness gives the same duration."""
+    """It is not below 0 and within the calendar; the same random numbers give the same duration."""
     first, second = (model.draw(random.Random(seed)) for _ in range(2))  # noqa: S311 - no secret
     assert 0 <= first <= 1e9
     assert first == second
@@ -82,7 +82,7 @@ def test_a_duration_is_a_time_a_job_can_take(model, seed):
 
 @given(models, st.integers())
 def test_every_model_draws_once(model, seed):
-    """What is drawn after the duration does not depend on the model."""
+    """The draw after the duration does not depend on the model."""
     rng, other = random.Random(seed), random.Random(seed)  # noqa: S311 - no secret
     model.draw(rng)
     other.random()
@@ -97,13 +97,13 @@ def test_uniform_durations_stay_between_the_two(model, seed):
 
 @pytest.mark.parametrize(("luck", "duration"), [(0.5, 60), (0.95, 180)])
 def test_lognormal_durations_are_as_configured(luck, duration):
-    """Half of them stay below the median, 95 of 100 below the p95."""
+    """Half of the jobs end within the median, 95 of 100 within the p95."""
     assert LogNormal(60, 180).draw(lucky(luck)) == pytest.approx(duration)
 
 
 @pytest.mark.parametrize("luck", [0.0, 1 - 2**-53])
 def test_the_worst_luck_gives_a_duration(luck):
-    """Also where a normal distribution has no end."""
+    """Even though a normal distribution has no limit."""
     assert 0 < LogNormal(1, 1e6).draw(lucky(luck)) <= 1e9
 
 
@@ -112,27 +112,27 @@ def test_the_worst_luck_gives_a_duration(luck):
 @example(LogNormal(60, 61), 59.999, 60.0)
 @example(LogNormal(60, 180), 1e-300, 1e-299)
 def test_progress_never_falls(model, first, later):
-    """Later is further, and never at the end: by the millisecond, in which the service counts."""
+    """It never falls and never reaches 1, in steps of the service's millisecond."""
     first, later = sorted((round(first, 3), round(later, 3)))
     assert 0 <= model.progress(first) <= model.progress(later) <= 0.99
 
 
 @given(lognormal, st.floats(-9, 9), st.floats(0, 1e-3))
 def test_progress_never_falls_where_its_formula_changes(model, deviations, step):
-    """Where one way to compute the tail of the normal distribution gives way to another."""
+    """At the point where another formula computes the tail of the normal distribution."""
     moment = model.median * math.exp(model._sigma * deviations)
     assert model.progress(moment) <= model.progress(moment * (1 + step)) + 1e-12
 
 
 @given(models, seconds)
 def test_hints_are_positive_and_finite(model, elapsed):
-    """There is always a time to ask again, and it is worth waiting for."""
+    """There is always a next poll, and it is at least 0.05 seconds away."""
     assert 0.05 <= model.poll_after(elapsed) < math.inf
 
 
 @given(uniform | fixed, st.floats(0, 1))
 def test_nobody_is_asked_back_before_a_job_can_have_ended(model, share):
-    """Before the shortest duration is over, the hint points behind it."""
+    """Before the shortest duration is over, the hint points beyond it."""
     shortest = model.draw(lucky(0.0))
     elapsed = share * shortest
     assert elapsed + model.poll_after(elapsed) >= shortest
@@ -140,7 +140,7 @@ def test_nobody_is_asked_back_before_a_job_can_have_ended(model, share):
 
 @given(uniform | fixed, seconds)
 def test_following_hints_costs_little_delay(model, elapsed):
-    """A hint points at most 0.05 seconds behind the longest duration, so nobody sleeps long beyond the end."""
+    """A hint points at most 0.05 seconds beyond the longest duration, so no client sleeps long after the end."""
     longest = model.draw(lucky(1.0))
     assume(elapsed < longest)
     assert elapsed + model.poll_after(elapsed) <= longest + 0.05 + 1e-6
@@ -148,7 +148,7 @@ def test_following_hints_costs_little_delay(model, elapsed):
 
 @given(lognormal, st.floats(-8, 8))
 def test_hints_go_at_most_where_hardly_a_job_still_runs(model, deviations):
-    """Nobody sleeps long beyond the time by which 99 of 100 that still run have ended, narrow as the model may be."""
+    """No hint points far beyond the time by which 99 of 100 running jobs have ended, however narrow the model is."""
     elapsed = model.median * math.exp(model._sigma * deviations)
     still = math.erfc(deviations / math.sqrt(2)) / 2
     after = model._z(elapsed + model.poll_after(elapsed) - 0.0501)
@@ -157,7 +157,7 @@ def test_hints_go_at_most_where_hardly_a_job_still_runs(model, deviations):
 
 @pytest.mark.parametrize(("model", "requests", "best"), [(Uniform(3, 7), 2.6, 0.97), (LogNormal(60, 180), 12.8, 5.08)])
 def test_hints_are_near_the_best_possible(model, requests, best):
-    """Followed, they cost as much in requests and delay as the best schedule of who knows the distribution."""
+    """Clients that follow them pay as much in requests and delay as with the best schedule for the distribution."""
     rng, jobs = random.Random(7), 2000  # noqa: S311 - no secret
     polls, delay = 0, 0.0
     for _ in range(jobs):
@@ -179,7 +179,7 @@ def test_hints_for_a_job_that_outlives_all_expectation_grow(model):
 
 
 def test_what_was_drawn_is_told_by_nothing():
-    """Two jobs of one model, one short and one long, say the same while both run."""
+    """A short and a long job of one model have the same hints while both run."""
     model = LogNormal(60, 180)
     short, long = model.draw(lucky(0.4)), model.draw(lucky(0.9))
     assert short < long
@@ -190,7 +190,7 @@ def test_what_was_drawn_is_told_by_nothing():
 
 
 def test_a_video_of_ten_hours_can_be_translated_and_one_of_a_century_not():
-    """A job that would leave the calendar is refused, in words."""
+    """A job whose end is beyond the calendar is refused with a message."""
     assert Proportional(2).for_video(36000.0) == Uniform(72000, 72000)
     with pytest.raises(ValueError, match="would take"):
         Proportional(2).for_video(3.2e9)
@@ -198,7 +198,7 @@ def test_a_video_of_ten_hours_can_be_translated_and_one_of_a_century_not():
 
 @given(proportional, st.floats(1, 1e5))
 def test_a_spread_is_a_share_in_both_directions(model, length):
-    """Durations lie around the factor times the length."""
+    """Durations are around the factor times the length."""
     drawn = model.for_video(length)
     middle = model.factor * length
     assert drawn.shortest == pytest.approx(middle * (1 - model.spread))

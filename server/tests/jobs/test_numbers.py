@@ -1,4 +1,4 @@
-"""Numbers in text: what counts as one, everywhere."""
+"""Numbers in text."""
 
 import http
 import math
@@ -32,7 +32,7 @@ def test_not_a_number(value):
 
 
 def test_minus_zero_is_zero():
-    """A sign that means nothing is not shown to anyone."""
+    """Its sign would be shown where it means nothing."""
     assert [math.copysign(1, to_number(value)) for value in ("-0", -0.0)] == [1, 1]
 
 

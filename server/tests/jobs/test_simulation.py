@@ -1,4 +1,4 @@
-"""What is drawn for a job, and what is said while it runs."""
+"""What is drawn for a job, and what can be observed while it runs."""
 
 import pytest
 from hypothesis import given
@@ -16,25 +16,25 @@ def accept(ordinal=1, *, seed=1, errors=0.5, model=Uniform(3, 7), owner="admin",
 
 @given(st.integers(1, 10**9), st.integers())
 def test_the_same_seed_gives_the_same_job(ordinal, seed):
-    """The n-th job of a seed has one duration and one outcome, whoever asks and whenever."""
+    """With a seed, the n-th job always has the same duration and outcome."""
     first, second = accept(ordinal, seed=seed), accept(ordinal, seed=seed)
     assert (first.ends_at, first.outcome) == (second.ends_at, second.outcome)
 
 
 def test_another_ordinal_gives_another_job():
-    """With one seed, jobs differ."""
+    """Jobs of one seed differ."""
     assert len({accept(ordinal).ends_at for ordinal in range(1, 101)}) > 90
 
 
 def test_without_a_seed_every_run_differs():
-    """Two runs without a seed have hardly a duration in common."""
+    """Two runs without a seed have hardly any duration in common."""
     runs = [{accept(ordinal, seed=None).ends_at for ordinal in range(1, 101)} for _ in range(2)]
     assert len(runs[0] & runs[1]) < 30
 
 
 @pytest.mark.parametrize(("probability", "low", "high"), [(0, 0, 0), (0.3, 250, 350), (1, 1000, 1000)])
 def test_errors_are_as_frequent_as_configured(probability, low, high):
-    """Of a thousand jobs, so many end in error, and those say why."""
+    """This share of a thousand jobs ends in error, and only these have an error."""
     jobs = [accept(ordinal, errors=probability) for ordinal in range(1, 1001)]
     failed = [job for job in jobs if job.outcome is Status.ERROR]
     assert low <= len(failed) <= high
@@ -44,7 +44,7 @@ def test_errors_are_as_frequent_as_configured(probability, low, high):
 
 @pytest.mark.parametrize("outcome", [Status.COMPLETED, Status.ERROR])
 def test_a_script_decides_instead(outcome):
-    """A scripted job takes the time and ends the way it was told to; its hints know nothing of it."""
+    """A scripted job has the given duration and outcome; its hints do not depend on them."""
     job = accept(duration=60.0, outcome=outcome)
     assert job.ends_at - job.created_at == 60
     assert job.outcome is outcome
@@ -59,7 +59,7 @@ def test_a_script_for_one_thing_leaves_the_other_to_chance():
 
 @given(st.lists(st.floats(0, 100), min_size=2), st.sampled_from([Status.COMPLETED, Status.ERROR]))
 def test_progress_of_a_job_never_falls_and_is_1_only_when_completed(moments, outcome):
-    """Over a job's life progress rises, and stops where it was if the job fails."""
+    """Progress rises while a job runs, and is frozen if the job fails."""
     job = accept(outcome=outcome)
     told = [seen_at(job, 1000 + moment).progress for moment in sorted(moments)]
     assert told == sorted(told)
@@ -68,7 +68,7 @@ def test_progress_of_a_job_never_falls_and_is_1_only_when_completed(moments, out
 
 
 def test_there_is_no_hint_once_the_job_has_ended():
-    """Nobody is asked to come again for a job that has ended."""
+    """A job that has ended has no poll_after."""
     job = accept()
     assert seen_at(job, job.ends_at).poll_after is None
 
@@ -81,7 +81,7 @@ def test_the_model_does_not_change_who_fails(model, ordinal):
 
 
 def test_a_job_may_have_a_model_of_its_own():
-    """Its duration and its hints are of that model; another job's are not."""
+    """Its duration and its hints come from that model; other jobs' do not."""
     job = accept(delay_model="fixed:5400.0")
     assert job.ends_at - job.created_at == 5400
     assert seen_at(job, 1000.0).poll_after == Fixed(5400).poll_after(0)
@@ -89,20 +89,20 @@ def test_a_job_may_have_a_model_of_its_own():
 
 
 def test_a_longer_video_takes_longer():
-    """In proportion to its length; a video of which it is not said counts as a minute."""
+    """In proportion to its length; a video without a length counts as a minute."""
     lengths = [10.0, 600.0, None]
     durations = [accept(model=Proportional(2), video_length=length).ends_at - 1000 for length in lengths]
     assert durations == [20, 1200, 120]
 
 
 def test_hints_go_by_the_length_of_the_video():
-    """Nobody is asked back early about a long video; and the record tells all of it."""
+    """The hints for a long video are long, and the record has the whole model."""
     job = accept(model=Proportional(2), video_length=600.0)
     assert 1200 <= seen_at(job, 1000.0).poll_after <= 1200.1
 
 
 def test_a_job_that_is_counted_has_a_fate_of_its_own():
-    """The n-th job of a user is the same whichever was accepted first; other users have other jobs."""
+    """The n-th job of a user is the same in any order of acceptance; other users have other jobs."""
     first, second = accept(5, number=1), accept(9, number=1)
     assert (first.ends_at, first.outcome) == (second.ends_at, second.outcome)
     others = [accept(5, number=2), accept(5, number=1, owner="eve"), accept(5, number=1, seed=2)]
@@ -110,14 +110,14 @@ def test_a_job_that_is_counted_has_a_fate_of_its_own():
 
 
 def test_a_counted_job_has_the_same_id_in_every_run():
-    """One after the other, started again with the same seed, they are the same; and no two are alike."""
+    """A second run with the same seed has the same ids, and no two ids of a run are equal."""
     runs = [[accept(ordinal, number=1 + ordinal % 5).job_id for ordinal in range(10)] for _ in range(2)]
     assert runs[0] == runs[1]
     assert len(set(runs[0])) == 10
 
 
 def test_without_a_seed_ids_cannot_be_guessed():
-    """Counted or not, such jobs have nothing in common."""
+    """Counted or not, such jobs are independent."""
     assert accept(1, number=1, seed=None).job_id != accept(1, number=1, seed=None).job_id
 
 
@@ -132,17 +132,17 @@ STAGED = Staged(Fixed(10), parse_stages("transcribing:0.2,translating:0.6,render
     ],
 )
 def test_a_job_tells_its_stage(outcome, stages):
-    """What it is doing; nothing once it is completed, and where it stood if it failed."""
+    """The current stage; none once it is completed, and the last one if it failed."""
     job = accept(model=STAGED, outcome=Status(outcome))
     assert [seen_at(job, 1000.0 + elapsed).stage["stage"] for elapsed in (0, 5, 9, 10)] == stages
 
 
 def test_stages_stay_when_a_job_has_a_model_of_its_own():
-    """How long it takes is another thing than what it does."""
+    """The stages do not depend on the delay model."""
     job = accept(model=STAGED, delay_model="fixed:100")
     assert seen_at(job, 1050.0).stage == {"stage": "translating"}
 
 
 def test_a_job_without_stages_tells_none():
-    """There is no word of a stage."""
+    """The member is missing."""
     assert seen_at(accept(), 1001.0).stage == {}

@@ -70,7 +70,7 @@ def test_line():
     ],
 )
 def test_escaped(text, shown):
-    """Whatever starts a line, moves the cursor or is no text is escaped; all other text stays as it is."""
+    """Characters that start a line, move the cursor or are not text are escaped; all others stay as they are."""
     assert LineFormatter().format(record("x %s y", text)).endswith(f" {NAME} x {shown} y")
 
 
@@ -96,7 +96,7 @@ def test_traceback_is_indented():
 
 
 def test_lines_wait_for_each_other(file, path):
-    """Lines of requests are gathered, and written in their order with the next urgent one."""
+    """Lines of requests are collected, and written in order together with the next urgent line."""
     for number in range(3):
         file.handle(record("line %d", number))
     assert path.read_text() == ""
@@ -108,13 +108,13 @@ def test_lines_wait_for_each_other(file, path):
 
 
 def test_lines_of_the_server_program_are_urgent(file, path):
-    """What uvicorn says is written at once: its last line comes just before the process ends."""
+    """Lines of uvicorn are written at once, because the last one comes just before the process ends."""
     file.handle(record("Finished server process", name="uvicorn.error"))
     assert path.read_text().endswith(" uvicorn.error Finished server process\n")
 
 
 def test_lines_are_written_soon(path):
-    """A lone line is written by itself, by a thread."""
+    """A single line is written by the thread, without another line."""
     written = threading.Event()
     file = LogFile(path, interval=0)
     write = file._file.write
@@ -126,7 +126,7 @@ def test_lines_are_written_soon(path):
 
 
 def test_memory_is_bounded(file, path, monkeypatch):
-    """However many lines come, only so many wait."""
+    """The number of waiting lines is limited."""
     monkeypatch.setattr(log_file, "_MOST_WAITING", 10)
     for number in range(25):
         file.handle(record("%d", number))
@@ -135,14 +135,14 @@ def test_memory_is_bounded(file, path, monkeypatch):
 
 
 def test_closed_twice(path):
-    """Closing again does no harm: the standard library closes all handlers at the end, whoever has done so before."""
+    """Closing twice is allowed: the standard library closes all handlers at the end of the process."""
     file = LogFile(path)
     for _ in range(3):
         file.close()
 
 
 def test_close_writes_everything(path):
-    """Closing the file, as the end of the program does, writes what was gathered and ends the thread."""
+    """Closing the file, as at the end of the process, writes the collected lines and ends the thread."""
     file = LogFile(path, interval=FOREVER)
     file.handle(record("last"))
     file.close()
@@ -151,7 +151,7 @@ def test_close_writes_everything(path):
 
 
 def test_filters_count(file, path):
-    """A filter that was added keeps its lines out."""
+    """A filter on the handler is applied."""
     file.addFilter(lambda one: "secret" not in one.getMessage())
     file.handle(record("secret", level=logging.WARNING))
     file.handle(record("plain", level=logging.WARNING))
@@ -159,7 +159,7 @@ def test_filters_count(file, path):
 
 
 def test_bad_record_does_no_harm(file, path, capsys):
-    """A line that cannot be formatted is reported where logging reports such, and the next one is written."""
+    """A line that cannot be formatted is reported by logging, and the next one is written."""
     file.handle(record("%d", "no number"))
     file.handle(record("next", level=logging.WARNING))
     assert path.read_text().endswith("next\n")
@@ -167,7 +167,7 @@ def test_bad_record_does_no_harm(file, path, capsys):
 
 
 def test_disk_full(file, path, monkeypatch):
-    """A full disk costs no request; once there is room again, the file says how many lines are missing."""
+    """A full disk fails no request; once there is room again, the file says how many lines are missing."""
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -188,7 +188,7 @@ def test_disk_full(file, path, monkeypatch):
 
 
 def test_only_the_owner_reads(path):
-    """The file is for its owner only, whatever the umask, also when it was there before, and so are the old ones."""
+    """Only its owner can read the file, whatever the umask, even if it existed before; the same holds for old files."""
     path.parent.mkdir()
     path.write_text("old\n")
     path.chmod(0o644)
@@ -206,7 +206,7 @@ def test_only_the_owner_reads(path):
 
 
 def test_rotation(path):
-    """A full file becomes number 1, the others move on, and the oldest goes."""
+    """A full file becomes number 1, the others move up, and the oldest is deleted."""
     file = RotatingFile(path, most_bytes=8, old_files=2)
     for number in range(5):
         file.write(b"line %d\n" % number)
@@ -216,7 +216,7 @@ def test_rotation(path):
 
 
 def test_line_longer_than_a_file(path):
-    """A line longer than a file may be is written whole."""
+    """A line that is longer than the largest file is written whole."""
     file = RotatingFile(path, most_bytes=4, old_files=2)
     file.write(b"long enough\n")
     file.close()
@@ -225,7 +225,7 @@ def test_line_longer_than_a_file(path):
 
 @pytest.mark.parametrize("lose", [Path.unlink, lambda path: path.rename(path.with_suffix(".moved"))])
 def test_file_is_taken_away(path, lose):
-    """When someone moves or deletes the file (logrotate does), the next line begins a new one."""
+    """If the file is moved or deleted, as by logrotate, the next line begins a new one."""
     file = RotatingFile(path, most_bytes=1000, old_files=2)
     file.write(b"one\n")
     lose(path)
@@ -235,7 +235,7 @@ def test_file_is_taken_away(path, lose):
 
 
 def test_rotation_fails(path, monkeypatch):
-    """Where a file cannot be renamed, it grows instead of losing lines."""
+    """If the file cannot be renamed, it grows, and no line is lost."""
 
     def refuse(*_):
         raise PermissionError
@@ -249,7 +249,7 @@ def test_rotation_fails(path, monkeypatch):
 
 
 def test_no_regular_file():
-    """Something that is no regular file, such as /dev/null, is written to but neither rotated nor locked up."""
+    """A special file such as /dev/null is written to, but neither rotated nor made private."""
     before = mode(Path(os.devnull))
     file = RotatingFile(Path(os.devnull), most_bytes=1, old_files=1)
     file.write(b"one\n")
@@ -321,7 +321,7 @@ def configured(path: Path, level: str, password: str) -> tuple[list[str], str]:
 
 
 def test_configured(path):
-    """The file gets the server's lines, uvicorn's and others' trouble; the terminal only uvicorn's and warnings."""
+    """The file gets the server's lines, uvicorn's, and warnings of others; the terminal only uvicorn's and warnings."""
     lines, terminal = configured(path, "INFO", "canary")
     assert lines[0] == f"INFO uvicorn.error Logging to {path}"
     assert lines[1].startswith(
@@ -341,7 +341,7 @@ def test_configured(path):
 
 
 def test_effective_configuration(path):
-    """What is in force is logged at the start, defaults included, secrets masked."""
+    """The effective configuration is logged at the start, with defaults and masked secrets."""
     lines, terminal = configured(path, "INFO", "canary")
     assert "MIN_DELAY=3 MAX_DELAY=8 ERROR_PROBABILITY=0.3 " in lines[1]
     assert "DATABASE_URL=postgresql://me:***@host/db" in lines[1]
@@ -355,7 +355,7 @@ def test_level(path):
 
 
 def test_sample_password_is_warned_of(path):
-    """The password of `.env.example` earns a warning, in the file and at the terminal."""
+    """The password of `.env.example` causes a warning, in the file and on the terminal."""
     lines, terminal = configured(path, "INFO", "secretpassword")
     assert "API_PASSWORD is the one of .env.example" in lines[-6]
     assert "API_PASSWORD is the one of .env.example" in terminal

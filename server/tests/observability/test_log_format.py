@@ -1,4 +1,4 @@
-"""The log as JSON, and the request that a line is about."""
+"""The log as JSON, and the request id of a line."""
 
 import json
 import logging
@@ -38,7 +38,7 @@ def in_a_request():
 
 
 def test_a_request_as_json():
-    """Everything about a request has a field of its own; its user is the user, unquoted."""
+    """Each value of a request is a field of its own; the user is not quoted."""
     assert json.loads(JsonFormatter().format(record(LINE))) == {
         "time": "2026-01-31T12:00:00.123Z",
         "level": "INFO",
@@ -56,7 +56,7 @@ def test_a_request_as_json():
 
 
 def test_what_is_not_known_is_left_out():
-    """Nobody logged in, no address: no such field."""
+    """Without a login and an address, these fields are missing."""
     found = json.loads(JsonFormatter().format(record(LINE._replace(user="", client=""))))
     assert not found.keys() & {"user", "client"}
     assert "request_id" not in json.loads(JsonFormatter().format(record("started")))
@@ -72,7 +72,7 @@ def test_an_error_as_json():
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_any_text_is_one_object_on_one_line(text):
-    """Any text survives, on a line that every reader of lines takes for one."""
+    """Any text survives, on one line for every reader."""
     line = JsonFormatter().format(record("%s", text))
     assert len(line.splitlines()) == 1
     assert line.encode()
@@ -81,13 +81,13 @@ def test_any_text_is_one_object_on_one_line(text):
 
 @pytest.mark.usefixtures("in_a_request")
 def test_any_line_names_its_request():
-    """As text as well, a line written while a request is answered ends with its id; the request's own has it once."""
+    """In text, a line written during a request ends with its id; the line of the request itself has the id once."""
     assert LineFormatter().format(record("a problem")).endswith(f" {NAME} a problem request=r7")
     assert LineFormatter().format(record(LINE)).endswith("user=zoë client=127.0.0.1 request=r1")
 
 
 def test_lost_lines_are_counted(tmp_path, monkeypatch):
-    """What could not be written is counted for good, also once writing works again."""
+    """The count of lost lines stays after writing works again."""
     file = LogFile(tmp_path / "server.log")
     write = file._file.write
     monkeypatch.setattr(logging.getLogger(), "handlers", [file])
@@ -121,7 +121,7 @@ async def test_the_answer_to_our_own_fault_names_the_request(open_api, monkeypat
 
 @given(st.text(max_size=20), st.text(max_size=20), st.floats(0, 4e9))
 def test_the_line_of_a_request_needs_no_record(path, user, moment):
-    """It is the same to the letter, and one line."""
+    """Both ways give the same text, on one line."""
     line = LINE._replace(path=path, user=user)
     assert LineFormatter().request(line, moment, os.getpid()) == LineFormatter().format(request_record(line, moment))
     assert len(LineFormatter().request(line, moment, os.getpid()).splitlines()) == 1

@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""The metrics for Prometheus."""
 
 import asyncio
 import math
@@ -43,7 +43,7 @@ async def start(api, **simulate) -> str:
 
 
 async def test_requests_are_counted_by_route(api):
-    """By method, route and status: an id, a made-up address or method makes no series of its own."""
+    """By method, route and status: an id, an unknown path or an invented method is not a series of its own."""
     for _ in range(3):
         await api.admin.get(f"/status/{await start(api, duration=5)}")
     for address in ("/a", "/b"):
@@ -60,7 +60,7 @@ async def test_requests_are_counted_by_route(api):
 
 
 async def test_jobs_are_counted_by_status(api, clock):
-    """As they are at this moment, also those whose end nobody has asked about."""
+    """As they are at this moment, including jobs whose end nobody has asked about."""
     await start(api, duration=5, outcome="completed")
     await start(api, duration=6, outcome="error")
     await start(api, duration=60)
@@ -71,7 +71,7 @@ async def test_jobs_are_counted_by_status(api, clock):
 
 
 async def test_waiters_are_counted_while_they_wait(api, clock, connect):
-    """Held requests and streams, each for itself; how long they wait is no duration of requests."""
+    """Held requests and streams are counted separately; the time they wait is not a duration of requests."""
     job_id = await start(api, duration=5)
     held = asyncio.create_task(api.admin.get(f"/status/{job_id}", params={"wait": "30"}))
     await connect(api)
@@ -87,7 +87,7 @@ async def test_waiters_are_counted_while_they_wait(api, clock, connect):
 
 
 async def test_the_detection_delay_is_from_the_end_to_the_answer(api, clock):
-    """Counted is a held request whose job ended; one whose wait was over first is not."""
+    """A held request counts if its job ended, and not if its wait was over first."""
     for duration in (5, 500):
         job_id = await start(api, duration=duration)
         held = asyncio.create_task(api.admin.get(f"/status/{job_id}", params={"wait": "30"}))
@@ -100,7 +100,7 @@ async def test_the_detection_delay_is_from_the_end_to_the_answer(api, clock):
 
 
 async def test_the_store_is_timed(api):
-    """Reads, transactions, and how many writes shared one."""
+    """Reads, transactions, and the number of writes in one."""
     before = await scrape(api)
     job_ids = await asyncio.gather(*(start(api, duration=5) for _ in range(20)))
     await api.admin.get(f"/status/{job_ids[0]}")
@@ -112,7 +112,7 @@ async def test_the_store_is_timed(api):
 
 
 async def test_a_store_that_fails_does_not_take_the_figures_with_it(api, monkeypatch):
-    """The store is said to be down, and no number of jobs is made up."""
+    """The store is reported as down, without numbers of jobs."""
 
     async def fail(*_):
         raise StoreUnavailableError
@@ -124,7 +124,7 @@ async def test_a_store_that_fails_does_not_take_the_figures_with_it(api, monkeyp
 
 
 async def test_a_server_lives_though_its_store_does_not(api, monkeypatch):
-    """While the store fails the server is not ready, but alive: a restart would mend nothing."""
+    """While the store fails, the server is not ready but alive, because a restart would not help."""
 
     async def fail(*_):
         raise StoreUnavailableError
@@ -136,7 +136,7 @@ async def test_a_server_lives_though_its_store_does_not(api, monkeypatch):
 
 
 async def test_figures_are_for_users(api):
-    """Without credentials there are none, and no name or id of anybody is in them."""
+    """They need credentials, and hold no name or id of a user."""
     job_id = await start(api, duration=5)
     assert (await api.admin.get("/metrics", auth=("admin", "wrong"))).status_code == 401
     text = (await scrape(api)).text
@@ -153,7 +153,7 @@ async def test_two_applications_count_apart(open_api):
 
 
 def test_one_of_several_workers_says_which(monkeypatch):
-    """Behind one port a scrape reaches any worker, so each names itself on every figure; a lone process does not."""
+    """A scrape reaches any of several workers, so each adds its process id to all figures; a single process does not."""
     alone = read(Metrics().render(NOTHING).decode())
     monkeypatch.setattr(metrics_module.multiprocessing, "parent_process", object)
     several = Metrics()

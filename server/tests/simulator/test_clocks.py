@@ -1,4 +1,4 @@
-"""Clocks that testers move."""
+"""Clocks that a test moves."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ from translation_server.simulator.clocks import START, ScaledClock, SteppedClock
 
 
 class Machine:
-    """A machine whose time passes when told."""
+    """A machine whose monotonic time is set by the test."""
 
     def __init__(self) -> None:
         self.monotonic = 5.0
@@ -23,13 +23,13 @@ class Machine:
 
 
 async def settled() -> None:
-    """Let the loop do what is due at once."""
+    """Let the event loop run what is due."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 def test_a_stepped_clock_stands_still():
-    """It stands at the same moment in every run, and goes as far as it is told."""
+    """It begins at the same moment in every run, and moves only when it is advanced."""
     clock = SteppedClock()
     assert clock.now() == START == SteppedClock().now()
     clock.advance(5400)
@@ -39,7 +39,7 @@ def test_a_stepped_clock_stands_still():
 
 @given(st.lists(st.integers(0, 10**6), max_size=20))
 def test_many_small_steps_are_one_large_one(milliseconds):
-    """A job that ends after a second has ended after ten tenths of one."""
+    """After ten steps of a tenth of a second, exactly one second has passed."""
     clock, other = SteppedClock(), SteppedClock()
     for step in milliseconds:
         clock.advance(step / 1000)
@@ -50,7 +50,7 @@ def test_many_small_steps_are_one_large_one(milliseconds):
 @pytest.mark.parametrize("seconds", [-1, -1e-9, math.inf, math.nan, 1e12])
 @pytest.mark.parametrize("clock", [SteppedClock(), ScaledClock(60)], ids=["stepped", "scaled"])
 def test_no_clock_goes_back_or_leaves_the_calendar(clock, seconds):
-    """It is refused, and nothing is changed."""
+    """The call is refused, and the clock stays."""
     with pytest.raises(ValueError, match="0 seconds or more"):
         clock.advance(seconds)
     assert clock.now() < 1e11
@@ -58,7 +58,7 @@ def test_no_clock_goes_back_or_leaves_the_calendar(clock, seconds):
 
 @pytest.mark.parametrize(("speed", "passed"), [(1.0, 2.0), (60.0, 120.0), (1000.0, 2000.0)])
 def test_a_scaled_clock_goes_faster(speed, passed):
-    """So many of its seconds pass in one of the machine's, and it can be advanced beside."""
+    """It runs at its speed, and can be advanced as well."""
     machine = Machine()
     clock = ScaledClock(speed, start=1000.0, monotonic=machine)
     machine.monotonic += 2
@@ -69,26 +69,26 @@ def test_a_scaled_clock_goes_faster(speed, passed):
 
 
 @pytest.mark.parametrize("speed", [0, -1, 1e7, math.nan])
-def test_no_clock_is_as_fast_as_that(speed):
-    """What makes no sense is refused."""
+def test_the_speed_is_limited(speed):
+    """A speed out of range is refused."""
     with pytest.raises(ValueError, match="as fast"):
         ScaledClock(speed)
 
 
 def test_a_scaled_clock_begins_with_the_machines_time():
-    """Nobody who reads its dates is surprised at first."""
+    """Its first dates are those of the machine."""
     assert abs(ScaledClock(60).now() - time.time()) < 60 * 60
 
 
 def test_a_speed_names_a_clock():
-    """Standing still is a speed as well; hints then are told as they are."""
+    """0 is a speed as well: the clock stands still, and hints are not scaled."""
     assert clock_of_speed(60).speed == 60
     assert isinstance(clock_of_speed(0), SteppedClock)
     assert clock_of_speed(0).speed == 1.0
 
 
 async def test_calls_when_it_is_advanced_to_the_moment_and_not_before():
-    """To the very moment is far enough."""
+    """Advancing to exactly that moment is enough."""
     clock, called = SteppedClock(), []
     clock.call_at(START + 10, lambda: called.append(clock.now()))
     clock.advance(9.999)
@@ -103,7 +103,7 @@ async def test_calls_when_it_is_advanced_to_the_moment_and_not_before():
 
 
 async def test_calls_at_once_for_what_is_past_but_not_before_it_has_said_so():
-    """A moment that has come already is no exception: the timer is returned first."""
+    """The timer is returned before the call, even if the moment has passed."""
     clock, called = SteppedClock(), []
     clock.call_at(START - 1, lambda: called.append(1))
     assert not called
@@ -111,8 +111,8 @@ async def test_calls_at_once_for_what_is_past_but_not_before_it_has_said_so():
     assert called == [1]
 
 
-async def test_a_cancelled_call_does_not_come():
-    """Also if it was cancelled after the clock had got there, before the loop had its turn; and twice."""
+async def test_a_cancelled_call_is_not_made():
+    """Even if it is cancelled after the clock has reached the moment and before the loop runs; or twice."""
     clock, called = SteppedClock(), []
     timer = clock.call_at(START + 1, lambda: called.append(1))
     clock.advance(1)
@@ -123,7 +123,7 @@ async def test_a_cancelled_call_does_not_come():
 
 
 async def test_a_scaled_clock_calls_in_time():
-    """What is due in 20 seconds at 1000 times the speed comes after 20 milliseconds, not before."""
+    """A call that is due in 20 seconds comes after 20 milliseconds at speed 1000, not before."""
     clock, called = ScaledClock(1000), asyncio.get_running_loop().create_future()
     moment = clock.now() + 20
     clock.call_at(moment, lambda: called.set_result(clock.now()))
@@ -131,7 +131,7 @@ async def test_a_scaled_clock_calls_in_time():
 
 
 async def test_a_clock_that_goes_can_be_advanced_to_a_moment():
-    """Who waits an hour of real time is called at once."""
+    """A call that is due in an hour is made at once."""
     clock, called = ScaledClock(), asyncio.Event()
     clock.call_at(clock.now() + 3600, called.set)
     clock.advance(3599)
@@ -142,7 +142,7 @@ async def test_a_clock_that_goes_can_be_advanced_to_a_moment():
 
 
 def test_any_thread_may_advance_and_calls_come_in_their_own_loop():
-    """While one thread moves the clock a thousand times, another's loop is called a thousand times, each in time."""
+    """One thread moves the clock a thousand times, and the loop of another is called each time."""
     clock, moments, threads = SteppedClock(), [], set()
 
     async def wait_for_all() -> None:
@@ -170,7 +170,7 @@ def test_any_thread_may_advance_and_calls_come_in_their_own_loop():
 
 
 async def test_advances_to_the_next_event():
-    """To the earliest of what is waited for and what its servers know of; it tells how far that was."""
+    """To the earliest of its timers and of its servers' job ends; it returns the seconds that passed."""
     clock, called = SteppedClock(), []
     clock.call_at(START + 30, lambda: called.append("held"))
     ends = [START + 5400]
@@ -186,16 +186,16 @@ async def test_advances_to_the_next_event():
         clock.advance_to_next_event()
 
 
-async def test_who_knows_the_next_end_need_not_ask():
-    """A server, in whose loop the clock is moved, cannot wait for itself."""
+async def test_the_next_end_can_be_given():
+    """A server that moves the clock in its own loop cannot wait for itself."""
     clock = SteppedClock()
     clock.add_source(lambda: pytest.fail("it was asked"))
     assert clock.advance_to_next_event(lambda: START + 0.0000005) < 0.00001
     assert clock.now() >= START + 0.0000005
 
 
-async def test_housekeeping_is_no_event():
-    """Nor is what waits for ever."""
+async def test_housekeeping_is_not_an_event():
+    """Neither is a timer that is never due."""
     clock, called = SteppedClock(), []
     clock.call_at(START + 10, lambda: called.append(1), event=False)
     clock.call_at(math.inf, lambda: called.append(2))
@@ -206,8 +206,8 @@ async def test_housekeeping_is_no_event():
     assert called == [1]
 
 
-def test_what_nobody_waits_for_any_more_is_no_trouble():
-    """A loop that has ended with a timer of the clock in it is not called, and is no event."""
+def test_timers_of_a_closed_loop_are_ignored():
+    """Its timer is not called, and is not an event."""
     clock = SteppedClock()
 
     async def leave() -> None:
@@ -219,6 +219,6 @@ def test_what_nobody_waits_for_any_more_is_no_trouble():
     clock.advance(10)
 
 
-def test_a_clock_says_where_it_is():
+def test_the_representation_has_the_time():
     """For people who look at it in a debugger."""
     assert repr(SteppedClock()) == "SteppedClock(now=1767225600.000)"

@@ -27,15 +27,15 @@ def settings(**changes):
         ({"control_api": "on", "clock_speed": 0}, SteppedClock, 1.0),
     ],
 )
-def test_the_clock_is_the_machines_unless_it_is_to_be_another(changes, kind, speed):
-    """It can be moved where there is a way to move it, and goes as fast as it is told to."""
+def test_the_clock_is_the_machines_unless_the_settings_ask_for_another(changes, kind, speed):
+    """It can be moved if there is a way to move it, and runs at the speed in the settings."""
     clock = clock_of(settings(**changes))
     assert type(clock) is kind
     assert clock.speed == speed
 
 
-def test_rates_are_counted_by_a_clock_that_testers_move():
-    """By the machine's own otherwise, which nobody sets back."""
+def test_rates_are_measured_by_a_movable_clock():
+    """Otherwise by the machine's monotonic time."""
     clock = SteppedClock()
     assert monotonic_of(clock) == clock.now
     assert monotonic_of(SystemClock()) is time.monotonic
@@ -68,7 +68,7 @@ def test_check_config_refuses_wrong_faults(text, line, tmp_path, monkeypatch, ca
     assert capsys.readouterr().err.startswith(line)
 
 
-def test_a_server_is_a_simulator_only_if_it_is_asked_to_be():
+def test_a_server_is_a_simulator_only_if_the_settings_ask_for_it():
     """Faults or the API to set them make it one, with the seed of the jobs."""
     assert simulator_of(settings(clock_speed=60)) is None
     clock = SteppedClock()

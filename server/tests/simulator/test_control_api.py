@@ -17,7 +17,7 @@ from translation_server.simulator.faults.model import FAULTS
 
 @pytest.fixture(scope="module")
 def server():
-    """A server with the control API, whose clock is moved by hand."""
+    """A server with the control API and a stepped clock."""
     with simulated("503 times=1", clock=SteppedClock(), control_api="on") as served:
         yield served
 
@@ -29,13 +29,13 @@ def begin_anew(request):
 
 
 def refused(answer, status=422):
-    """The words of a refusal."""
+    """Return the detail of a refusal."""
     assert answer[0] == status
     return answer[1]["detail"]
 
 
 def test_faults_come_and_go(server):
-    """Rules are added in JSON or as text, listed with what they struck, and removed one by one or all at once."""
+    """Rules are added as JSON or text, listed with their counts, and removed one by one or all at once."""
     first = {"id": 1, "struck": 0, "text": "status code=503 times=1"}
     assert server.control("GET", "/faults") == (
         200,
@@ -52,8 +52,8 @@ def test_faults_come_and_go(server):
     assert server.control("GET", "/faults") == (200, {"faults": []})
 
 
-def test_what_is_listed_can_be_added(server):
-    """A rule that is read can be sent again as it is."""
+def test_a_listed_rule_can_be_added(server):
+    """A rule from the list can be sent again as it is."""
     _, added = server.control("POST", "/faults", {"rules": "cut_long_poll 2 instead=504 on_poll=2-5 per=user times=3"})
     _, again = server.control("POST", "/faults", added["faults"][0]["rule"])
     assert again["faults"][0]["rule"] == added["faults"][0]["rule"]
@@ -73,7 +73,7 @@ def test_what_is_listed_can_be_added(server):
     ],
 )
 def test_rules_refused(server, body, words):
-    """A rule that makes no sense is refused with the name of the member, and changes nothing."""
+    """A wrong rule is refused with the name of the member, and changes nothing."""
     status, problem = server.control("POST", "/faults", body)
     assert status == 422
     assert problem["detail"].startswith(words)
@@ -83,12 +83,12 @@ def test_rules_refused(server, body, words):
 
 @pytest.mark.parametrize("name", ["9", "0", "x", "1" * 5000])
 def test_no_such_fault(server, name):
-    """What is not there cannot be removed."""
+    """A rule that does not exist cannot be removed."""
     assert refused(server.control("DELETE", f"/faults/{name}"), 404) == "There is no such fault."
 
 
 def test_incidents(server):
-    """Incidents are listed with what they teach, and begun by name."""
+    """Incidents are listed with what they teach, and begun by their name."""
     _, known = server.control("GET", "/incidents")
     assert [one["name"] for one in known["incidents"]] == list(ALL)
     assert all(one["happens"] and one["teaches"] and one["rules"] for one in known["incidents"])
@@ -99,7 +99,7 @@ def test_incidents(server):
 
 
 def test_clock(server):
-    """Time passes when it is told to, and jobs end by it."""
+    """The clock is advanced by a request, and jobs end by it."""
     server.faults.clear()
     job_id = server.start(20)
     before = server.control("GET", "/clock")[1]
@@ -126,12 +126,12 @@ def test_clock(server):
     ],
 )
 def test_clock_refused(server, body):
-    """A clock goes forward, by a number of seconds or to the next event."""
+    """A clock only moves forward, by a number of seconds or to the next event."""
     assert refused(server.control("POST", "/clock", body)).startswith("advance: ")
 
 
 def test_a_real_clock_cannot_be_moved():
-    """A server whose clock is the machine's says so, and what to do."""
+    """The message says why, and which setting to change."""
     with simulated(control_api="on") as served:
         assert not served.control("GET", "/clock")[1]["can_be_advanced"]
         words = refused(served.control("POST", "/clock", {"advance": 5}), 409)
@@ -139,19 +139,19 @@ def test_a_real_clock_cannot_be_moved():
 
 
 def test_a_faster_clock_can_be_moved():
-    """A clock that goes can be advanced as well."""
+    """A clock that runs can be advanced as well."""
     with simulated(control_api="on", clock=ScaledClock(60)) as served:
         assert served.control("POST", "/clock", {"advance": 5})[1]["speed"] == 60.0
 
 
 def test_hints_of_faults_follow_the_clock():
-    """Where the clock goes faster, who is told to wait is told so in seconds of their own."""
+    """With a faster clock, `Retry-After` is in the client's seconds."""
     with simulated("503 retry_after=120", clock=ScaledClock(60)) as served:
         assert served.send("GET", "/jobs").headers["retry-after"] == "2"
 
 
 def test_reset(server):
-    """A reset brings back the first rules and forgets what was recorded and counted; jobs stay."""
+    """A reset restores the first rules and clears the record and the counts; jobs stay."""
     server.faults.clear()
     job_id = server.start()
     server.faults.add("reset times=1")
@@ -163,7 +163,7 @@ def test_reset(server):
 
 
 def test_reset_with_jobs(server):
-    """A reset can delete all jobs as well, those that are pending and those that have ended."""
+    """A reset can delete all jobs as well, pending and ended ones."""
     server.control("POST", "/reset", {"jobs": True})
     server.faults.clear()
     pending, ended = server.start(1000), server.start(1)
@@ -178,7 +178,7 @@ def test_reset_with_jobs(server):
 
 @pytest.mark.parametrize("body", [{"job": True}, {"jobs": 1}, {"jobs": True, "faults": True}])
 def test_reset_refused(server, body):
-    """A reset that is misspelt does nothing."""
+    """A reset with a wrong body does nothing."""
     assert refused(server.control("POST", "/reset", body)).startswith("jobs: ")
     assert len(server.faults.list()) == 1
 
@@ -201,26 +201,26 @@ def test_unknown_parameters(server, method, path):
 
 
 def test_it_needs_credentials(server):
-    """Strangers move nothing."""
+    """Without credentials nothing changes."""
     assert server.send("GET", "/simulator/faults", authorization="").status == 401
 
 
 def test_it_is_never_struck_or_recorded(server):
-    """Whatever goes wrong, the control API does not, nor is it part of the record."""
+    """Requests to the control API are neither affected by faults nor recorded."""
     server.faults.add("reset kind=other,list")
     assert server.control("GET", "/faults")[0] == 200
     assert server.simulator.requests == ()
 
 
 def test_it_is_off_by_default():
-    """Without being asked for, there is no such address, and the documentation does not mention it."""
+    """Unless it is asked for, there is no such path, and the documentation does not mention it."""
     with simulated() as served:
         assert served.send("GET", "/simulator/faults").status == 404
         assert b"/simulator/" not in served.send("GET", "/openapi.json").body
 
 
 def test_documentation(server):
-    """Where it is on, every fault and every address is documented."""
+    """If it is on, every fault and every path is documented."""
     document = json.loads(server.send("GET", "/openapi.json").body)
     paths = {path for path in document["paths"] if path.startswith("/simulator/")}
     names = "faults faults/{fault_id} incidents incidents/{name} clock reset report requests"
@@ -230,7 +230,7 @@ def test_documentation(server):
 
 
 def run_curl(port, *options):
-    """What curl does: its exit status, and what it prints."""
+    """Run curl; return its exit status and its output."""
     url = f"http://127.0.0.1:{port}"
     words = ["curl", "--silent", "--max-time", "10", "--user", "admin:secret"]
     words += [one.replace("SERVER", url) for one in options]
@@ -239,7 +239,7 @@ def run_curl(port, *options):
 
 
 def imitate_curl(port, *options):
-    """The same with Python's own client, where there is no curl."""
+    """The same with Python's own client, for machines without curl."""
     body = options[options.index("--data") + 1].encode() if "--data" in options else None
     method = options[options.index("--request") + 1] if "--request" in options else "POST" if body else "GET"
     headers = {"Authorization": f"Basic {CREDENTIALS}"} | ({"Content-Type": "application/json"} if body else {})
@@ -261,7 +261,7 @@ CURLS = [imitate_curl, *([run_curl] if shutil.which("curl") else [])]
 
 @pytest.mark.parametrize("program", CURLS)
 def test_with_curl(server, program):
-    """Everything can be had with curl: a fault, its effect on another request, time, and the way back."""
+    """Everything works with curl: a fault, its effect on another request, the clock, and a reset."""
     curl = partial(program, server.port)
     data = ("--header", "Content-Type: application/json", "--data")
     assert curl("--request", "DELETE", "SERVER/simulator/faults") == (0, b'{"faults":[]}')

@@ -1,4 +1,4 @@
-"""The record and the verdict over HTTP."""
+"""The record and the report card over HTTP."""
 
 import json
 import time
@@ -17,7 +17,7 @@ def served():
 
 
 def test_the_report_is_json(served):
-    """A header says whether it is clean, for who does not read JSON."""
+    """A header says whether it is clean, for clients that do not parse JSON."""
     served.start()
     reply = served.send("GET", "/simulator/report")
     assert (reply.status, reply.headers["content-type"], reply.headers["x-report-clean"]) == (
@@ -36,8 +36,8 @@ def test_the_report_is_text_if_that_is_wanted(served):
     assert reply.body.decode() == f"{served.simulator.report()}\n"
 
 
-def test_the_requests_are_told(served):
-    """With all that is known of each, but not those to the simulator itself."""
+def test_the_requests_are_listed(served):
+    """With all attributes of each, but without those to the simulator itself."""
     job_id = served.start()
     served.send("GET", f"/status/{job_id}?wait=0.01")
     served.send("GET", "/simulator/report")
@@ -50,7 +50,7 @@ def test_the_requests_are_told(served):
 
 
 def test_the_last_requests_are_a_line_each_as_text(served):
-    """As many as wanted."""
+    """As many as `limit` says."""
     for _ in range(3):
         served.start()
     lines = served.send("GET", "/simulator/requests?limit=2", Accept="text/plain").body.decode().splitlines()
@@ -59,18 +59,18 @@ def test_the_last_requests_are_a_line_each_as_text(served):
 
 @pytest.mark.parametrize("path", ["/simulator/report?since=1", "/simulator/requests?limit=0"])
 def test_parameters_are_checked(served, path):
-    """As everywhere."""
+    """As for every other path."""
     assert served.send("GET", path).status == 422
 
 
-def test_a_clients_own_word_for_accept_is_heeded(served):
+def test_the_order_in_accept_counts(served):
     """JSON before text is JSON."""
     reply = served.send("GET", "/simulator/report", Accept="application/json, text/plain, */*")
     assert reply.headers["content-type"] == "application/json"
 
 
-def test_an_end_is_told_when_the_answer_is_out(served):
-    """On a real socket: a held request, its end, and how late it was known."""
+def test_an_end_is_reported_when_the_answer_is_sent(served):
+    """On a real socket: a held request, its end, and the detection delay."""
     job_id = served.start(duration=0.1)
     served.send("GET", f"/status/{job_id}?wait=5")
     report = served.simulator.report()
@@ -80,7 +80,7 @@ def test_an_end_is_told_when_the_answer_is_out(served):
 
 
 def test_a_cancelled_job_ended_when_it_was_cancelled(served):
-    """Its delay is counted from there."""
+    """Its detection delay counts from there."""
     job_id = served.start(duration=60.0)
     served.send("DELETE", f"/jobs/{job_id}")
     report = served.simulator.report()
@@ -105,7 +105,7 @@ def _until(condition):
 
 
 def test_a_store_that_fails_just_then_changes_no_answer(served, monkeypatch):
-    """The start was accepted; only the report card knows less of its job."""
+    """The start was accepted; only the report card has less about its job."""
 
     async def fail(*_):
         raise StoreUnavailableError
@@ -117,7 +117,7 @@ def test_a_store_that_fails_just_then_changes_no_answer(served, monkeypatch):
 
 
 def test_a_client_that_does_not_wait_for_a_slow_answer_has_left(served):
-    """What is sent to nobody has told nothing."""
+    """An answer that is sent after that reports nothing."""
     job_id = served.start(duration=0)
     served.faults.add("latency 0.2 times=1")
     with connect(served.port) as connection:
@@ -129,7 +129,7 @@ def test_a_client_that_does_not_wait_for_a_slow_answer_has_left(served):
 
 
 def test_it_is_documented_where_it_is_on(served):
-    """And nowhere else: a server that is no simulator has no such address."""
+    """And nowhere else: a server that is not a simulator does not have these paths."""
     paths = json.loads(served.send("GET", "/openapi.json").body)["paths"]
     assert set(paths["/simulator/report"]["get"]["responses"]["200"]["content"]) == {"application/json", "text/plain"}
     with simulated(control_api="off") as plain:

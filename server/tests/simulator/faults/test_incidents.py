@@ -1,4 +1,4 @@
-"""What goes wrong from the beginning: by the environment, or by the name of an incident; and what tests import."""
+"""The first faults: from the environment, or by the name of an incident; and what tests import."""
 
 import logging
 
@@ -20,14 +20,14 @@ GET = b"GET /jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YWRtaW46cGFzcw==\r
 
 
 def test_a_plain_server_is_no_simulator():
-    """Unless it is asked for, nothing is recorded, nothing goes wrong, and nothing is said."""
+    """Unless it is asked for, nothing is recorded, no fault is injected, and no warning is logged."""
     settings = load()
     assert simulator_of(settings) is None
     assert for_one_process(settings) == []
 
 
 def test_faults_from_the_environment(caplog):
-    """What FAULTS says stands from the beginning, and the log warns of it; with the seed of the jobs."""
+    """The rules in FAULTS are active from the start, with the seed of the jobs, and the log has a warning."""
     simulator = simulator_of(load(FAULTS="503 rate=0.1; incident lost_start", RANDOM_SEED="7"))
     assert [str(one.rule) for one in simulator.faults.list()] == [
         "status code=503 rate=0.1",
@@ -38,19 +38,19 @@ def test_faults_from_the_environment(caplog):
 
 
 def test_control_api_from_the_environment(caplog):
-    """The control API alone makes a simulator in which nothing goes wrong yet, and the log warns of it."""
+    """The control API alone makes a simulator without faults, and the log has a warning."""
     assert simulator_of(load(CONTROL_API="on")).faults.list() == ()
     assert caplog.messages[0].startswith("CONTROL_API is on: every user may")
 
 
 def test_what_is_for_one_process():
-    """Whatever has a state of its own in each process is named."""
+    """Each variable whose state would differ between processes is named."""
     settings = load(CONTROL_API="on", FAULTS="reset", CLOCK_SPEED="60")
     assert for_one_process(settings) == ["CLOCK_SPEED", "CONTROL_API", "FAULTS"]
 
 
 def test_a_server_from_the_environment(caplog):
-    """The application made from the settings alone goes wrong as they say, and logs each strike."""
+    """The application made from the settings alone injects the faults and logs each."""
     caplog.set_level(logging.INFO, "translation_server.simulator")
     app = create_app(load(FAULTS="418 times=1", DATABASE_URL="sqlite:///:memory:"))
     with serving(app) as port:
@@ -72,7 +72,7 @@ def test_an_incident(name):
 
 @pytest.mark.parametrize("wrong", ["flood", "", None, 5])
 def test_no_such_incident(wrong):
-    """A misspelt incident is refused, with those there are."""
+    """A misspelt incident is refused, and the message lists them all."""
     with pytest.raises(RuleError, match=r"incident: is .*: allowed is one of lost_start, "):
         incidents.incident_named(wrong)
     with pytest.raises(RuleError, match=r"incident: is .*: allowed is one of lost_start, "):
@@ -89,7 +89,7 @@ def test_incidents_can_be_begun_and_reset():
 
 
 def test_the_line_that_replays():
-    """It names the seed, also one that nobody gave, and what went wrong from the beginning."""
+    """It has the seed, even if none was given, and the first faults."""
     line = Simulator(faults=["503 times=1"]).replay_line(completion_time=5.0)
     seed = line.partition("seed=")[2].partition(",")[0]
     assert line == f"TranslationServer(completion_time=5.0, seed={seed}, faults=['status code=503 times=1'])"
@@ -99,5 +99,5 @@ def test_the_line_that_replays():
 
 
 def test_all_faults_can_be_imported():
-    """Whatever can go wrong is in the module that tests import it from."""
+    """The module that tests import from has every fault."""
     assert {kind.__name__ for kind in FAULTS.values()} == set(faults_door.__all__) - {"Fault", "Rule", "RuleError"}

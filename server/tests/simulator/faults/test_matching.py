@@ -1,4 +1,4 @@
-"""The decision which fault a request gets."""
+"""Which rule applies to a request."""
 
 import pytest
 from hypothesis import given
@@ -50,7 +50,7 @@ def strikes(rule, exchange, *, age=None, seed=1):
     ],
 )
 def test_conditions(rule, struck, spared):
-    """A rule strikes those requests to which all of its conditions apply."""
+    """A rule applies to the requests that meet all of its conditions."""
     assert [strikes(rule, one) for one in struck] == [True] * len(struck)
     assert [strikes(rule, one) for one in spared] == [False] * len(spared)
 
@@ -70,19 +70,19 @@ def test_conditions(rule, struck, spared):
     ],
 )
 def test_age_of_the_job(when, age, struck):
-    """A rule can be about the first moments of a job, or about later ones; not about jobs that are not known."""
+    """A rule can select the first moments of a job, or later ones; it does not apply to unknown jobs."""
     assert strikes(Rule(Reset(), **when), poll(), age=age) == struck
 
 
 def test_the_first_rule_that_applies_strikes():
-    """Rules are asked in order, and one fault is enough."""
+    """Rules are tried in order, and a request has one fault at most."""
     rules = [ActiveRule(1, Rule(Reset(), on_poll=2)), ActiveRule(2, Rule(Close()))]
     assert [find_match(rules, poll(attempt=attempt), 1, {}, None).number for attempt in (1, 2, 3)] == [2, 1, 2]
 
 
 @given(st.integers(), st.floats(0.05, 0.95), st.randoms())
 def test_concurrency_changes_nothing(seed, rate, shuffler):
-    """Which polls of which jobs are struck is the same in whatever order they arrive."""
+    """The same polls of the same jobs are affected, in whatever order they arrive."""
     polls = [poll(job, attempt) for job in range(1, 11) for attempt in range(1, 11)]
     seen = []
     for _ in range(2):
@@ -97,7 +97,7 @@ def test_concurrency_changes_nothing(seed, rate, shuffler):
 
 
 def test_rate():
-    """A rate is met in the long run, and another seed strikes others."""
+    """A rate is met in the long run, and another seed affects other requests."""
     polls = [poll(job, attempt) for job in range(1, 101) for attempt in range(1, 21)]
     first, second = ([strikes(Rule(Reset(), rate=0.1), one, seed=seed) for one in polls] for seed in (1, 2))
     assert 140 < sum(first) < 260
@@ -105,7 +105,7 @@ def test_rate():
 
 
 def test_two_rules_draw_for_themselves():
-    """Two rules with the same rate do not always strike the same requests."""
+    """Two rules with the same rate do not always affect the same requests."""
     polls = [poll(job) for job in range(100)]
     rules = [ActiveRule(number, Rule(Reset(), rate=0.5)) for number in (1, 2)]
     draws = [[find_match([rule], one, 1, {}, None) for one in polls] for rule in rules]
@@ -113,7 +113,7 @@ def test_two_rules_draw_for_themselves():
 
 
 def test_times_are_counted_per_job():
-    """By default each job has its share of a counted fault, so that it does not matter who comes first."""
+    """By default `times` counts per job, so that the order of arrival does not matter."""
     faults = Faults(1, ["reset times=2"])
     struck = [bool(faults.strike(poll(job, attempt))) for attempt in (1, 2, 3) for job in (1, 2)]
     assert struck == [True] * 4 + [False] * 2
@@ -122,7 +122,7 @@ def test_times_are_counted_per_job():
 
 @pytest.mark.parametrize(("per", "total"), [("server", 2), ("user", 4), ("job", 8)])
 def test_times_can_be_counted_otherwise(per, total):
-    """A counted fault can be of each user, or of the whole server, as the next two requests whoever sends them."""
+    """`times` can also count per user, or for the whole server."""
     faults = Faults(1)
     standing = faults.add(Reset(), times=2, per=per)
     for attempt in (1, 2, 3):
@@ -133,7 +133,7 @@ def test_times_can_be_counted_otherwise(per, total):
 
 
 def test_a_fault_that_found_nothing_to_do_is_not_counted():
-    """What did not happen is taken back."""
+    """Its count is undone."""
     faults = Faults(1, ["broken_json times=1"])
     faults.spare(faults.strike(poll()), poll())
     assert faults.list()[0].struck == 0
@@ -141,7 +141,7 @@ def test_a_fault_that_found_nothing_to_do_is_not_counted():
 
 
 def test_a_strike_is_not_taken_back_from_another_rule():
-    """A request that was under way during a reset changes nothing of what is counted after it."""
+    """A request that was under way during a reset does not change the counts after it."""
     faults = Faults(1, ["reset times=1"])
     placed = faults.strike(poll())
     faults.reset()
@@ -151,7 +151,7 @@ def test_a_strike_is_not_taken_back_from_another_rule():
 
 
 def test_age_counts_from_the_last_attempt_to_start():
-    """A start that was repeated makes a job that begins with the attempt that succeeded."""
+    """After a repeated start, the age counts from the attempt that succeeded."""
     faults = Faults(1, ["not_found within=2"])
     assert faults.strike(poll(arrived=10.0)) is None
     for moment in (10.0, 13.0):
@@ -161,7 +161,7 @@ def test_age_counts_from_the_last_attempt_to_start():
 
 
 def test_faults_come_and_go():
-    """Rules are added, listed, removed and cleared on a running server; a reset brings the first ones back."""
+    """Rules are added, listed, removed and cleared on a running server; a reset restores the first ones."""
     faults = Faults(1, [Reset()])
     added = faults.add("503", times=1)
     assert str(faults) == "1. reset (struck 0 times)\n2. status code=503 times=1 (struck 0 times)"
@@ -179,7 +179,7 @@ def test_faults_come_and_go():
 
 
 def test_rules_have_a_bound():
-    """There is an end to the memory that rules take."""
+    """The number of rules is limited."""
     faults = Faults(1)
     for _ in range(1000):
         faults.add("reset")
@@ -188,7 +188,7 @@ def test_rules_have_a_bound():
 
 
 def test_what_is_remembered_has_a_bound(monkeypatch):
-    """Jobs and counts of long ago are forgotten."""
+    """The oldest jobs and counts are dropped."""
     monkeypatch.setattr("translation_server.simulator.faults.active_rules._MOST_KEPT", 10)
     faults = Faults(1, ["reset times=1"])
     for job in range(1, 30):

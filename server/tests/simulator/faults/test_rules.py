@@ -1,4 +1,4 @@
-"""Rules of faults: what may be said in Python, as JSON and as text, and that the three say the same."""
+"""Rules in Python, as JSON and as text, which are equivalent."""
 
 import contextlib
 import json
@@ -64,26 +64,26 @@ def rules(draw):
 
 @given(st.lists(rules(), max_size=3), st.sampled_from([";", "\n", " ; ", "\r\n\n", ";;"]))
 def test_text(many, separator):
-    """Whatever can be said in Python can be said as text, and comes back the same."""
+    """Every rule can be written as text, and is the same when parsed."""
     assert parse_rules(separator.join(map(str, many))) == tuple(many)
 
 
 @given(rules())
 def test_json(rule):
-    """Whatever can be said in Python can be said as JSON, and comes back the same."""
+    """Every rule can be written as JSON, and is the same when parsed."""
     assert Rule.from_json(json.loads(json.dumps(rule.as_json()))) == rule
 
 
 @given(st.text())
 def test_any_text(text):
-    """Text that makes no sense is refused in words, whatever it is."""
+    """Any other text is refused with a message."""
     with contextlib.suppress(RuleError):
         assert all(isinstance(rule, Rule) for rule in parse_rules(text))
 
 
 @given(st.dictionaries(st.sampled_from(["fault", *VALUES]), st.none() | st.integers() | st.floats() | st.text()))
 def test_any_json(said):
-    """JSON that makes no sense is refused in words, whatever it is."""
+    """Any other JSON is refused with a message."""
     with contextlib.suppress(RuleError):
         assert isinstance(Rule.from_json({"fault": "status", **said}), Rule)
 
@@ -103,7 +103,7 @@ def test_any_json(said):
     ],
 )
 def test_written_rules(text, rule):
-    """Rules can be typed as people would."""
+    """Rules can be typed in their short forms."""
     assert parse_rules(text) == (rule,)
     assert to_rule(text) == rule
 
@@ -131,7 +131,7 @@ def test_written_rules(text, rule):
     ],
 )
 def test_refused_rules(text, words):
-    """What is wrong is said with the name of the value and what is allowed."""
+    """The message has the name of the wrong value and the allowed values."""
     with pytest.raises(RuleError) as caught:
         parse_rules(text)
     assert words in str(caught.value)
@@ -164,7 +164,7 @@ def test_refused_json(said, field):
 
 
 def test_incidents_in_text():
-    """Where incidents are known, a text may name them among its rules."""
+    """If incidents are given, a text may name them among its rules."""
     known = {"two": parse_rules("reset; close"), "one": parse_rules("503")}
     assert parse_rules("latency 1; incident two; incident one", known) == parse_rules("latency 1; reset; close; 503")
     with pytest.raises(RuleError, match="incident: is 'three': allowed is one of two, one"):
@@ -174,14 +174,14 @@ def test_incidents_in_text():
 
 
 def test_a_long_value_is_shortened():
-    """A message stays within a line, whatever was given."""
+    """A message stays within a line, however long the value is."""
     with pytest.raises(RuleError) as caught:
         Rule(Reset(), user="x" * 1000)
     assert len(str(caught.value)) < 250
 
 
 def test_ranges():
-    """A range contains its ends, and may go on for ever."""
+    """A range contains its ends, and may have no last number."""
     assert [number for number in range(1, 9) if Span(2, 5).includes(number)] == [2, 3, 4, 5]
     assert Span(7, None).includes(10**9)
     assert not Span(7, None).includes(6)
@@ -189,7 +189,7 @@ def test_ranges():
 
 @pytest.mark.parametrize("wrong", [5, None, Reset, "reset; close", ""])
 def test_no_rule(wrong):
-    """What is not one rule is refused by its type."""
+    """Anything that is not one rule is refused."""
     with pytest.raises(RuleError, match=r"fault: is|rules: are"):
         to_rule(wrong)
 

@@ -1,4 +1,4 @@
-"""The log of what arrived, and how it is numbered."""
+"""The log of exchanges, and how requests and jobs are numbered."""
 
 import pytest
 
@@ -43,13 +43,13 @@ def test_a_start_repeated_with_its_key_is_the_same_job(exchanges):
 
 
 def test_starts_without_a_key_are_jobs_of_their_own(exchanges):
-    """Nobody can know that one repeats the other."""
+    """It cannot be known whether one repeats the other."""
     begun = [start(exchanges), start(exchanges)]
     assert [(one.job, one.attempt) for one in begun] == [(1, 1), (2, 1)]
 
 
 def test_polls_are_counted_per_job(exchanges):
-    """A poll knows its job's number, and the how manieth of it it is."""
+    """A poll has its job's number and its attempt number."""
     for job_id in ("a", "b"):
         exchanges.set_job(start(exchanges), job(job_id))
     polls = [poll(exchanges, job_id) for job_id in ("b", "a", "b", "unknown")]
@@ -57,7 +57,7 @@ def test_polls_are_counted_per_job(exchanges):
 
 
 def test_a_start_answered_with_a_known_job_takes_its_number(exchanges):
-    """Whatever the order in which two starts of one job arrived, there is one number for it."""
+    """A job has one number, in whatever order its two starts arrived."""
     exchanges.set_job(start(exchanges), job("a"))
     again = start(exchanges)
     exchanges.set_job(again, job("a"))
@@ -65,13 +65,13 @@ def test_a_start_answered_with_a_known_job_takes_its_number(exchanges):
 
 
 def test_another_users_job_has_no_number(exchanges):
-    """A number would tell that it exists."""
+    """A number would reveal that it exists."""
     exchanges.set_job(start(exchanges), job("a"))
     assert poll(exchanges, "a", user="eve").job is None
 
 
 def test_the_newest_are_kept(exchanges):
-    """What is forgotten is counted; the numbering goes on."""
+    """Exchanges that are dropped are counted; the numbering continues."""
     for _ in range(6):
         start(exchanges)
     assert [one.number for one in exchanges.requests()] == [3, 4, 5, 6]
@@ -79,14 +79,14 @@ def test_the_newest_are_kept(exchanges):
 
 
 def test_jobs_are_forgotten_too(exchanges):
-    """Memory is bounded by the same figure."""
+    """As many jobs are kept as exchanges."""
     for number in range(6):
         exchanges.set_job(start(exchanges), job(f"id-{number}"))
     assert list(exchanges.jobs()) == ["id-2", "id-3", "id-4", "id-5"]
 
 
 def test_a_cancelled_job_ends_when_it_was_cancelled(exchanges):
-    """The newer record replaces the one of the start; one that is not known stays so."""
+    """The newer record replaces the one of the start; an unknown job is not added."""
     exchanges.set_job(start(exchanges), job("a"))
     exchanges.update_job(job("a")._replace(ends_at=101.0))
     exchanges.update_job(job("b"))
@@ -139,7 +139,7 @@ def test_a_misspelt_attribute_is_refused(exchanges):
     ],
 )
 def test_an_exchange_is_a_line(exchanges, answer, line):
-    """It says who asked for what, and what became of it."""
+    """It has the request and what was answered."""
     exchanges.set_job(start(exchanges), job("a"))
     one = poll(exchanges, "a", wait=30.0, arrived=10.0)
     for name, value in answer.items():

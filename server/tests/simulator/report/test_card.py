@@ -1,4 +1,4 @@
-"""What a failed test is told about the server."""
+"""The section about the server in the report of a failed test."""
 
 import pytest
 from server.tests.exchanges import Story
@@ -16,7 +16,7 @@ def lines_of(story):
 
 
 def test_it_says_how_to_see_it_again_and_what_happened(story):
-    """The line that replays it, the report card, the requests."""
+    """The line that makes the same server, the report card, the requests."""
     story.start(duration=1.0)
     story.sleep(2.0)
     story.poll()
@@ -41,5 +41,5 @@ def test_it_shows_the_last_twenty_requests(story):
 
 
 def test_it_says_when_nothing_arrived(story):
-    """Which is often what was wrong."""
+    """This is often the mistake."""
     assert lines_of(story)[-2:] == ["The last requests:", "  nothing arrived"]

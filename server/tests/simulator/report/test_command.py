@@ -1,4 +1,4 @@
-"""`translation-server report`: the report card of a simulator that runs somewhere."""
+"""`translation-server report`: the report card of a running simulator."""
 
 import json
 
@@ -50,7 +50,7 @@ def test_in_json_it_is_for_programs(served, capsys):
 
 @pytest.mark.parametrize("options", [["--check"], ["--check", "--json"]])
 def test_it_can_be_a_check(served, options):
-    """Then the exit status says whether there is something to complain of."""
+    """Then the exit status says whether there is a complaint."""
     served.start()
     assert report(served, *options) == CLEAN
     misbehave(served)
@@ -58,7 +58,7 @@ def test_it_can_be_a_check(served, options):
 
 
 def test_without_a_password_it_asks(served, monkeypatch, capsys):
-    """Nobody has to write it into a command line."""
+    """It need not be in a command line."""
     monkeypatch.delenv("API_PASSWORD")
     monkeypatch.setattr("getpass.getpass", lambda prompt: {"Password of eve: ": "secret"}[prompt])
     assert report(served, "--username", "eve") == CLEAN
@@ -66,7 +66,7 @@ def test_without_a_password_it_asks(served, monkeypatch, capsys):
 
 
 def test_wrong_credentials_are_refused(served, monkeypatch, capsys):
-    """Its own words are passed on, the password is not."""
+    """The server's reason is printed, the password is not."""
     monkeypatch.setenv("API_PASSWORD", "canary-secret")
     assert report(served) == REFUSED
     said = capsys.readouterr().err
@@ -75,14 +75,14 @@ def test_wrong_credentials_are_refused(served, monkeypatch, capsys):
 
 
 def test_a_server_that_is_no_simulator_is_named(capsys):
-    """And what has to be on."""
+    """So is the setting that is missing."""
     with simulated(control_api="off") as plain:
         assert report(plain) == REFUSED
     assert "it is not a simulator, or its CONTROL_API is off" in capsys.readouterr().err
 
 
 def test_a_page_from_a_proxy_is_no_report(capsys):
-    """Whatever answers there says no reason that could be passed on."""
+    """The answer has no reason that could be printed."""
 
     async def proxy(scope, receive, send):
         if scope["type"] == "http":
@@ -94,7 +94,7 @@ def test_a_page_from_a_proxy_is_no_report(capsys):
 
 
 def test_nobody_there_is_said(capsys):
-    """With the address, but without what somebody wrote into it."""
+    """The message has the address, without any credentials in it."""
     assert main(["report", "--base-url", "http://admin:canary@127.0.0.1:1"]) == UNREACHABLE
     said = capsys.readouterr().err
     assert said.startswith("http://127.0.0.1:1 does not answer: ")
@@ -103,7 +103,7 @@ def test_nobody_there_is_said(capsys):
 
 @pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://here", "http://", "http://[", "http://here:99999"])
 def test_an_address_that_is_none_is_refused(address, capsys):
-    """With one that would do."""
+    """The message has an example."""
     assert main(["report", "--base-url", address]) == WRONG_OPTION
     assert "such as http://127.0.0.1:8000" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Which polls are polite, and which are complained of."""
+"""Which polls are polite, and which cause a complaint."""
 
 import pytest
 from server.tests.exchanges import Story
@@ -25,7 +25,7 @@ def texts(story):
 
 
 def test_long_polls_are_polite(story):
-    """One after the other, at once: each takes the place of many polls, and none is wasted."""
+    """One directly after the other: each replaces many polls, and none is wasted."""
     story.start(duration=70.0)
     for _ in range(3):
         story.poll(held=30.0)
@@ -37,7 +37,7 @@ def test_long_polls_are_polite(story):
 
 
 def test_following_the_hints_is_polite(story):
-    """Some polls are wasted then, which is the price of polling and no offence."""
+    """Some polls are wasted, which is the price of polling and not an offence."""
     story.start(duration=5.0)
     for _ in range(3):
         story.sleep(2.0)
@@ -48,19 +48,19 @@ def test_following_the_hints_is_polite(story):
 
 
 def test_a_stream_is_polite(story):
-    """What it tells counts like any other answer; whoever listens to it has not given up."""
+    """Its events count like answers, and a client that listens has not given up."""
     story.start(duration=5.0)
     stream = story.stream()
     story.sleep(5.5)
     assert not story.report().jobs[0].given_up
-    story.tell(stream)
+    story.report_end(stream)
     report = story.report()
     report.assert_clean()
     assert (report.polls, report.detection_delays, report.requests["events"]) == (0, (0.5,), 1)
 
 
-def test_a_pause_may_be_a_timers_error_short(story):
-    """A tenth of it, and never more than 50 ms."""
+def test_a_pause_may_be_short_by_a_timers_error(story):
+    """By a tenth, and never by more than 50 ms."""
     story.start()
     story.poll(held=3.0, poll_after=0.1)
     story.sleep(0.091)
@@ -70,8 +70,8 @@ def test_a_pause_may_be_a_timers_error_short(story):
     assert offences(story) == []
 
 
-def test_the_first_look_is_free(story):
-    """Who polls first need not be who started the job, and has been told nothing; from then on it has."""
+def test_the_first_poll_is_free(story):
+    """Its sender need not be the one who started the job. The hint of its answer must be followed."""
     story.start()
     story.poll()
     assert offences(story) == []
@@ -81,7 +81,7 @@ def test_the_first_look_is_free(story):
 
 
 def test_a_hint_need_not_be_followed_for_longer_than_half_a_minute(story):
-    """A wrong one must not cost minutes."""
+    """A bad hint must not cost minutes."""
     story.start(duration=1000.0)
     story.poll(poll_after=300.0)
     story.sleep(30.0)
@@ -90,8 +90,8 @@ def test_a_hint_need_not_be_followed_for_longer_than_half_a_minute(story):
     assert offences(story, limits=Politeness(longest_hint=300.0)) == [Offence.EARLY]
 
 
-def test_one_look_after_the_end_is_allowed(story):
-    """To fetch what the job came to."""
+def test_one_poll_after_the_end_is_allowed(story):
+    """It fetches the result."""
     story.start(duration=1.0)
     story.poll(held=30.0)
     story.sleep(0.1)
@@ -101,8 +101,8 @@ def test_one_look_after_the_end_is_allowed(story):
     assert offences(story, limits=Politeness(after_end=0)) == [Offence.AFTER_END]
 
 
-def test_a_start_that_tells_the_end_tells_it_to_nobody_who_waits(story):
-    """Most clients keep its id and no more, and a poll that failed has to be repeated."""
+def test_the_end_in_the_answer_to_a_start_does_not_count(story):
+    """Most clients only keep the id of that answer, and a poll that failed has to be repeated."""
     story.start(duration=1.0, key="k", status=None, fault="lost_answer")
     story.sleep(2.0)
     story.start(key="k", told="completed", poll_after=None, retry_after=None)
@@ -116,7 +116,7 @@ def test_a_start_that_tells_the_end_tells_it_to_nobody_who_waits(story):
 
 
 def test_a_failed_poll_may_be_repeated_at_once(story):
-    """Nobody was told to wait; what the answer before it asked for stays in force."""
+    """It has no hint of its own; the hint of the answer before it stays in force."""
     story.start(duration=100.0)
     story.sleep(2.0)
     story.poll(status=500, **FAILED)
@@ -130,7 +130,7 @@ def test_a_failed_poll_may_be_repeated_at_once(story):
 
 
 def test_a_repetition_after_retry_after_is_polite(story):
-    """Who was refused and comes again when told to has done nothing wrong."""
+    """A client that was refused and waits as long as it should is polite."""
     story.start()
     story.sleep(2.0)
     story.poll(status=503, told=None, poll_after=None, retry_after=1.0)
@@ -140,7 +140,7 @@ def test_a_repetition_after_retry_after_is_polite(story):
 
 
 def test_a_stepped_clock_makes_a_poll_fair(story):
-    """The client was told to wait for two seconds, and two seconds have passed for the server."""
+    """The hint was two seconds, and two seconds have passed on the server."""
     story.start()
     story.poll()
     story.step(2.0)
@@ -149,7 +149,7 @@ def test_a_stepped_clock_makes_a_poll_fair(story):
 
 
 def test_a_client_that_really_slept_is_polite(story):
-    """Also if the stepped clock stood still meanwhile."""
+    """Even if the stepped clock stood still."""
     story.start()
     story.poll()
     story.monotonic += 2.0
@@ -158,7 +158,7 @@ def test_a_client_that_really_slept_is_polite(story):
 
 
 def test_under_a_scaled_clock_the_client_is_asked_to_wait_in_its_own_time():
-    """A hint of 2 s is 2 s for who sleeps, and 120 s for the server."""
+    """A hint of 2 s is 2 s for the client, and 120 s for the server."""
     story = Story(speed=60.0)
     story.start(duration=1000.0)
     story.sleep(2.0)
@@ -173,7 +173,7 @@ def test_under_a_scaled_clock_the_client_is_asked_to_wait_in_its_own_time():
 
 
 def test_a_poll_before_the_hint_is_over_is_early(story):
-    """The complaint says how early, after which answer, and what that one asked for."""
+    """The complaint names the answer before it, the pause that answer asked for, and the actual pause."""
     story.start()
     story.sleep(2.0)
     story.poll()
@@ -185,7 +185,7 @@ def test_a_poll_before_the_hint_is_over_is_early(story):
 
 
 def test_retry_after_counts_where_there_is_no_other_hint(story):
-    """And a refusal's is never undercut, by a long poll neither."""
+    """That of a refusal always counts, for long polls as well."""
     story.start()
     story.sleep(2.0)
     story.poll(status=429, told=None, poll_after=None, retry_after=2.0)
@@ -207,7 +207,7 @@ def test_a_start_repeated_before_retry_after_is_early(story):
 
 
 def test_a_failed_answer_does_not_excuse_an_early_poll(story):
-    """What reached the client last stays in force."""
+    """The last hint that reached the client stays in force."""
     story.start()
     story.sleep(2.0)
     story.poll()
@@ -221,7 +221,7 @@ def test_a_failed_answer_does_not_excuse_an_early_poll(story):
 
 
 def test_a_short_wait_is_no_long_poll(story):
-    """Else a loop of them would be as bad as one of polls, and called polite."""
+    """Otherwise a loop of short waits would count as polite."""
     story.start()
     for _ in range(3):
         story.poll(held=0.1)
@@ -233,7 +233,7 @@ def test_a_short_wait_is_no_long_poll(story):
 
 
 def test_failed_polls_without_a_pause_are_a_burst(story):
-    """Nobody said when to come again, but a client pauses after failures as well."""
+    """There was no hint, but a client must pause after failures as well."""
     story.start(duration=100.0)
     story.sleep(2.0)
     for _ in range(14):
@@ -243,7 +243,7 @@ def test_failed_polls_without_a_pause_are_a_burst(story):
 
 
 def test_many_polls_in_a_second_are_fine_where_the_server_asks_for_them(story):
-    """It said when to come again, each time."""
+    """Each answer had a short hint."""
     story.start(duration=100.0)
     story.sleep(2.0)
     for _ in range(14):
@@ -252,8 +252,8 @@ def test_many_polls_in_a_second_are_fine_where_the_server_asks_for_them(story):
     assert offences(story) == []
 
 
-def test_polls_after_the_end_was_told_are_pointless(story):
-    """The complaint names the answer that had told it."""
+def test_polls_after_the_known_end_are_an_offence(story):
+    """The complaint names the answer that had reported it."""
     story.start(duration=1.0)
     story.sleep(2.0)
     for _ in range(3):
@@ -262,8 +262,8 @@ def test_polls_after_the_end_was_told_are_pointless(story):
     assert texts(story) == ["job 1: poll #3 came although the answer to poll #1 had reported the end"]
 
 
-def test_polls_that_fail_after_the_end_was_told_are_not_counted(story):
-    """The one look that is allowed may have to be repeated."""
+def test_polls_that_fail_after_the_end_are_not_counted(story):
+    """The one poll that is allowed may have to be repeated."""
     story.start(duration=1.0)
     story.poll(held=30.0)
     for _ in range(3):
@@ -275,8 +275,8 @@ def test_polls_that_fail_after_the_end_was_told_are_not_counted(story):
     assert story.report().after_end == 1
 
 
-def test_a_poll_under_way_when_the_end_is_told_is_none_after_it(story):
-    """Its client could not know."""
+def test_a_poll_under_way_when_the_end_is_reported_does_not_count(story):
+    """Its client could not know the end."""
     story.start(duration=1.0)
     story.sleep(2.0)
     held = story.begin()

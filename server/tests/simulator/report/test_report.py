@@ -1,4 +1,4 @@
-"""The report card, made of what arrived."""
+"""The report card, made from the record."""
 
 import json
 
@@ -21,7 +21,7 @@ def texts(story):
 
 
 def test_a_client_that_left_before_the_end_gave_up(story):
-    """Its job ended, and it never asked again."""
+    """Its job ended, and it did not ask again."""
     story.start(duration=10.0)
     poll = story.begin()
     story.sleep(1.0)
@@ -34,7 +34,7 @@ def test_a_client_that_left_before_the_end_gave_up(story):
         report.assert_detected_within(1.0)
 
 
-def test_who_still_asks_has_not_given_up(story):
+def test_a_client_that_still_asks_has_not_given_up(story):
     """A request is under way."""
     story.start(duration=1.0)
     story.begin()
@@ -42,8 +42,8 @@ def test_who_still_asks_has_not_given_up(story):
     assert story.report().given_up == 0
 
 
-def test_who_never_asked_did_not_give_up(story):
-    """It started a job and wants to know nothing of it."""
+def test_a_client_that_never_asked_has_not_given_up(story):
+    """It started a job and never polled it."""
     story.start(duration=1.0)
     story.sleep(5.0)
     report = story.report()
@@ -52,8 +52,8 @@ def test_who_never_asked_did_not_give_up(story):
         report.assert_detected_within(1.0)
 
 
-def test_an_answer_that_was_lost_told_nothing(story):
-    """The detection delay goes on until one gets out."""
+def test_an_answer_that_was_lost_reports_nothing(story):
+    """The detection delay lasts until an answer is sent whole."""
     story.start(duration=10.0)
     story.sleep(11.0)
     story.poll(status=None, fault="reset")
@@ -63,7 +63,7 @@ def test_an_answer_that_was_lost_told_nothing(story):
 
 
 def test_a_late_detection_is_named(story):
-    """With the job, and by how much."""
+    """The message has the job and the delay."""
     story.start(duration=1.0)
     story.sleep(3.0)
     story.poll()
@@ -72,13 +72,13 @@ def test_a_late_detection_is_named(story):
 
 
 def test_a_job_that_ended_just_now_is_not_late_yet(story):
-    """Nobody has been told, but there is time left."""
+    """Its end was not reported yet, but there is time left."""
     story.start(duration=1.0)
     story.sleep(1.5)
     story.report().assert_detected_within(1.0)
 
 
-def test_without_an_end_nothing_can_be_said_about_it(story):
+def test_without_an_end_the_assertion_fails(story):
     """An assertion that could not have failed does not pass."""
     story.start()
     with pytest.raises(AssertionError, match="no job has ended"):
@@ -89,7 +89,7 @@ def test_without_an_end_nothing_can_be_said_about_it(story):
 
 
 def test_a_start_repeated_with_its_key_is_one_job(story):
-    """However often its answer was lost."""
+    """However many answers were lost."""
     for _ in range(3):
         story.start(key="k", status=None, fault="lost")
     story.start(key="k")
@@ -98,7 +98,7 @@ def test_a_start_repeated_with_its_key_is_one_job(story):
 
 
 def test_a_start_repeated_without_a_key_is_charged_twice(story):
-    """The first was accepted, which its client could not know."""
+    """The first was accepted, which the client could not know."""
     story.start(status=None, fault="lost")
     story.sleep(0.5)
     story.start()
@@ -120,7 +120,7 @@ def test_a_new_key_for_the_same_start_is_as_bad(story):
 
 
 def test_after_a_server_error_nobody_knows_whether_it_was_accepted(story):
-    """It was not, this time; the client was lucky."""
+    """This time it was not accepted."""
     story.start(accepted=False, status=502, **FAILED)
     story.start()
     assert story.report().duplicates == 0
@@ -131,14 +131,14 @@ def test_after_a_server_error_nobody_knows_whether_it_was_accepted(story):
 
 
 def test_a_start_whose_answer_cannot_be_read_is_lost(story):
-    """It was accepted, but half an answer names no job."""
+    """It was accepted, but half an answer does not name the job."""
     story.start(told=None, poll_after=None)
     story.start()
     assert "whose answer was lost" in texts(story)[0]
     assert story.report().duplicates == 1
 
 
-def test_who_does_not_wait_for_the_answer_may_pay_twice(story):
+def test_a_client_that_does_not_wait_for_the_answer_may_pay_twice(story):
     """A timeout says nothing about whether the job was accepted."""
     first = story.start(status=None)
     first.left = True
@@ -158,14 +158,14 @@ def test_who_does_not_wait_for_the_answer_may_pay_twice(story):
     ids=["answered", "refused for now", "refused", "another body", "another user"],
 )
 def test_other_starts_are_new_jobs(story, first, second):
-    """A second start is no repetition if the first was answered, or if it asks for something else."""
+    """A second start is not a repetition if the first was answered, or if their bodies differ."""
     story.start(**first)
     story.start(**second)
     assert story.report().repeated_starts == 0
 
 
 def test_each_lost_start_is_repeated_once(story):
-    """A third start of the same is a job of its own."""
+    """A third start with the same body is a job of its own."""
     story.start(status=None)
     story.start()
     story.start()
@@ -173,7 +173,7 @@ def test_each_lost_start_is_repeated_once(story):
 
 
 def test_clients_side_by_side_with_keys_repeat_nothing(story):
-    """A lost start whose key comes again is not mixed up with the next client's first one."""
+    """A lost start whose key is used again is not mixed up with another client's first start."""
     story.start(key="a", status=None)
     story.start(key="b", status=None)
     story.start(key="b")
@@ -186,13 +186,13 @@ def test_clients_side_by_side_with_keys_repeat_nothing(story):
 
 @pytest.mark.parametrize("check", ["assert_polite", "assert_clean", "assert_no_double_charges"])
 def test_nothing_is_not_polite(story, check):
-    """A test whose client never came must not pass."""
+    """A test whose client never called must not pass."""
     with pytest.raises(AssertionError, match="no request arrived"):
         getattr(story.report(), check)()
 
 
-def test_a_most_of_polls_can_be_set(story):
-    """It is per job, and names the job."""
+def test_the_number_of_polls_can_be_limited(story):
+    """The limit is per job, and the message names the job."""
     story.start()
     story.poll(held=2.0)
     story.poll(held=2.0)
@@ -202,7 +202,7 @@ def test_a_most_of_polls_can_be_set(story):
 
 
 def test_a_message_shows_the_first_offences_of_a_kind(story):
-    """The rest is counted."""
+    """The others are counted."""
     story.start(duration=100.0)
     for _ in range(8):
         story.poll()
@@ -233,8 +233,8 @@ def test_it_is_a_table(story):
     ]
 
 
-def test_it_tells_users_apart(story):
-    """Where there are several, each line says whose it is."""
+def test_it_distinguishes_users(story):
+    """If there are several, each line has the user."""
     for user in ("alice", "bob"):
         story.start(user=user)
         story.poll(user=user)
@@ -245,7 +245,7 @@ def test_it_tells_users_apart(story):
 
 
 def test_a_long_table_shows_the_worst_jobs(story):
-    """Twenty of them, and says how many there are beside."""
+    """Twenty of them, and the number of the others."""
     for _ in range(30):
         story.start()
     story.poll(27)
@@ -257,7 +257,7 @@ def test_a_long_table_shows_the_worst_jobs(story):
 
 
 def test_a_job_started_before_the_log_is_in_it(story):
-    """Without a number, and without what only the server that started it knows."""
+    """Without a number, and without the values of its record."""
     story.log.begin("poll", "GET", "/status/x", user="alice", job_id="x", told="completed", over=1.0)
     report = story.report()
     assert (report.jobs[0].name, report.jobs[0].detection_delay) == ("job x", None)
@@ -265,7 +265,7 @@ def test_a_job_started_before_the_log_is_in_it(story):
 
 
 def test_it_is_data_too(story):
-    """For programs in any language."""
+    """As JSON, for programs in any language."""
     story.start(duration=1.0)
     story.poll(held=30.0)
     told = json.loads(story.report().to_json())

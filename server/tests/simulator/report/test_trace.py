@@ -1,4 +1,4 @@
-"""What happened, as text that is the same in every run."""
+"""The trace: text that is the same in every run."""
 
 import pytest
 from server.tests.exchanges import Story
@@ -16,8 +16,8 @@ def text(story, *, timed=False):
     return trace(story.log.requests(), story.log.jobs(), timed=timed)
 
 
-def test_it_tells_each_job_by_itself(story):
-    """Its fate, then its requests; hints of answers that tell the status depend on the time, and are left out."""
+def test_each_job_is_a_block(story):
+    """Its fate, then its requests. Hints of answers with a status depend on the time, and are left out."""
     story.start(duration=20.0, key="k", status=None, fault="lost_answer")
     story.start(key="k")
     story.poll(status=503, told=None, poll_after=None, retry_after=1.0, fault="503")
@@ -34,8 +34,8 @@ def test_it_tells_each_job_by_itself(story):
     )
 
 
-def test_with_times_it_tells_them_from_the_jobs_start(story):
-    """In seconds of the server's clock: where only the test moves that, they are the same in every run."""
+def test_times_count_from_the_jobs_start(story):
+    """In seconds of the server's clock: if only the test moves it, they are the same in every run."""
     story.step(5.0)
     story.start(duration=20.0)
     story.step(1.5)
@@ -47,11 +47,11 @@ def test_with_times_it_tells_them_from_the_jobs_start(story):
     )
 
 
-def test_what_is_about_no_job_comes_first(story):
-    """A stream names the jobs whose end it told, by their numbers."""
+def test_requests_about_no_job_come_first(story):
+    """A stream lists the jobs whose end it reported, by their numbers."""
     story.start()
     stream = story.stream()
-    story.tell(stream)
+    story.report_end(stream)
     story.log.begin(Kind.OTHER, "GET", "/nowhere", user="alice", status=404, over=1.0)
     story.log.begin(Kind.LIST, "GET", "/jobs", user="alice", over=1.0, left=True)
     assert text(story).splitlines()[:4] == [
@@ -62,8 +62,8 @@ def test_what_is_about_no_job_comes_first(story):
     ]
 
 
-def test_the_order_of_arrival_has_no_part_in_it():
-    """Concurrent clients come in any order."""
+def test_the_order_of_arrival_does_not_matter():
+    """Requests of concurrent clients arrive in any order."""
 
     def told(users):
         story = Story()
@@ -83,8 +83,8 @@ def test_it_has_no_ids(story):
     assert "alice-1" not in text(story)
 
 
-def test_requests_under_way_are_said_to_be(story):
-    """Nothing has become of them yet."""
+def test_requests_under_way_are_marked(story):
+    """They have no answer yet."""
     story.start()
     story.begin()
     gone = story.begin()
