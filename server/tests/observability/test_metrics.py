@@ -153,7 +153,7 @@ async def test_two_applications_count_apart(open_api):
 
 
 def test_one_of_several_workers_says_which(monkeypatch):
-    """A scrape reaches any of several workers, so each adds its process id to all figures; a single process does not."""
+    """A scrape reaches any of several workers, so each figure has the process id; in a single process it has not."""
     alone = read(Metrics().render(NOTHING).decode())
     monkeypatch.setattr(metrics_module.multiprocessing, "parent_process", object)
     several = Metrics()

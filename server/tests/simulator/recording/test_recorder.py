@@ -269,38 +269,81 @@ async def test_an_answer_to_a_client_that_has_left_reports_nothing(ask, pieces):
 
 
 class Unread:
-    """An application that answers without reading the request, or while it waits for the client to leave."""
+    """An application that answers without reading the request; it may listen for a disconnect, or read afterwards."""
 
-    def __init__(self, *, is_listening=False):
+    def __init__(self, *, is_listening=False, reads_late=False):
         self.is_listening = is_listening
+        self.reads_late = reads_late
 
     async def __call__(self, _, receive, send):
-        listening = asyncio.ensure_future(receive()) if self.is_listening else None
+        listening = asyncio.ensure_future(receive() if self.is_listening else asyncio.sleep(0))
         await asyncio.sleep(0)
         await send({"type": "http.response.start", "status": 413, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
-        if listening is None:
-            self.body = await receive()
-        else:
-            listening.cancel()
+        listening.cancel()
+        self.body = await receive() if self.reads_late else None
 
 
 async def test_a_body_that_is_read_late_is_complete(ask):
     """The recorder asks the server whether the client has left; a part of the body that comes instead is kept."""
-    app = Unread()
+    app = Unread(reads_late=True)
     one = await ask(app, "POST /start", b"ab")
     assert (one.left, one.status, app.body["body"]) == (False, 413, b"ab")
 
 
+async def test_a_client_that_leaves_during_a_slow_answer_is_noticed(ask):
+    """Although nothing reads its request, whose end is received before the news that it has left."""
+    client = Client()
+
+    async def drip(_, __, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in (b"{", b"}"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            client.left.set()
+        await send({"type": "http.response.body", "body": b""})
+
+    one = await ask(drip, "GET /status/a", client=client)
+    assert (one.left, one.status, one.answered) == (True, 200, None)
+
+
 @pytest.mark.parametrize(
-    ("app", "headers"), [(Unread(is_listening=True), []), (Unread(), [(b"expect", b"100-continue")])]
+    ("app", "headers", "asked"),
+    [(Unread(), [], 1), (Unread(is_listening=True), [], 1), (Unread(), [(b"expect", b"100-continue")], 0)],
 )
-async def test_the_server_is_not_asked_in_vain(ask, app, headers):
+async def test_the_server_is_asked_once_at_most(ask, app, headers, asked):
     """Not while the application listens for the same, nor where asking would let the client send its body."""
-    client = Client(b"ab")
-    client.parts = client.parts if headers else []
+    client = Client()
+    client.parts.clear()
     one = await ask(app, "POST /start", headers=headers, client=client)
-    assert (one.left, one.status, client.asked) == (False, 413, 1)
+    assert (one.left, one.status, client.asked) == (False, 413, asked)
+
+
+async def test_at_most_one_part_of_an_unread_body_is_kept(ask):
+    """However many parts the answer has, the rest of the body stays with the server."""
+    client = Client(b"a", b"b", b"c")
+
+    async def answer(_, __, send):
+        await send({"type": "http.response.start", "status": 413, "headers": []})
+        for _ in range(3):
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+
+    await ask(answer, "POST /start", client=client)
+    assert client.asked == 1
+
+
+async def test_a_client_that_has_sent_an_expected_body_may_leave(ask):
+    """After its body it does not wait for 100 Continue any more, so the server may be asked."""
+    client = Client(b"ab")
+
+    async def answer(_, receive, send):
+        while (await receive())["more_body"]:
+            pass
+        client.left.set()
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    one = await ask(answer, "POST /start", headers=[(b"expect", b"100-continue")], client=client)
+    assert (one.left, one.answered) == (True, None)
 
 
 async def test_an_unexpected_error_is_a_500(ask):

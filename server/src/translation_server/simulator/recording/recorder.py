@@ -9,11 +9,13 @@ the connection off.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 
 from translation_server.http import parameters
 from translation_server.http.parameters import path_of
@@ -129,26 +131,25 @@ class _ExchangeRecorder:
 
     __slots__ = (
         *("_body", "_digest", "_endings", "_exchange", "_expects_continue", "_has_left", "_is_receiving"),
-        *("_kept", "_receive", "_recorder", "_scope", "_send"),
+        *("_kept", "_receive", "_recorder", "_send"),
     )
 
     def __init__(self, recorder: Recorder, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
         self._recorder = recorder
         self._exchange = exchange
-        self._scope = scope
         self._receive = receive
         self._send = send
         self._digest = hashlib.sha256()
         self._body = bytearray()
         self._endings = EndingParser(exchange.kind)
-        self._kept: list[Message] = []
+        self._kept: deque[Message] = deque()
         self._is_receiving = False
         self._has_left = False
         self._expects_continue = bool(parameters.header_values(scope, b"expect"))
 
     async def receive(self) -> Message:
         """Receive a message of the client; of a start, add its body to the fingerprint."""
-        return self._kept.pop() if self._kept else await self._receive_next()
+        return self._kept.popleft() if self._kept else await self._receive_next()
 
     async def send(self, message: Message) -> None:
         """Record a message, then send it: whoever has read the answer finds it in the record."""
@@ -180,25 +181,32 @@ class _ExchangeRecorder:
             self._expects_continue = False
         return message
 
-    async def _keep_next(self) -> Message:
-        message = await self._receive_next()
-        self._kept.append(message)
-        return message
+    async def _keep_next(self) -> None:
+        self._kept.append(await self._receive_next())
 
-    async def _look_for_disconnect(self) -> bool:
-        """Return whether the client has left, without waiting: what is sent to it then is dropped without an error.
+    async def _check_disconnect(self) -> bool:
+        """Return whether the client has left, without waiting for it; servers drop what is sent then without an error.
 
-        The server is not asked if the application is asking it, nor while the client waits to be told to send its body,
-        because asking would tell it.
+        To find out takes a message from the server, which is kept for the application. None is taken while the
+        application waits for one, while more of the body is kept, or before a body that awaits ``100 Continue``, which
+        a server sends when it is asked for the body.
         """
-        if not (self._has_left or self._is_receiving or self._kept or self._expects_continue):
-            await Request(self._scope, self._keep_next).is_disconnected()
+        has_more = bool(self._kept) and self._kept[-1].get("more_body", False)
+        if not (self._has_left or self._is_receiving or has_more or self._expects_continue):
+            receiving = asyncio.ensure_future(self._keep_next())
+            try:
+                await asyncio.sleep(0)  # the task is done now if a message is there
+            finally:
+                receiving.cancel()
+            await asyncio.wait({receiving})
+            if not receiving.cancelled():
+                receiving.result()
         return self._has_left
 
     async def _record(self, message: Message) -> None:
         if self._exchange.kind is not Kind.OTHER:
             self._body += message.get("body", b"")
-        if not self._exchange.cut and await self._look_for_disconnect():
+        if not self._exchange.cut and await self._check_disconnect():
             self._exchange.left = True
         elif message.get("more_body", False):
             self._add_endings(self._endings.parse_stream(self._body))
