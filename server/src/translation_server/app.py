@@ -85,6 +85,11 @@ class Application(Access):
         """Return the OpenAPI document."""
         return self._framework.openapi()
 
+    def release(self) -> None:
+        """Take everything out of an application that is over: FastAPI remembers hundreds of them, by their functions."""
+        self._framework.router.routes.clear()
+        vars(self).clear()
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Open the store, and do what is done beside the requests."""

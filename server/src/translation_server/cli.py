@@ -116,7 +116,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
     from translation_server.app import create_app  # noqa: PLC0415 - likewise
     from translation_server.observability import log_file  # noqa: PLC0415 - likewise
-    from translation_server.testing.sockets import listen  # noqa: PLC0415 - likewise
+    from translation_server.testing.uvicorn_server import listen  # noqa: PLC0415 - likewise
 
     with listen(options.host, options.port) as sock:
         log_file.configure(settings)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final, Self
 
-from translation_server.testing.sockets import listen
-from translation_server.testing.uvicorn_server import ServingThread
+from translation_server.testing.uvicorn_server import ServingThread, listen
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -19,7 +19,6 @@ from translation_server.simulator.clocks import MovableClock
 from translation_server.simulator.simulator import Simulator
 from translation_server.testing.lifecycle import Lifecycle
 from translation_server.testing.options import clock_of, delays_of, settings_of, users_of
-from translation_server.testing.sockets import most_connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -125,7 +124,7 @@ class TranslationServer(Lifecycle):
         self._service: Service | None = None
         self._clients: list[TranslationStatusClient] = []
         self._forget: Callable[[], None] = lambda: None
-        super().__init__(port, most_connections(self._settings.max_connections))
+        super().__init__(port, self._settings.max_connections)
 
     def __repr__(self) -> str:
         where = self.base_url if self.is_running else "not running"

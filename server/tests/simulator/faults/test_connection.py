@@ -79,7 +79,14 @@ class App:
 def serving(app, listener=None, **options):
     """Serve an application on a socket while the block runs; gives the socket's address."""
     listener = listener or socket.create_server(("127.0.0.1", 0))
-    usual = {"interface": "asgi3", "lifespan": "off", "log_config": None, "loop": "asyncio", "http": "h11"}
+    usual = {
+        "interface": "asgi3",
+        "lifespan": "off",
+        "log_config": None,
+        "loop": "asyncio",
+        "http": "h11",
+        "ws": "none",
+    }
     server = uvicorn.Server(uvicorn.Config(app, **usual | options))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     with listener:
