@@ -34,7 +34,7 @@ class TranslationClientError(Exception):
 
     Attributes:
         job_id: The job it is about, if one is known.
-        last_job: The last state of the job that was seen, if any.
+        last_job: The job as it was last seen, if ever.
         elapsed: Seconds the call had taken when it gave up.
         polls: Status requests it had made.
         wait_stats: What the wait had done until then; None outside a wait.
@@ -63,7 +63,7 @@ class StartError(TranslationClientError):
 
     Attributes:
         idempotency_key: Give it to ``start_job`` again: a job that was accepted unseen is then found, not repeated.
-        maybe_created: True if a request may have reached the server, so that a job may exist.
+        maybe_created: True if a request may have reached the server, so a job may exist.
     """
 
     def __init__(
@@ -98,15 +98,15 @@ class WaitTimeoutError(WaitError, TimeoutError):
 
 
 class StatusUnavailableError(WaitError):
-    """The status could not be had: ``max_retries`` or ``max_polls`` is used up; ``__cause__`` is the last failure."""
+    """No status could be had: ``max_retries`` or ``max_polls`` is used up; ``__cause__`` is the last failure."""
 
 
 class JobFailedError(TranslationClientError):
     """The job ended in error; raised by ``Job.raise_for_error()`` only.
 
     Attributes:
-        code: The server's code for what went wrong, such as ``cancelled``.
-        message: The server's words.
+        code: The server's code of the reason, such as ``cancelled``.
+        message: The server's description.
     """
 
     code: str = ""
@@ -150,7 +150,7 @@ class RateLimitError(ApiError):
     """Too many requests (429); within a wait or a start this is retried, not raised.
 
     Attributes:
-        retry_after: The seconds the server asked to wait; None if it did not say.
+        retry_after: Seconds the server asked to wait; None if it gave none.
     """
 
     retry_after: float | None = None

@@ -1,4 +1,4 @@
-"""What the client hands out: a job as the server told it, and what the wait for it cost."""
+"""The values the client returns: a job as the server described it, and the figures of the wait for it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class JobStatus(StrEnum):
 
 
 class ErrorDetail(NamedTuple):
-    """Why a job ended in error: a ``code`` for programs, a ``message`` for people."""
+    """The reason why a job ended in error: a ``code`` for programs, a ``message`` for people."""
 
     code: str
     message: str
 
 
 class WaitStats(NamedTuple):
-    """What one wait did.
+    """The figures of one wait.
 
     Attributes:
         polls: Status requests made.
@@ -42,7 +42,7 @@ class WaitStats(NamedTuple):
         failures: Transient failures ridden out.
         elapsed: Seconds the wait took.
         learnt_by: How the end became known: ``long poll``, ``poll``, ``stream``, ``query`` (for many jobs), or
-            ``start`` (whose answer told it); empty if it did not.
+            ``start`` (whose answer had it); empty if it did not.
         detection_delay: Seconds from the job's end until the client knew, by the server's clock as
             its earlier answers showed it; None where no earlier answer allowed the comparison.
     """
@@ -57,16 +57,16 @@ class WaitStats(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the server told it at one moment; it does not change by itself.
+    """A job as the server described it at one moment; it does not change by itself.
 
     Attributes:
         job_id: The server's name for it.
         status: ``pending``, ``completed`` or ``error``. A value this version does not know counts as pending.
-        created_at: When the server accepted it; None if it did not say.
+        created_at: When the server accepted it; None if unknown.
         ended_at: When it ended; None while pending.
         elapsed_time: Seconds since it was accepted, frozen when it ended.
         progress: 0 to 1; 1 only when completed.
-        poll_after: The server's advice: seconds until asking again is worth it; None if it gave none.
+        poll_after: The server's advice: seconds until it is worth asking again; None if it gave none.
         video_length: Seconds of video, as given at the start.
         metadata: As given at the start.
         error: Why it ended in error; None otherwise.

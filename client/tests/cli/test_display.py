@@ -11,7 +11,7 @@ from rich.console import Console
 
 from translation_client import ErrorDetail, Job, JobStatus
 from translation_client.cli.bar import Bar
-from translation_client.cli.display import Board, Display, Estimate, Lines, Snapshot, fit, open_display
+from translation_client.cli.display import Board, Display, Estimate, Lines, Snapshot, fit_row, open_display
 from translation_client.cli.options import Options
 from translation_client.cli.output import Output, columns, wants_colour
 
@@ -60,7 +60,7 @@ snapshots = st.builds(
 @given(snapshots, st.integers(1, 200))
 def test_the_line_fits_any_terminal(snapshot, width):
     """It is never broken, whatever is in it: on a narrow terminal less is said."""
-    row = fit(snapshot, width)
+    row = fit_row(snapshot, width)
     columns = len(row.text) + (row.bar + 2 if row.bar else 0) + (len(row.label) + 2 if row.label else 0)
     assert columns < max(width, 2)
 
@@ -76,7 +76,7 @@ def test_the_line_fits_any_terminal(snapshot, width):
 )
 def test_what_a_narrow_terminal_leaves_out(width, label, bar, text):
     """First the label, then the words, then the bar; the figures stay."""
-    row = fit(Snapshot("0192f0c3..", 0.41, 2.0, "pending"), width)
+    row = fit_row(Snapshot("0192f0c3..", 0.41, 2.0, "pending"), width)
     assert (row.label, row.bar, row.text) == (label, bar, text)
 
 
@@ -90,7 +90,7 @@ def test_what_a_narrow_terminal_leaves_out(width, label, bar, text):
 def test_trouble_is_told_rather_than_drawn(width, bar, text):
     """Where there is no room for both, the words stay and the bar goes."""
     trouble = "connection refused; trying again for up to 15 s"
-    row = fit(Snapshot("0192f0c3..", 0.0, 2.0, trouble, is_trouble=True), width)
+    row = fit_row(Snapshot("0192f0c3..", 0.0, 2.0, trouble, is_trouble=True), width)
     assert (row.bar, row.text) == (bar, text)
 
 
@@ -138,14 +138,14 @@ class Terminal(io.StringIO):
         return True
 
 
-def shown(stdout=None, *, jobs=1):
+def short_path(stdout=None, *, jobs=1):
     clock, stderr = Clock(), io.StringIO()
     return Lines(Output(stdout, stderr), Board(jobs, 0.0), clock, server="http://host"), clock, stderr
 
 
 def test_lines_tell_each_new_status_and_a_sign_of_life_every_ten_seconds():
     """A pipe is not flooded: the same status again is told at most every ten seconds."""
-    lines, clock, stderr = shown()
+    lines, clock, stderr = short_path()
     for clock.now in (0.0, 2.0, 9.9, 10.0, 12.0):
         lines.update(replace(PENDING, elapsed_time=clock.now))
     lines.update(COMPLETED)
@@ -158,7 +158,7 @@ def test_lines_tell_each_new_status_and_a_sign_of_life_every_ten_seconds():
 
 def test_lines_of_many_jobs_count_the_ends():
     """Each end says how many there were."""
-    lines, _, stderr = shown(jobs=2)
+    lines, _, stderr = short_path(jobs=2)
     lines.update(ERROR)
     lines.update(replace(COMPLETED, job_id="b"))
     assert stderr.getvalue().splitlines() == [
@@ -169,7 +169,7 @@ def test_lines_of_many_jobs_count_the_ends():
 
 def test_lines_leave_the_end_to_the_result_where_both_are_seen():
     """On a terminal without a bar the outcome is not said twice."""
-    lines, _, stderr = shown(Terminal())
+    lines, _, stderr = short_path(Terminal())
     lines.update(PENDING)
     lines.update(COMPLETED)
     assert len(stderr.getvalue().splitlines()) == 1
@@ -177,13 +177,13 @@ def test_lines_leave_the_end_to_the_result_where_both_are_seen():
 
 def test_the_same_trouble_is_told_every_ten_seconds_and_anew_after_an_answer():
     """An outage of a minute makes a handful of lines."""
-    lines, clock, stderr = shown()
+    lines, clock, stderr = short_path()
     for clock.now in (0.0, 1.0, 5.0, 10.5):
-        lines.trouble("connection refused; trying again")
+        lines.show_failure("connection refused; trying again")
     assert stderr.getvalue().splitlines() == ["http://host: connection refused; trying again"] * 2
     clock.now = 11.0
     lines.update(PENDING)
-    lines.trouble("connection refused; trying again")
+    lines.show_failure("connection refused; trying again")
     assert len(stderr.getvalue().splitlines()) == 4
 
 
@@ -264,11 +264,11 @@ def test_closed_streams_are_no_trouble():
     """`>&-` and `2>&-` do not end a wait."""
     output = Output(None, None)
     output.result("x")
-    output.note("x")
+    output.print_note("x")
     assert output.encodable("ü") == "ü"
     closed = io.StringIO()
     closed.close()
-    Output(None, closed).note("x")
+    Output(None, closed).print_note("x")
     assert not Output(closed, closed).on_terminal
 
 
@@ -303,7 +303,7 @@ def test_a_result_is_printed_while_the_bar_is_away(monkeypatch):
     terminal = Terminal()
     output = Output(terminal, terminal)
     with Bar(output, Board(2, 0.0), Clock()) as bar:
-        with bar.aside():
+        with bar.hidden():
             output.result("the result")
         drawn_again = terminal.getvalue().partition("the result\n")[2]
     before = terminal.getvalue().partition("the result\n")[0]
@@ -316,7 +316,7 @@ def test_the_latest_job_is_introduced_once():
     """The line that says which job it is names it already."""
     stderr = io.StringIO()
     bar = Bar(Output(None, stderr), Board(1, 0.0), Clock())
-    bar.introduce(PENDING.job_id)
+    bar.show_latest(PENDING.job_id)
     bar.update(PENDING)
     assert stderr.getvalue() == f"the latest job is {PENDING.job_id}\n"
 

@@ -83,7 +83,7 @@ def test_wait_has_no_latest_job_either(run, monkeypatch):
 @pytest.mark.parametrize("command", [[], ["start"], ["list"]], ids=" ".join)
 def test_a_server_that_is_down_is_tried_for_a_while(run, command, monkeypatch):
     """A note at once that it is trying, then exit status 5 and what to do."""
-    monkeypatch.setattr(commands, "_PATIENCE", 0.5)
+    monkeypatch.setattr(commands, "_REQUEST_TIMEOUT", 0.5)
     status, out, err = run(*command, "--base-url", f"http://127.0.0.1:{free_port()}")
     assert (status, out) == (5, "")
     first, *_, last = err.splitlines()

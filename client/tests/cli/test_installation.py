@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from translation_client.cli.advice import Place, checkout, installed, shown
+from translation_client.cli.advice import Place, checkout, installed, short_path
 from translation_client.cli.main import main
 
 
@@ -93,8 +93,8 @@ def test_a_path_is_written_as_people_do(monkeypatch, tmp_path):
     """From the current folder, or from home, or whole."""
     monkeypatch.chdir(tmp_path)
     home = Path.home()
-    assert shown(tmp_path / "logs" / "client.log") == f"logs{os.sep}client.log"
+    assert short_path(tmp_path / "logs" / "client.log") == f"logs{os.sep}client.log"
     monkeypatch.chdir("/")
     monkeypatch.setattr("os.path.relpath", lambda _: "../../x")
-    assert shown(home / "state" / "client.log") == f"~{os.sep}state{os.sep}client.log"
-    assert shown(Path("/somewhere/client.log")) == "/somewhere/client.log"
+    assert short_path(home / "state" / "client.log") == f"~{os.sep}state{os.sep}client.log"
+    assert short_path(Path("/somewhere/client.log")) == "/somewhere/client.log"

@@ -208,7 +208,7 @@ RESUME = "python3 client.py wait a --base-url http://host:1 --username ada"
         (limited(3.0), 5, ["429", "try again in 3.0 s"]),
         (limited(None), 5, ["429", "try again later"]),
         (late("a"), 3, ["job a is still pending after 1 min 00 s", "connection refused", RESUME]),
-        (late("a", None), 3, ["did not tell its status", RESUME]),
+        (late("a", None), 3, ["the status of job", RESUME]),
         (late_ones("a"), 3, ["job a is still pending after 1 min 00 s", RESUME]),
         (late_ones("b", "c"), 3, ["2 jobs have not ended after 1 min 00 s", "python3 client.py wait b c"]),
         (caused(StartError("x"), REFUSED), 5, ["cannot reach http://host:1: connection refused", "its address right"]),

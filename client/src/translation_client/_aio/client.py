@@ -1,6 +1,6 @@
-"""The asynchronous client: a thin driver of the same flows, on aiohttp."""
+"""The asynchronous client."""
 
-# ruff: noqa: ASYNC109 - a timeout here is the wait's own: at its deadline comes one last look, and an error that says all
+# ruff: noqa: ASYNC109 - a timeout here is the wait's own: its end brings one last look and an error with all details
 
 from __future__ import annotations
 
@@ -153,11 +153,11 @@ class AsyncTranslationStatusClient:
         return [jobs[job_id] for job_id in ids]
 
     async def get_job(self, job_id: str) -> Job:
-        """The job as it is now: one poll, as ``TranslationStatusClient.get_job``."""
+        """Return the job as it is now: one poll, as ``TranslationStatusClient.get_job``."""
         return await self._run(self._operations.get(check_job_id(job_id)))
 
     async def get_status(self, job_id: str | None = None) -> JobStatus:
-        """The status now: one poll; without an id the latest job's, as ``TranslationStatusClient.get_status``."""
+        """Return the status now, without an id the latest job's: as ``TranslationStatusClient.get_status``."""
         return (await self._run(self._operations.get(job_id))).status
 
     async def cancel_job(self, job_id: str) -> Job:

@@ -35,7 +35,7 @@ class AsyncDriver(Generic[T]):
 
     def __init__(self, flow: Flow[T], transport: AsyncTransport, callbacks: Callbacks) -> None:
         self.result: T
-        """What the flow returned, once it has."""
+        """The value the flow returned, once it has."""
         self._flow = flow
         self._transport = transport
         self._callbacks = callbacks
@@ -120,7 +120,7 @@ async def side_by_side(waits: Iterable[Coroutine[Any, Any, Job]]) -> AsyncGenera
             task = await over.get()
             error = task.exception()
             if isinstance(error, WaitTimeoutError):
-                timed_out.append(error)  # the others get their last look as well
+                timed_out.append(error)  # the others still get their last look
             else:
                 yield task.result()
         if timed_out:

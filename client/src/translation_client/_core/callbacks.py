@@ -1,4 +1,4 @@
-"""The user's callbacks: which there are, and what happens when one raises."""
+"""The user's callbacks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Callback: TypeAlias = Callable[["Job"], object]
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What to call with the job: at each answer, at first sight and every new status, once at the end."""
+    """The functions to call with the job: at each answer, at first sight and every new status, once at the end."""
 
     on_poll: Callback | None = None
     on_status_change: Callback | None = None
@@ -34,7 +34,7 @@ class Callbacks:
                 refuse(name, "callable, or None", given, wrong_type=True)
 
     def ordinary(self) -> Callbacks:
-        """These, for a client that cannot await; raises ``TypeError`` where one would have to be awaited."""
+        """Return these, for a client that cannot await; raises ``TypeError`` where one would have to be awaited."""
         for name in ("on_poll", "on_status_change", "on_completion"):
             if inspect.iscoroutinefunction(getattr(self, name)):
                 raise TypeError(f"{name} must be an ordinary function; AsyncTranslationStatusClient awaits others")
@@ -45,11 +45,11 @@ class Callbacks:
 
     @property
     def look_first(self) -> bool:
-        """Whether one of them wants to hear of the status before the job ends."""
+        """Whether one of them is called before the job ends."""
         return self.on_poll is not None or self.on_status_change is not None
 
     def otherwise(self, client: Callbacks) -> Callbacks:
-        """These, and the client's where none is given here."""
+        """Return these, with the client's where none is given here."""
         return Callbacks(
             self.on_poll or client.on_poll,
             self.on_status_change or client.on_status_change,
@@ -57,7 +57,7 @@ class Callbacks:
         )
 
     def for_event(self, event: Event) -> Callback | None:
-        """The one to call for the event."""
+        """Return the callback for the event."""
         match event:
             case Event.POLL:
                 return self.on_poll

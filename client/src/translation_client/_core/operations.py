@@ -1,4 +1,4 @@
-"""What a client can do, as flows: checks the arguments, remembers the jobs it started. Shared by both clients."""
+"""The operations of both clients, as flows: arguments are checked, and the jobs that were started remembered."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ T = TypeVar("T")
 CLIENT_CLOSED = "the client is closed: make a new one"
 
 _READ_AFTER_WRITE = 5.0  # seconds after a start in which a 404 may be a replica that has not heard of the job yet
-_REMEMBERED = 10_000  # started jobs whose first answer is kept; older ones are waited for like anybody's
+_REMEMBERED = 10_000  # started jobs whose first answer is kept; older ones are waited for like jobs of other clients
 _LARGEST_PAGE = 1000
 
 
@@ -73,9 +73,7 @@ class Operations:
         """Start one job, exactly one whatever is lost on the way: the key is the same in every attempt."""
         key = secrets.token_hex(16) if idempotency_key is None else idempotency_key
         request = start_request(idempotency_key=key, video_length=video_length, metadata=metadata, simulate=simulate)
-        return self._remembering(
-            self._call(request, read_start, start_given_up(key, self._where), self._config(timeout))
-        )
+        return self._remember(self._call(request, read_start, start_given_up(key, self._where), self._config(timeout)))
 
     def wait(  # noqa: PLR0913 - what each kind of wait needs, by keyword
         self,
@@ -110,7 +108,7 @@ class Operations:
     def wait_for_many(
         self, job_ids: Iterable[str], timeout: float | Unset | None
     ) -> tuple[Flow[dict[str, bool]], float]:
-        """Wait for any number of jobs on one stream; the second value is the deadline of all of them."""
+        """Wait for any number of jobs on one stream; return the flow, and the deadline of all of them."""
         ids = check_job_ids(job_ids)
         config, now = self._config(timeout), self._clock()
         known = {job_id: start for job_id in ids if (start := self._started.get(job_id)) is not None}
@@ -123,13 +121,13 @@ class Operations:
     def wait_each(
         self, left: Mapping[str, bool], deadline: float, *, look_first: bool, may_hold: bool
     ) -> list[Flow[Job]]:
-        """One wait for each job that `wait_for_many` left over, all with the same deadline."""
+        """Return one wait for each job that ``wait_for_many`` left, all with the same deadline."""
         timeout = None if deadline == math.inf else max(deadline - self._clock(), 0.0)
         wait = partial(self.wait, timeout=timeout, look_first=look_first, may_hold=may_hold, tally=Tally(len(left)))
         return [wait(job_id, told=told) for job_id, told in left.items()]
 
     def get(self, job_id: str | None) -> Flow[Job]:
-        """One poll."""
+        """Poll once."""
         if job_id is not None:
             check_job_id(job_id)
         once = replace(self.config, max_retries=0)
@@ -174,7 +172,7 @@ class Operations:
         now = self._clock()
         return Call(request, read, config, now=now, randomness=self._random, given_up=given_up).run()
 
-    def _remembering(self, flow: Flow[Job]) -> Flow[Job]:
+    def _remember(self, flow: Flow[Job]) -> Flow[Job]:
         job = yield from flow
         self._started[job.job_id] = job, self._clock()
         if len(self._started) > _REMEMBERED:

@@ -105,7 +105,7 @@ class PollingConfig:
         return polling
 
     def blind_interval(self, age: float, polls: int, experience: Experience, randomness: Callable[[], float]) -> float:
-        """The interval where the server gives no help.
+        """Return the interval where the server gives no help.
 
         Args:
             age: Seconds since the job was accepted.
@@ -123,13 +123,13 @@ class PollingConfig:
         return self.max_delay * (1.0 - self.jitter * randomness())
 
     def hinted_interval(self, hint: float, age: float, polls: int, randomness: Callable[[], float]) -> float:
-        """The interval where the server said ``poll_after``: never shorter, unless it is beyond ``max_delay``."""
+        """Return the interval after a hint (``poll_after``): never shorter than it, unless it exceeds ``max_delay``."""
         floor = max(_SHORTEST_HINT, _HINT_FLOOR * self._plain_interval(age, polls))
         spread = 1.0 + _HINT_SPREAD * self.jitter * randomness()
         return max(floor, min(hint, self.max_delay)) * spread
 
     def retry_delay(self, failures: int, randomness: Callable[[], float]) -> float:
-        """The pause after the given number of consecutive failures (at least 1): full jitter, at most 10 s."""
+        """Return the pause after so many consecutive failures (at least 1): full jitter, at most 10 s."""
         ceiling = _grown(_FIRST_RETRY_CEILING, 2.0, failures - 1, min(self.max_delay, _LAST_RETRY_CEILING))
         return ceiling * randomness()
 
@@ -179,7 +179,7 @@ def next_attempt(  # noqa: PLR0913 - the facts the decision depends on
 
 
 def _grown(first: float, factor: float, times: int, limit: float) -> float:
-    """``first`` multiplied ``times`` times, at most ``limit``; never an overflow, however many times."""
+    """Return ``first`` multiplied ``times`` times, at most ``limit``, without an overflow."""
     if first >= limit or (factor > 1.0 and times * math.log(factor) >= math.log(limit / first)):
         return limit
     return float(min(first * factor**times, limit))
@@ -192,18 +192,23 @@ _MEMORY = 50  # jobs; older ones say less about the next
 
 
 class Experience:
-    """Shared by all waits of one client; safe between threads, for it is only ever appended to."""
+    """What a client has learnt from its waits: how long jobs take, and whether the server holds requests.
+
+    It matters only where the server gives no help. The blind schedule knows nothing but a job's age; after a few jobs
+    their durations are known as well, and it is a waste to ask when none of them had ended. All waits of one client
+    share it; threads may, as it is only ever appended to.
+    """
 
     def __init__(self) -> None:
-        self.server_holds: bool | None = None  # as the last answer to a wish for a long poll showed
+        self.server_holds: bool | None = None  # as the last answer to a request for a long poll showed
         self._durations: deque[float] = deque(maxlen=_MEMORY)
 
     def expects_hold(self, *, confirmed: bool, hinted: bool) -> bool:
-        """Whether to expect that the server holds the next request.
+        """Return whether to expect that the server holds the next request.
 
         Args:
-            confirmed: Whether it confirmed a wish for an answer at once, and so knows the preference.
-            hinted: Whether it said when to come again, which is obeyed where nothing else is known.
+            confirmed: Whether it confirmed the preference for an answer at once, and so knows the preference.
+            hinted: Whether it gave a time to ask again, which is followed where nothing else is known.
         """
         return confirmed or (not hinted if self.server_holds is None else self.server_holds)
 
@@ -213,11 +218,11 @@ class Experience:
             self._durations.append(duration)
 
     def interval(self, age: float, plain: float) -> float:
-        """Seconds until the next poll is worth its price.
+        """Return the seconds until the next poll is worth its price.
 
         Args:
             age: Seconds since the job was accepted.
-            plain: What the schedule says without experience; without any, it is the answer.
+            plain: The interval of the blind schedule, which is returned where nothing has been learnt.
         """
         durations = tuple(self._durations)
         # A few jobs say little about where exactly the next one ends: each stands for a range that narrows with them.
@@ -227,7 +232,7 @@ class Experience:
 
 
 def _worth_a_request(ends: Sequence[float], plain: float) -> float:
-    """When the delay to be expected since the last poll has grown as dear as a request.
+    """Return when the expected delay since the last poll costs as much as a request.
 
     Of the jobs like this one, a third each ends at each of ``ends`` (seconds from now, sorted). A poll after ``u``
     seconds finds those that ended before it late by ``u`` minus their end. The prior adds a delay that grows with the
@@ -246,22 +251,22 @@ def _worth_a_request(ends: Sequence[float], plain: float) -> float:
 
 
 LONGEST_HOLD = 30.0
-"""Seconds. Longer ones save little (one request in 30 s is few) and meet more proxies that cut them."""
+"""Seconds. Longer holds save little (one request in 30 s is few), and more proxies cut them."""
 
-_PROBE = 5.0  # what is asked of a server that did not hold the last one: it may have learnt to since
+_PROBE = 5.0  # asked of a server that did not hold the last request: it may be able to by now
 _SHORTEST_USEFUL = 2.0
 _TOLERATED_CUTS = 4
 _GRACE = 5.0
-_HELD = 0.5  # of the time asked for: a server that confirms and answers sooner was not holding
-_AT_ONCE = 0.01  # seconds; what is answered sooner was not held, whatever the server's clock says
+_HELD = 0.5  # of the time asked for: a server that confirms and answers sooner did not hold the request
+_AT_ONCE = 0.01  # seconds; a request answered sooner was not held, whatever the server's clock says
 _SHORTEST_HOLD = 0.5  # seconds; a server that promises less is asked no more often than one that promises nothing
 
 
 class LongPoll:
     """The state of long polling within one wait.
 
-    ``Prefer: wait=N`` (RFC 7240, section 4.3) is only a wish. A server that does not confirm it costs nothing but
-    the header; something on the way that cuts held requests shortens the hold, then ends it.
+    ``Prefer: wait=N`` (RFC 7240, section 4.3) is only a preference. Where the server does not confirm it, it costs
+    nothing but the header. A proxy that cuts held requests makes the hold shorter, and in the end none is asked for.
     """
 
     def __init__(self) -> None:
@@ -270,7 +275,7 @@ class LongPoll:
         self._cuts = 0
 
     def hold(self, room: float) -> float:
-        """Whole seconds to ask for, 0 for none: no more than ``room``."""
+        """Return the whole seconds to ask for, at most ``room``; 0 for no hold."""
         longest = self._limit if self._confirmed is not False else min(self._limit, _PROBE)
         return max(float(math.floor(min(longest, room))), 0.0)
 
@@ -280,11 +285,11 @@ class LongPoll:
         return max(ANSWER_TIMEOUT, asked + _GRACE)
 
     def answered(self, asked: float, applied: float | None, took: float, *, passed: float | None, ended: bool) -> bool:
-        """Note an answer; True if the server really held the request, so that it may be asked again at once.
+        """Learn from an answer; return whether the request was really held, so that the next one may follow at once.
 
         Args:
             asked: Seconds it was asked to hold the request.
-            applied: Seconds it confirmed; None if it did not.
+            applied: Seconds it confirmed; None without a confirmation.
             took: Seconds the answer took to come.
             passed: Seconds that passed on the server's clock meanwhile, for a simulator's may run fast; None where
                 that cannot be told yet.
@@ -299,11 +304,11 @@ class LongPoll:
         return held
 
     def failed(self, asked: float, took: float) -> bool:
-        """Note a failure; True if it looks like a held request cut on the way rather than like an outage."""
+        """Learn from a failure; return whether it looks like a held request cut on the way, not like an outage."""
         if not asked or took < 1.0:
             return False
         self._cuts += 1
-        # Nothing came at all, not even late: no proxy closed it, so shorter by a little would not help.
+        # Nothing came at all, not even late: no proxy closed the connection, so a slightly shorter hold would not help.
         self._limit = _PROBE if took >= asked + _GRACE else min(self._limit, math.floor(0.8 * took))
         if self._limit < _SHORTEST_USEFUL or self._cuts >= _TOLERATED_CUTS:
             self._limit = 0.0

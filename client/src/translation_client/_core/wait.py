@@ -41,7 +41,7 @@ LAST_LOOK = 0.06
 
 _EARLIEST_LOOK = 2.0  # seconds before the deadline: no round trip worth waiting for takes longer
 _MERGE = 0.05  # a poll due this close to the last look becomes the last look
-_NAMELESS_HOLD = 1.0  # seconds; until an answer names the latest job, a newer one could take its place
+_NAMELESS_HOLD = 1.0  # seconds; until an answer names the latest job, another one may become the latest
 
 
 class _Answer(NamedTuple):
@@ -144,7 +144,7 @@ class Wait:
         seen = self._read(reply, sent)
         if isinstance(seen, Transient):
             cut = self._long_poll.failed(hold, took)
-            self._consecutive_failures += not cut  # a cut is the price of our own wish, no outage
+            self._consecutive_failures += not cut  # a cut is the price of asking for a hold, and no outage
             self._record.add_failure(seen.error)
             return seen
         job, response = seen

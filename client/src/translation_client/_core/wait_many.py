@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 QUERY = 10_000
 """Jobs that one query may name."""
 
-_SILENCE = 45.0  # seconds; three heartbeats of the server missed: nobody is there any more
+_SILENCE = 45.0  # seconds; three heartbeats of the server were missed: the connection is dead
 _NO_SUCH_SERVICE = frozenset({404, 405, 406, 410, 501})
-_SHORT_LIVED = 1.0  # seconds; a stream that ends sooner, time and again, meets something that forbids streams
+_SHORT_LIVED = 1.0  # seconds; streams that end sooner, several times in a row, are forbidden by something on the way
 _TOLERATED = 4
 _REQUERY = 0.5  # seconds until a job started moments ago and not yet known to every replica is asked for again
 
@@ -131,11 +131,11 @@ class WaitForMany:
         except InvalidRequestError as error:
             if not self._last_event_id:
                 raise
-            self._last_event_id = ""  # the server forgot it: from now on, then, and the query tells what was missed
+            self._last_event_id = ""  # the server forgot it: the stream begins now, and the query shows what was missed
             return Transient(error)
         if isinstance(seen, Transient) and not isinstance(seen.error, ProtocolError):
             return seen
-        raise _NoStreamError  # a success that is something else
+        raise _NoStreamError  # a success that is no event stream
 
     def _listen(self) -> Flow[None]:
         """Give the jobs whose ends the stream reports, until it breaks or the deadline comes."""
@@ -172,7 +172,7 @@ class WaitForMany:
             try:
                 jobs.append(job_from_json(json.loads(event.data)))
             except (ValueError, RecursionError):
-                log.warning("an event of the stream was not understood: %.80r", event.data)
+                log.warning("an event of the stream could not be read: %.80r", event.data)
         return jobs
 
     # ── the query ───────────────────────────────────────────────────────────────────────────────────────────────────

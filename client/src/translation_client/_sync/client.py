@@ -1,4 +1,4 @@
-"""The client: a thin driver of the flows, on requests."""
+"""The synchronous client."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class TranslationStatusClient:
 
         Args:
             video_length: Seconds of video, above 0.
-            metadata: A small JSON object, kept with the job.
+            metadata: A small JSON object that the server keeps with the job.
             simulate: The fate of this one job, where the server is a simulator.
             idempotency_key: Made anew for each call by default; give a ``StartError``'s to try that start again.
             timeout: Seconds to keep trying; by default the client's.
@@ -125,7 +125,7 @@ class TranslationStatusClient:
         """Wait until the job has ended and return it, completed or not; without an id: the user's latest job.
 
         Args:
-            job_id: The job, started by whatever client.
+            job_id: The job; any client may have started it.
             timeout: Seconds the wait may take in all; by default the client's.
             on_status_change: Called with the ``Job`` at first sight and on every new status; by default the client's.
             on_completion: Called once with the ``Job`` when it has ended; by default the client's.
@@ -164,7 +164,7 @@ class TranslationStatusClient:
         """Wait for any number of jobs on one connection and give each as it ends, in the order of ending.
 
         Args:
-            job_ids: The jobs, started by whatever client; one that is named twice is given once.
+            job_ids: The jobs; any client may have started them. A job that is named twice is given once.
             timeout: Seconds all of them together may take, from this call on; by default the client's.
             on_status_change: Called with each ``Job`` at first sight and at its end; by default the client's.
             on_completion: Called once with each ``Job`` that has ended; by default the client's.
@@ -194,7 +194,7 @@ class TranslationStatusClient:
         return [jobs[job_id] for job_id in ids]
 
     def get_job(self, job_id: str) -> Job:
-        """The job as it is now: one poll, not repeated.
+        """Return the job as it is now: one poll, not repeated.
 
         Raises:
             TypeError, ValueError: A bad id; nothing was sent.
@@ -204,7 +204,7 @@ class TranslationStatusClient:
         return self._driver().run(self._operations.get(check_job_id(job_id)))
 
     def get_status(self, job_id: str | None = None) -> JobStatus:
-        """The status now: one poll, not repeated; without an id the latest job's. Raises as ``get_job``."""
+        """Return the status now: one poll, not repeated; without an id the latest job's. Raises as ``get_job``."""
         return self._driver().run(self._operations.get(job_id)).status
 
     def cancel_job(self, job_id: str) -> Job:

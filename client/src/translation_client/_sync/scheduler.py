@@ -84,7 +84,7 @@ class Scheduler:
             self._running -= 1
             self._ended.append(stop.value)
             return
-        except WaitTimeoutError as error:  # the others get their last look as well
+        except WaitTimeoutError as error:  # the others still get their last look
             self._running -= 1
             self._timed_out.append(error)
             return

@@ -1,4 +1,4 @@
-"""An open event stream on requests: a thread reads, whoever waits has a deadline."""
+"""An open event stream on requests: a thread reads it, and each wait for an event has a deadline."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     Item: TypeAlias = Response | Transient | Sequence[ServerEvent]
 
 _CHUNK = 64 * 1024
-_ENDING = 0.02  # seconds a stream that is closed is given to leave
-_ROOM = 0.05  # seconds between two looks whether a slow callback has made room
+_ENDING = 0.02  # seconds a closed stream's thread is given to end
+_ROOM = 0.05  # seconds between two checks whether a slow callback has made room
 _BACKLOG = 1000  # chunks read ahead of a slow callback; beyond them the server's sending is slowed down
 
 

@@ -18,7 +18,7 @@ class ServerEvent(NamedTuple):
 
 
 class EventDecoder:
-    """Feeds on chunks of any size and gives the events they complete.
+    """Decodes chunks of any size into the events they complete.
 
     Raises:
         ValueError: From ``feed``: the stream is no UTF-8, or one event is longer than ``MAX_EVENT``.
@@ -35,7 +35,7 @@ class EventDecoder:
         self.retry: float | None = None  # seconds the server wants between connections
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
-        """The events that the chunk completes, in order."""
+        """Return the events that the chunk completes, in order."""
         text = self._rest + self._text.decode(chunk)
         # A CR at the very end may be half of a CRLF: it waits for the next chunk.
         held = "\r" if text.endswith("\r") else ""
@@ -61,7 +61,7 @@ class EventDecoder:
             self._moved = True
         elif name == "retry" and value.isascii() and value.isdigit():
             self.retry = min(float(value), 1e9) / 1000.0
-        return None  # a comment (no name), or a field nobody knows
+        return None  # a comment (no name), or an unknown field
 
     def _dispatch(self) -> ServerEvent | None:
         event, data = self._event, "\n".join(self._data)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ANSWER_TIMEOUT = 10.0
-"""Seconds an answer may take to come, beyond what the server was asked to hold the request."""
+"""Seconds an answer may take, beyond the time the server was asked to hold the request."""
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _NARROWED = 20  # job ids that fit comfortably into an address
 
 
 class Request(NamedTuple):
-    """What to send; the driver adds origin and credentials."""
+    """A request; the transport adds origin and credentials."""
 
     method: str
     path: str

@@ -44,7 +44,7 @@ _FOREVER = 1e12
 
 
 class Response(NamedTuple):
-    """What came back: the names of the headers in lower case, ``date`` always among them (RFC 9110, section 6.6.1)."""
+    """An answer: the names of its headers are in lower case, and ``date`` is always there (RFC 9110, section 6.6.1)."""
 
     status: int
     headers: Mapping[str, str]
@@ -52,18 +52,18 @@ class Response(NamedTuple):
 
     @property
     def is_event_stream(self) -> bool:
-        """Whether it is the head of a stream of events, with the body still to come."""
+        """Whether this is the head of an event stream, with the body still to come."""
         kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         return self.status == HTTPStatus.OK and kind == "text/event-stream"
 
 
 def read_start(response: Response) -> Job | Transient:
-    """The job in the answer to its start, as ``read_job``; a server that only names it means a pending one."""
+    """Return the job in the answer to its start, as ``read_job``; without a status it is pending."""
     return read_job(response, otherwise=JobStatus.PENDING)
 
 
 def read_job(response: Response, job_id: str | None = None, *, otherwise: str | None = None) -> Job | Transient:
-    """The job in an answer.
+    """Return the job in an answer.
 
     Args:
         response: Any answer to a request about one job.
@@ -83,14 +83,14 @@ def read_job(response: Response, job_id: str | None = None, *, otherwise: str | 
 
 
 class Page(NamedTuple):
-    """One page of a list of jobs; no ``next_cursor``: the last one."""
+    """One page of a list of jobs; the last page has no ``next_cursor``."""
 
     jobs: list[Job]
     next_cursor: str | None
 
 
 def read_jobs(response: Response) -> Page | Transient:
-    """The jobs in an answer to ``GET /jobs`` or ``POST /jobs/query``."""
+    """Return the jobs in an answer to ``GET /jobs`` or ``POST /jobs/query``."""
     content = read_object(response, None)
     if isinstance(content, Transient):
         return content
@@ -104,7 +104,7 @@ def read_jobs(response: Response) -> Page | Transient:
 
 
 def read_object(response: Response, job_id: str | None) -> Mapping[str, object] | Transient:
-    """The JSON object of a successful answer; raises ``ApiError`` for a refusal."""
+    """Return the JSON object of a successful answer; raises ``ApiError`` for a refusal."""
     if not 200 <= response.status < 300:  # noqa: PLR2004 - RFC 9110, section 15.3
         return _refusal(response, job_id)
     try:
@@ -117,7 +117,7 @@ def read_object(response: Response, job_id: str | None) -> Mapping[str, object] 
 
 
 def job_from_json(content: object, job_id: str | None = None, otherwise: str | None = None) -> Job:
-    """The job in the JSON of one; raises ``ValueError`` where it is none, or another one."""
+    """Return the job that the JSON describes; raises ``ValueError`` where it describes none, or another one."""
     if not isinstance(content, dict):
         raise ValueError("it is no job")  # noqa: TRY004 - a malformed answer is one kind of fault
     found = content.get("job_id", job_id)
@@ -145,7 +145,7 @@ def job_from_json(content: object, job_id: str | None = None, otherwise: str | N
 
 
 def applied_wait(response: Response) -> float | None:
-    """The seconds of ``Preference-Applied: wait=N`` (RFC 7240, section 3); None if the server did not apply it."""
+    """Return the seconds of ``Preference-Applied: wait=N`` (RFC 7240, section 3); None if it was not applied."""
     for preference in response.headers.get("preference-applied", "").split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         if name.strip().lower() == "wait":
@@ -154,7 +154,7 @@ def applied_wait(response: Response) -> float | None:
 
 
 def retry_after(response: Response) -> float | None:
-    """The seconds of ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date seen from the answer's own.
+    """Return the seconds of ``Retry-After`` (RFC 9110, section 10.2.3): a number, or a date relative to ``Date``.
 
     Takes any text: what cannot be read, is negative or lies in the past gives None.
     """
@@ -169,7 +169,7 @@ def retry_after(response: Response) -> float | None:
 
 
 def _refusal(response: Response, job_id: str | None) -> Transient:
-    """The failure in an answer that is no success: returned if transient, raised if not."""
+    """Return the failure in an answer that is no success, if it is transient; raise it otherwise."""
     status, problem = response.status, _problem(response)
     words = problem.get("detail") or problem.get("title")
     text = f"the server answered {status}" + (f": {_printable(words)}" if isinstance(words, str) else "")
@@ -206,7 +206,7 @@ def _problem(response: Response) -> Mapping[str, object]:
 
 
 def _printable(text: str) -> str:
-    """Somebody else's words, fit for one line of a terminal or a log."""
+    """Return text from outside, made fit for one line of a terminal or a log."""
     return "".join(c if c.isprintable() else " " for c in text[:200])
 
 
@@ -214,7 +214,7 @@ def _status(value: str) -> JobStatus:
     try:
         return JobStatus(value)
     except ValueError:
-        return JobStatus.PENDING  # not terminal, whatever it means; `raw` keeps the word, and the wait warns once
+        return JobStatus.PENDING  # not terminal, whatever it means; `raw` keeps it, and the wait logs one warning
 
 
 def _job_error(content: object) -> ErrorDetail | None:
@@ -224,7 +224,7 @@ def _job_error(content: object) -> ErrorDetail | None:
 
 
 def _amount(value: object) -> float | None:
-    """A finite number, 0 or more; anything else is as good as absent."""
+    """Return a finite number, 0 or more; anything else counts as absent."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None
     try:

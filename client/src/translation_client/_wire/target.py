@@ -1,4 +1,4 @@
-"""Where the server is and who asks: checks the address and the credentials, and keeps the secret out of sight."""
+"""The address of the server and the user's credentials: checked, and the secret kept out of sight."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What went wrong, in words, and what to type next. The commands depend on how the command line was installed."""
+"""Explanations of errors, and the commands to type next, which depend on how the command line was installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from translation_client._errors import (
+from translation_client import (
     ApiError,
     AuthenticationError,
     JobNotFoundError,
@@ -26,7 +26,7 @@ from translation_client.cli.options import DEFAULT_BASE_URL
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from translation_client._errors import TranslationClientError
+    from translation_client import TranslationClientError
     from translation_client.cli.options import Options
 
 
@@ -40,9 +40,9 @@ class Place:
 
     Attributes:
         prog: What the user typed to get here.
-        log_file: Where the log is kept by default; None: nowhere.
+        log_file: Where the log is kept by default; None: no log is kept.
         serve: The command that starts a server on this machine.
-        needs: The command that installs what the command line can use.
+        needs: The command that installs the command line's optional packages.
     """
 
     prog: str
@@ -51,7 +51,7 @@ class Place:
     needs: str = "pip install 'translation-client[cli]'"
 
     def serve_at(self, url: str) -> str:
-        """The command that starts a server at the address; empty if that is on another machine."""
+        """Return the command that starts a server at the address; empty if it is on another machine."""
         parts = urlsplit(url)
         if parts.hostname not in _LOOPBACK:
             return ""
@@ -59,7 +59,7 @@ class Place:
 
 
 def installed(prog: str) -> Place:
-    """The place of an installed command: its log is in the user's state folder, if platformdirs can tell which."""
+    """Return the place of an installed command: its log is in the user's state folder, if platformdirs is installed."""
     try:
         platformdirs = importlib.import_module("platformdirs")
     except ImportError:  # it is an extra
@@ -69,7 +69,7 @@ def installed(prog: str) -> Place:
 
 
 def checkout(prog: str, folder: Path) -> Place:
-    """The place of the script in a checkout, whose log is in its own folder; ``folder`` is that of the script."""
+    """Return the place of the script in a checkout; ``folder`` is the script's, where its log is kept."""
     server, needed = _from_here(folder.parent / "server"), _from_here(folder / "requirements.txt")
     return Place(
         prog,
@@ -79,8 +79,8 @@ def checkout(prog: str, folder: Path) -> Place:
     )
 
 
-def shown(path: Path) -> str:
-    """The path as a person would write it: from the current folder, or from the home folder, where it is in these."""
+def short_path(path: Path) -> str:
+    """Return the path as a person would write it: relative to the current folder or the home folder, if inside."""
     short = _from_here(path)
     if not short.startswith(os.pardir) and not Path(short).is_absolute():
         return short
@@ -91,7 +91,7 @@ def shown(path: Path) -> str:
 
 
 def _from_here(path: Path) -> str:
-    """The path from the current folder, unless that is longer to read than the whole path."""
+    """Return the path relative to the current folder, unless the absolute path is easier to read."""
     try:
         short = os.path.relpath(path)
     except (ValueError, OSError):  # another drive, or the current folder is gone
@@ -103,7 +103,7 @@ _MOST_IDS = 20  # in one command to copy
 
 
 def explain(error: TranslationClientError, options: Options, place: Place) -> tuple[int, str]:
-    """The exit status, and one line for the user."""
+    """Return the exit status, and one line for the user."""
     url = options.base_url
     status = UNREACHABLE
     match error:
@@ -129,7 +129,7 @@ def explain(error: TranslationClientError, options: Options, place: Place) -> tu
 
 
 def interruption(job_ids: Sequence[str], options: Options, place: Place, *, starting: bool) -> str:
-    """What an interrupted user needs to know: which jobs go on, and how to wait for them again."""
+    """Return the message for a user who interrupts: which jobs go on, and how to wait for them again."""
     unsure = f" while starting a job; it may go on, see '{_command('list', [], options, place)}'" if starting else ""
     if not job_ids:
         return f"interrupted{unsure}"
@@ -138,7 +138,7 @@ def interruption(job_ids: Sequence[str], options: Options, place: Place, *, star
 
 
 def resume_hint(job_ids: Sequence[str], options: Options, place: Place) -> str:
-    """What to type to wait on; without the password."""
+    """Return the command that resumes the wait, without the password."""
     if len(job_ids) > _MOST_IDS:
         return f"see them with: {_command('list', ['--status', 'pending'], options, place)}"
     return f"resume with: {_command('wait', job_ids, options, place)}"
@@ -160,7 +160,7 @@ def _still_pending(error: WaitTimeoutError, options: Options, place: Place) -> s
     elif error.last_job or error.job_id is None:
         state = f"job {job_ids[0]} is still pending"
     else:
-        state = f"job {job_ids[0]} did not tell its status"
+        state = f"the status of job {job_ids[0]} is not known"
     trouble = f" (last failure: {error.last_error})" if error.last_error else ""
     return f"{state} after {duration(error.elapsed)}{trouble}; {resume_hint(job_ids, options, place)}"
 

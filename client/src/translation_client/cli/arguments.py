@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from translation_client._core.schedule import PollingConfig
+from translation_client import PollingConfig
 from translation_client._wire.arguments import check_job_id
-from translation_client.cli.advice import Place, shown
+from translation_client.cli.advice import Place, short_path
 from translation_client.cli.options import DEFAULT_BASE_URL, POLLING, Options, groups
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def parse(argv: Sequence[str], *, place: Place, version: str, environment: Mapping[str, str] = os.environ) -> Options:
-    """The options in the arguments.
+    """Return the options in the arguments.
 
     Args:
         argv: The arguments.
@@ -57,7 +57,7 @@ def parse(argv: Sequence[str], *, place: Place, version: str, environment: Mappi
 
 
 def as_options(message: str, arguments: Iterable[str], called: Mapping[str, str] | None = None) -> str:
-    """The client's message about its arguments, with the names that users of the command line know.
+    """Return the client's message about its arguments, with the names of the options.
 
     Args:
         message: It may end in ``, not VALUE``, which is left alone.
@@ -70,7 +70,7 @@ def as_options(message: str, arguments: Iterable[str], called: Mapping[str, str]
 
 
 def _parser(prog: str, version: str) -> Parser:
-    """The parser as documentation shows it: the log where it is on Linux, and no path of this machine."""
+    """Return the parser as documentation shows it: with the log's path on Linux, and no path of this machine."""
     return build(Place(prog, Path("~/.local/state/translation-client/client.log")), version, groups())
 
 
@@ -81,7 +81,7 @@ def _refuse(parser: Parser, *complaints: str) -> None:
 
 
 def _misplaced(values: Mapping[str, object], known: Sequence[Group]) -> Iterator[str]:
-    """What is wrong with options that were given to a command that does not take them."""
+    """Give a complaint for each option that the command does not take."""
     command = str(values["command"])
     for group in known:
         for option in group.options:
@@ -103,7 +103,7 @@ def _contradictions(options: Options) -> Iterator[str]:
 
 
 def _unknown_option(argv: Sequence[str], known: Sequence[Group]) -> str:
-    """What is wrong with the first unknown option; never repeats what follows it, which may be the password."""
+    """Return a complaint about the first unknown option; without what follows it, which may be the password."""
     takes = {name: bool(option.metavar) for group in known for option in group.options for name in option.names}
     takes |= dict.fromkeys(GENERAL, False) | {GENERAL[-1]: True}
     value_expected = False
@@ -126,7 +126,7 @@ def _unknown_option(argv: Sequence[str], known: Sequence[Group]) -> str:
 
 
 def _last_of(letters: str, takes: Mapping[str, bool]) -> tuple[str, str]:
-    """The short option in ``-qvt5`` that is unknown or takes a value, else the last one; and what follows it."""
+    """Return the short option in ``-qvt5`` that is unknown or takes a value, else the last one; and what follows it."""
     flags = 1
     while flags < len(letters) - 1 and not takes.get(f"-{letters[flags]}", True):
         flags += 1
@@ -170,10 +170,10 @@ Results go to standard output; progress, notes and errors go to standard error.
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; the usage is for --help."""
+    """A parser that reports an error in one line; the usage is for --help."""
 
     def error(self, message: str) -> NoReturn:
-        """Say it on standard error, and exit with status 2."""
+        """Print the message on standard error, and exit with status 2."""
         words = _without_choices(" ".join(message.split()))
         self.exit(USAGE, f"{self.prog}: {words}{'' if words.endswith('?') else '.'} Try '{self.prog} --help'.\n")
 
@@ -185,9 +185,9 @@ def build(place: Place, version: str, groups: Sequence[Group], *, files: object 
         place: How the program was called, and where its log is.
         version: For ``--version``.
         groups: The declared options.
-        files: What shtab wants to find as ``complete`` at an option that takes a file.
+        files: The ``complete`` attribute by which shtab recognises an option that takes a file.
     """
-    log_file = shown(place.log_file) if place.log_file else "none unless --log-file names one"
+    log_file = short_path(place.log_file) if place.log_file else "none unless --log-file names one"
     log_line = f"Log file: {log_file}\n"
     parser = Parser(
         prog=place.prog,
@@ -209,7 +209,7 @@ def build(place: Place, version: str, groups: Sequence[Group], *, files: object 
             **_form(place, f"{name} [OPTION ...] {written}".rstrip()),
         )
         if written:
-            command.add_argument("job_ids", nargs=nargs, metavar="JOB_ID", type=_described(check_job_id))
+            command.add_argument("job_ids", nargs=nargs, metavar="JOB_ID", type=_reporting(check_job_id))
         _declare(command, groups, name, files)
         command.add_argument_group("help").add_argument("-h", "--help", action="help", help="show this, and exit")
     return parser
@@ -234,7 +234,7 @@ def _declare(parser: Parser, groups: Sequence[Group], command: str, files: objec
         taken = group.is_for(command)
         into = parser.add_argument_group(group.title) if taken else parser
         for option in group.options:
-            # What is for another command is understood nevertheless, to say what it is for.
+            # Options of other commands are parsed as well, so that the complaint can name their purpose.
             action = into.add_argument(*option.names, **_details(option, option.help if taken else argparse.SUPPRESS))
             if option.read is Path:
                 action.complete = files  # type: ignore[attr-defined] # what shtab looks for
@@ -245,7 +245,7 @@ def _details(option: Option, text: str) -> dict[str, Any]:
     common = {"default": argparse.SUPPRESS, "help": text.replace("%", "%%") if text != argparse.SUPPRESS else text}
     if not option.metavar:
         return {**common, "action": "store_true"}
-    return {**common, "metavar": option.metavar, "type": _described(option.read), "choices": option.choices or None}
+    return {**common, "metavar": option.metavar, "type": _reporting(option.read), "choices": option.choices or None}
 
 
 def _declare_general(parser: Parser, place: Place, version: str, make: Callable[[object], Parser]) -> None:
@@ -265,20 +265,20 @@ def _declare_general(parser: Parser, place: Place, version: str, make: Callable[
     )
 
 
-def _described(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    """The reader, its ``ValueError`` turned into the parser's message."""
+def _reporting(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the reader, with its errors turned into the parser's messages."""
 
     def wrapped(text: str) -> object:
         try:
             return read(text)
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return wrapped
 
 
 def _without_choices(message: str) -> str:
-    """The message, with the command that was meant in place of all there are."""
+    """Return the message, with the command that was probably meant in place of the list of all."""
     wrong = re.fullmatch(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)", message)
     if wrong is None:
         return message
@@ -290,8 +290,8 @@ class PrintCompletion(argparse.Action):
     """Prints the completion script of a shell, and exits.
 
     Args:
-        make: Makes the parser of the installed command, which is the one a shell can complete, given what says to
-            shtab that an option takes a file.
+        make: Makes the parser of the installed command, which is the one a shell can complete; it is given shtab's
+            mark of an option that takes a file.
         needs: The command that installs shtab.
         keywords: What every action of argparse takes.
     """
@@ -308,7 +308,7 @@ class PrintCompletion(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        """Print it; without shtab, say what to install."""
+        """Print the script; without shtab, report what to install."""
         try:
             shtab = importlib.import_module("shtab")
         except ImportError:  # it is an extra

@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from translation_client._models import JobStatus
-from translation_client.cli.display import Display, fit
+from translation_client import JobStatus
+from translation_client.cli.display import Display, fit_row
 from translation_client.cli.messages import printable
 from translation_client.cli.output import columns
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from translation_client._models import Job
+    from translation_client import Job
     from translation_client.cli.display import Board
     from translation_client.cli.output import Output
 
@@ -32,7 +32,7 @@ _STYLE_OF_TROUBLE = "yellow"
 
 
 class Bar(Display):
-    """One line that moves by itself between the answers, and is gone at the end."""
+    """A line that moves by itself between the answers, and is removed at the end."""
 
     def __init__(self, output: Output, board: Board, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(output, board, clock)
@@ -58,30 +58,30 @@ class Bar(Display):
             self._live = None
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Take the bar away for the block, and draw it again."""
+    def hidden(self) -> Iterator[None]:
+        """Remove the bar during the block, and draw it again."""
         self.__exit__()
         yield
         self.__enter__()
 
-    def introduce(self, job_id: str) -> None:
+    def show_latest(self, job_id: str) -> None:
         """Name the job above the bar."""
         self._introduced = job_id
-        super().introduce(job_id)
+        super().show_latest(job_id)
 
     def update(self, job: Job) -> None:
-        """Take in an answer; the bar has no room for a whole id, so it stands above, to be copied."""
+        """Show an answer; the bar has no room for a whole id, so it is printed above, to be copied."""
         is_new = self.board.update(job, self.clock()) is None
         if is_new and self.board.expected == 1 and job.job_id != self._introduced:
-            self.note(f"job {printable(job.job_id)}")
+            self.show_note(f"job {printable(job.job_id)}")
 
-    def note(self, text: str) -> None:
+    def show_note(self, text: str) -> None:
         """Print a line above the bar."""
         self._console.print(Text(self.output.encodable(text)), soft_wrap=True)
 
     def _row(self) -> RenderableType:
         snapshot = self.board.snapshot(self.clock())
-        row = fit(snapshot, self._width())
+        row = fit_row(snapshot, self._width())
         grid = Table.grid(padding=(0, 2, 0, 0))
         cells: list[RenderableType] = [Text(row.label, style="bold")] if row.label else []
         if row.bar:

@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from translation_client._models import JobStatus
+from translation_client import JobStatus
 from translation_client.cli.messages import duration, percent, printable, reason, short_id, totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
-    from translation_client._models import Job
+    from translation_client import Job
     from translation_client.cli.options import Options
     from translation_client.cli.output import Output
 
 
-_DEFAULT_HORIZON = 10.0  # seconds a job is thought to take on where the server does not say
+_DEFAULT_HORIZON = 10.0  # seconds a job is assumed to need where the server gives no hint
 _SHORTEST_HORIZON = 0.5
 _UNFINISHED = 0.99
 _SPARE = 3  # columns left free: a terminal writes ^C behind the line, and breaks it at its last column
@@ -33,9 +33,9 @@ class Estimate:
     """A guess at the progress of a pending job: from ``start`` at ``since`` it nears 1, and never reaches it.
 
     Attributes:
-        start: The fraction that was shown or told last; the guess never falls below it.
+        start: The fraction that was last shown, or that the server gave; the guess never falls below it.
         since: The moment of the answer.
-        horizon: Seconds in which about two thirds of the rest are thought to pass.
+        horizon: Seconds in which about two thirds of the rest are assumed to pass.
     """
 
     start: float = 0.0
@@ -43,19 +43,19 @@ class Estimate:
     horizon: float = _DEFAULT_HORIZON
 
     def at(self, now: float) -> float:
-        """The fraction to show."""
+        """Return the fraction to show."""
         done = 1.0 - math.exp(-max(now - self.since, 0.0) / self.horizon)
         return min(self.start + (1.0 - self.start) * done, _UNFINISHED)
 
     def corrected(self, job: Job, now: float) -> Estimate:
-        """The guess after an answer; what has been shown is not taken back."""
+        """Return the guess after an answer; it never falls below what has been shown."""
         horizon = max(job.poll_after or _DEFAULT_HORIZON, _SHORTEST_HORIZON)
         return Estimate(max(self.at(now), job.progress), now, horizon)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What there is to show at one moment; trouble is worth more columns than the bar."""
+    """What to show at one moment; a failure is worth more columns than the bar."""
 
     label: str
     fraction: float
@@ -65,7 +65,7 @@ class Snapshot:
 
 
 class Board:
-    """What is known of the jobs shown together.
+    """The state of the jobs that are shown together.
 
     Args:
         expected: How many jobs there will be.
@@ -86,7 +86,7 @@ class Board:
         return [job for job, _ in self._seen.values()]
 
     def update(self, job: Job, now: float) -> Job | None:
-        """Take in an answer; returns the one before."""
+        """Add an answer; return the one before."""
         before = self._seen.get(job.job_id)
         self.ended += job.status.is_terminal and not (before and before[0].status.is_terminal)
         last = self._estimates.get(job.job_id, Estimate(job.progress, now))
@@ -96,7 +96,7 @@ class Board:
         return before[0] if before else None
 
     def snapshot(self, now: float) -> Snapshot:
-        """What to show; a copy is taken of what other threads may change meanwhile."""
+        """Return what to show, from a copy of what other threads may change meanwhile."""
         seen = self._seen.copy()
         if self.expected == 1:
             return self._of_one(seen, now)
@@ -117,15 +117,15 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: a label, a bar of so many columns (0: none), figures and words."""
+    """One line: a label, a bar of so many columns (0: no bar), figures and words."""
 
     label: str
     bar: int
     text: str
 
 
-def fit(snapshot: Snapshot, width: int) -> Row:
-    """The line that says the most in so many columns: what does not fit is left out, the label first."""
+def fit_row(snapshot: Snapshot, width: int) -> Row:
+    """Return the line with the most information in so many columns; the label is left out first."""
     figures = f"{percent(snapshot.fraction):>2} %  {duration(snapshot.elapsed)}"
     name, words = snapshot.label, snapshot.text
     wordless = () if snapshot.is_trouble else ((name, ""), ("", ""))
@@ -139,7 +139,7 @@ def fit(snapshot: Snapshot, width: int) -> Row:
     return Row("", 0, line if len(line) <= room else f"{line[: max(room - 2, 0)]}.."[:room])
 
 
-_LINE_EVERY = 10.0  # seconds between two lines that say nothing new
+_LINE_EVERY = 10.0  # seconds between two lines with the same status
 
 
 class Display:
@@ -162,35 +162,35 @@ class Display:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def note(self, text: str) -> None:
-        """Say something worth knowing."""
+    def show_note(self, text: str) -> None:
+        """Show a line of information."""
 
-    def introduce(self, job_id: str) -> None:
-        """Say which job is waited for, where the user named none."""
-        self.note(f"the latest job is {printable(job_id)}")
+    def show_latest(self, job_id: str) -> None:
+        """Show which job is waited for, where the user named none."""
+        self.show_note(f"the latest job is {printable(job_id)}")
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Leave the terminal clean for the block, in which a result is printed."""
+    def hidden(self) -> Iterator[None]:
+        """Hide the display during the block, in which a result is printed."""
         yield
 
     def update(self, job: Job) -> None:
-        """Take in an answer about a job."""
+        """Show an answer about a job."""
         self.board.update(job, self.clock())
 
-    def trouble(self, text: str) -> None:
-        """Take in a failure that is being ridden out."""
+    def show_failure(self, text: str) -> None:
+        """Show a failure that the client rides out."""
         self.board.trouble = text
 
 
 class Lines(Display):
-    """One line for each new status, one for trouble, and one in ten seconds otherwise.
+    """Prints one line for each new status, one for each failure, and otherwise one every ten seconds.
 
     Args:
         output: Where to show it.
         board: What to show.
         clock: Gives monotonic moments.
-        server: Whose trouble it is.
+        server: The address that failures name.
     """
 
     def __init__(
@@ -198,36 +198,36 @@ class Lines(Display):
     ) -> None:
         super().__init__(output, board, clock)
         self._server = server
-        self._spoke_at = -_LINE_EVERY
+        self._printed_at = -_LINE_EVERY
         self._last_trouble = ""
 
-    def note(self, text: str) -> None:
-        """Say something worth knowing."""
-        self._spoke_at = self.clock()
-        self.output.note(text)
+    def show_note(self, text: str) -> None:
+        """Show a line of information."""
+        self._printed_at = self.clock()
+        self.output.print_note(text)
 
     def update(self, job: Job) -> None:
-        """Say what is new, or the same again when it has been quiet for long."""
+        """Print a new status, or the same again after ten quiet seconds."""
         before = self.board.update(job, self.clock())
-        news = before is None or before.status is not job.status or self._quiet_for_long()
-        told_anyway = job.status.is_terminal and self.output.result_follows
-        if news and not told_anyway:
-            self.note(progress_line(job, self.board))
+        news = before is None or before.status is not job.status or self._is_quiet()
+        shown_anyway = job.status.is_terminal and self.output.result_follows
+        if news and not shown_anyway:
+            self.show_note(progress_line(job, self.board))
         self._last_trouble = ""
 
-    def trouble(self, text: str) -> None:
-        """Say what is wrong, the same only every ten seconds."""
-        super().trouble(text)
-        if text != self._last_trouble or self._quiet_for_long():
+    def show_failure(self, text: str) -> None:
+        """Print the failure; the same one only every ten seconds."""
+        super().show_failure(text)
+        if text != self._last_trouble or self._is_quiet():
             self._last_trouble = text
-            self.note(f"{self._server}: {text}")
+            self.show_note(f"{self._server}: {text}")
 
-    def _quiet_for_long(self) -> bool:
-        return self.clock() - self._spoke_at >= _LINE_EVERY
+    def _is_quiet(self) -> bool:
+        return self.clock() - self._printed_at >= _LINE_EVERY
 
 
 def progress_line(job: Job, board: Board) -> str:
-    """``job 4f1c: pending for 2.0 s, 41 %``; of many also how many have ended."""
+    """Return ``job 4f1c: pending for 2.0 s, 41 %``; of many jobs also how many have ended."""
     count = f" ({board.ended} of {board.expected} ended)" if board.expected > 1 and job.status.is_terminal else ""
     name, took = f"job {printable(job.job_id)}", duration(job.elapsed_time)
     if job.status is JobStatus.PENDING:
@@ -238,10 +238,10 @@ def progress_line(job: Job, board: Board) -> str:
 
 
 def open_display(options: Options, output: Output, board: Board) -> Display:
-    """The display that suits the options and what standard error is."""
-    if options.quiet or options.verbose:  # the log on standard error says it all
+    """Return the display that suits the options and standard error."""
+    if options.quiet or options.verbose:  # the log is on standard error
         return Display(output, board)
-    # What a program behind a pipe prints meanwhile is not ours to keep apart from a bar; lines stand by themselves.
+    # Another program's output cannot be kept apart from a bar, but from whole lines.
     crossed = options.json and board.expected > 1 and output.result_is_piped
     can_move = output.on_terminal and os.environ.get("TERM") != "dumb"
     if options.command in {"run", "wait"} and can_move and not crossed:

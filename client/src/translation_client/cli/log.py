@@ -36,7 +36,7 @@ class _Formatter(logging.Formatter):
 
 
 class _PrivateFile(RotatingFileHandler):
-    """Mode 0600 whatever the umask; a disk that fills up must not end a wait."""
+    """A rotating file of mode 0600, whatever the umask; a full disk does not end a wait."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, maxBytes=_LARGEST, backupCount=_KEPT, encoding="utf-8", errors="backslashreplace")
@@ -49,7 +49,7 @@ class _PrivateFile(RotatingFileHandler):
         return stream
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the base's name
-        """Say nothing: the default prints a traceback into the progress display."""
+        """Ignore the failure: the default prints a traceback into the progress display."""
 
 
 def _private(path: str, flags: int) -> int:
@@ -57,40 +57,40 @@ def _private(path: str, flags: int) -> int:
 
 
 class _Failures(logging.Handler):
-    """Passes on the failures the client rides out: its records carry them along."""
+    """Passes on the failures the client rides out, which its log records carry."""
 
-    def __init__(self, tell: Callable[[Exception], object]) -> None:
+    def __init__(self, on_failure: Callable[[Exception], object]) -> None:
         super().__init__()
-        self._tell = tell
+        self._on_failure = on_failure
 
     def emit(self, record: logging.LogRecord) -> None:
         failure = getattr(record, "failure", None)
         if failure is not None:
-            self._tell(failure)
+            self._on_failure(failure)
 
 
-class _Spoken(logging.Handler):
-    def __init__(self, say: Callable[[str], object]) -> None:
+class _Verbose(logging.Handler):
+    def __init__(self, show: Callable[[str], object]) -> None:
         super().__init__()
-        self._say = say
+        self._show = show
         self.setFormatter(_Formatter("%(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not getattr(record, "told", False):
-            self._say(self.format(record))
+        if not getattr(record, "shown", False):
+            self._show(self.format(record))
 
 
 @contextmanager
 def logging_to(
-    path: Path | None, *, verbose: bool, say: Callable[[str], object], on_failure: Callable[[Exception], object]
+    path: Path | None, *, verbose: bool, show: Callable[[str], object], on_failure: Callable[[Exception], object]
 ) -> Iterator[None]:
     """Log what the client does to a file, until the end of the block.
 
     Args:
         path: The file; its folder is made. If it cannot be opened there is a warning, and no log; None: no log.
-        verbose: Say all of it, too.
-        say: Shows one line to the user.
-        on_failure: Told of every failure the client rides out.
+        verbose: Show all of it to the user as well.
+        show: Shows one line to the user.
+        on_failure: Called with every failure the client rides out.
     """
     handlers: list[logging.Handler] = [_Failures(on_failure)]
     try:
@@ -98,9 +98,9 @@ def logging_to(
             path.parent.mkdir(parents=True, exist_ok=True)
             handlers.append(_PrivateFile(path))
     except OSError as error:
-        say(f"no log is kept: cannot open {path} ({(error.strerror or str(error)).lower()}); see --log-file")
+        show(f"no log is kept: cannot open {path} ({(error.strerror or str(error)).lower()}); see --log-file")
     if verbose:
-        handlers.append(_Spoken(say))
+        handlers.append(_Verbose(show))
     with _attached(handlers):
         yield
 

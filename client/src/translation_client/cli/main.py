@@ -8,8 +8,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from translation_client._errors import TranslationClientError
-from translation_client._version import __version__
+from translation_client import TranslationClientError, __version__
 from translation_client.cli.advice import checkout, explain, installed
 from translation_client.cli.arguments import USAGE, parse
 from translation_client.cli.commands import Run, UsageError
@@ -44,20 +43,20 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "translation-client",
     try:
         options = parse(sys.argv[1:] if argv is None else argv, place=place, version=__version__)
     except SystemExit as stop:
-        return _after_parsing(int(stop.code or 0), output)
+        return _flushed_status(int(stop.code or 0), output)
     run = Run(options, place, output)
     log_file = options.log_file or place.log_file
     with (
         _sigterm_interrupts(),
-        logging_to(log_file, verbose=options.verbose, say=run.output.note, on_failure=run.failed),
+        logging_to(log_file, verbose=options.verbose, show=run.output.print_note, on_failure=run.failed),
     ):
-        status = _guarded(run, log_file)
+        status = _run_safely(run, log_file)
         log.info("exit status %d", status)
         return status
 
 
-def _after_parsing(status: int, output: Output) -> int:
-    """The exit status once the help is printed, which a reader may have left alone (``--help | head``)."""
+def _flushed_status(status: int, output: Output) -> int:
+    """Return the exit status once the help is printed, which may not be read to its end (``--help | head``)."""
     try:
         output.flush()
     except BrokenPipeError:
@@ -65,27 +64,27 @@ def _after_parsing(status: int, output: Output) -> int:
     return status
 
 
-def _guarded(run: Run, log_file: Path | None) -> int:
-    """The exit status, whatever happens; nothing that happens is shown as a traceback."""
+def _run_safely(run: Run, log_file: Path | None) -> int:
+    """Run, and return the exit status, whatever happens; no exception is shown as a traceback."""
     try:
         return run.run()
     except KeyboardInterrupt as interrupt:
-        _let_the_next_one_kill()
-        run.say(run.interrupted())
+        _restore_default_signals()
+        run.report(run.interrupted())
         return 128 + signal.SIGTERM if isinstance(interrupt, _Terminated) else 128 + signal.SIGINT
     except BrokenPipeError:
         return _OUTPUT_CLOSED
     except TranslationClientError as error:
         status, text = explain(error, run.options, run.place)
-        run.say(text)
+        run.report(text)
         return status
     except UsageError as error:
-        run.say(f"{error}. Try '{run.place.prog} --help'.")
+        run.report(f"{error}. Try '{run.place.prog} --help'.")
         return USAGE
     except Exception as error:  # noqa: BLE001 - the log has it all
-        log.exception("a bug, or a fault nobody thought of")
+        log.exception("unexpected error: a bug in the client")
         details = f"the details are in {log_file}" if log_file else "--log-file FILE keeps the details"
-        run.say(f"unexpected {type(error).__name__}: {error}; {details}")
+        run.report(f"unexpected {type(error).__name__}: {error}; {details}")
         return _BUG
 
 
@@ -106,7 +105,7 @@ def _sigterm_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, interrupted_before)
 
 
-def _let_the_next_one_kill() -> None:
+def _restore_default_signals() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

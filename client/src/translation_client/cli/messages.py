@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
-from translation_client._models import Job, JobStatus
+from translation_client import Job, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ _BEST_TO_WORST = (COMPLETED, FAILED, DEADLINE, UNREACHABLE, REFUSED)
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """The signs before a result; ``for_encoding`` picks those that can be printed."""
+    """The marks before a result; ``for_encoding`` chooses those that can be printed."""
 
     completed: str = "✓"
     error: str = "✗"
@@ -30,7 +30,7 @@ class Marks:
 
     @classmethod
     def for_encoding(cls, encoding: str | None) -> Marks:
-        """The signs, or ASCII ones."""
+        """Return the marks, or ASCII ones where the encoding lacks them."""
         try:
             "✓✗…".encode(encoding or "ascii")
         except (UnicodeEncodeError, LookupError):
@@ -38,27 +38,27 @@ class Marks:
         return cls()
 
     def of(self, status: JobStatus) -> str:
-        """The sign of a status."""
+        """Return the mark of a status."""
         return {JobStatus.COMPLETED: self.completed, JobStatus.ERROR: self.error}.get(status, self.pending)
 
 
 def exit_status(job: Job) -> int:
-    """The exit status of a job that was waited for."""
+    """Return the exit status of a job that was waited for."""
     return {JobStatus.COMPLETED: COMPLETED, JobStatus.ERROR: FAILED}.get(job.status, DEADLINE)
 
 
 def worst(statuses: Iterable[int]) -> int:
-    """The exit status of many jobs."""
+    """Return the exit status of many jobs: the worst of theirs."""
     return max(statuses, key=_BEST_TO_WORST.index, default=COMPLETED)
 
 
 def printable(text: str) -> str:
-    """Somebody else's words, fit for one line of a terminal: no control characters."""
+    """Return text from outside, made fit for one line of a terminal: no control characters."""
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
 def duration(seconds: float) -> str:
-    """``4.2 s``, ``2 min 05 s``, ``1 h 02 min``."""
+    """Return ``4.2 s``, ``2 min 05 s`` or ``1 h 02 min``."""
     if seconds < 59.95:  # noqa: PLR2004 - what would be shown as 60.0 s is a minute
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -68,12 +68,12 @@ def duration(seconds: float) -> str:
 
 
 def percent(fraction: float) -> int:
-    """Rounded down, so that 100 is said of a whole only."""
+    """Return the percentage, rounded down, so that 100 means all."""
     return int(fraction * 100 + 1e-9)
 
 
 def reason(job: Job) -> str:
-    """Why a job ended in error; empty if it did not."""
+    """Return why a job ended in error; empty if it did not."""
     if job.status is not JobStatus.ERROR:
         return ""
     if job.error is None:
@@ -82,7 +82,7 @@ def reason(job: Job) -> str:
 
 
 def outcome_line(job: Job, marks: Marks, *, named: bool = True) -> str:
-    """``✓ job 4f1c: completed in 4.2 s`` or ``✗ job 4f1c: error after 4.2 s: translation_failed: …``.
+    """Return ``✓ job 4f1c: completed in 4.2 s`` or ``✗ job 4f1c: error after 4.2 s: translation_failed: …``.
 
     Args:
         job: The job.
@@ -99,7 +99,7 @@ def outcome_line(job: Job, marks: Marks, *, named: bool = True) -> str:
 
 
 def status_line(job: Job) -> str:
-    """What one look at a job shows."""
+    """Return the line of one job, for ``status`` and ``cancel``."""
     took = duration(job.elapsed_time)
     if job.status is JobStatus.COMPLETED:
         return f"{printable(job.job_id)}  completed in {took}"
@@ -109,23 +109,23 @@ def status_line(job: Job) -> str:
 
 
 def json_line(job: Job) -> str:
-    """The job as the server told it, on one line."""
+    """Return the job's JSON as the server sent it, on one line."""
     return json.dumps({"job_id": job.job_id, "status": job.status, **job.raw})
 
 
 def short_id(job_id: str) -> str:
-    """Enough of an id to tell it from others: its end, for ids in the order of time begin alike."""
+    """Return the end of an id, by which it can be recognised: ids in the order of time begin alike."""
     name = printable(job_id)
     return name if len(name) <= _SHORT_ID + 2 else f"..{name[-_SHORT_ID:]}"
 
 
 def totals_line(jobs: Sequence[Job], asked: int, took: float) -> str:
-    """``20 jobs in 7.1 s: 14 completed, 6 error``."""
+    """Return ``20 jobs in 7.1 s: 14 completed, 6 error``."""
     return f"{asked} jobs in {duration(took)}: {totals(jobs, asked)}"
 
 
 def totals(jobs: Sequence[Job], asked: int) -> str:
-    """``14 completed, 6 error``; those without an outcome count as pending."""
+    """Return ``14 completed, 6 error``; jobs without an outcome count as pending."""
     counts = {status: sum(job.status is status for job in jobs) for status in JobStatus}
     counts[JobStatus.PENDING] = asked - counts[JobStatus.COMPLETED] - counts[JobStatus.ERROR]
     order = (JobStatus.COMPLETED, JobStatus.ERROR, JobStatus.PENDING)
@@ -139,20 +139,20 @@ _LEAST_WORDS = 20  # columns for a reason on lines of its own, however narrow th
 
 
 class Line(NamedTuple):
-    """One line of a table, and the status it tells of; None: it is the head, or goes on with the line above."""
+    """One line of a table, and the status it shows; None for the head, and where it continues the line above."""
 
     text: str
     status: JobStatus | None = None
 
 
 def job_table(jobs: Sequence[Job], width: int | None = None, *, created: bool = False) -> list[Line]:
-    """A table of jobs, nothing at all of no jobs.
+    """Return a table of jobs; no lines where there are no jobs.
 
     Args:
         jobs: The jobs.
-        width: The columns there are. What takes too many is told shorter: the moment, then the ids, then neither
-            moment; a reason goes on below. None: every job is one line, and nothing is shortened.
-        created: Whether to say when each job was accepted (in UTC).
+        width: The columns of the terminal. What takes too many is written shorter: the moment, then the ids, then
+            no moment; a reason goes on lines below. None: every job is one line, and nothing is shortened.
+        created: Whether to show when each job was accepted (in UTC).
     """
     if not jobs:
         return []
@@ -167,7 +167,7 @@ def job_table(jobs: Sequence[Job], width: int | None = None, *, created: bool = 
 
 
 def _forms(*, created: bool) -> list[tuple[Callable[[str], str], str]]:
-    """How ids and moments are written, from the whole to the short."""
+    """Return the ways to write ids and moments, from long to short."""
     if not created:
         return [(printable, ""), (short_id, "")]
     return [(printable, _WHOLE_MOMENT), (printable, _SHORT_MOMENT), (short_id, _SHORT_MOMENT), (short_id, "")]
@@ -189,7 +189,7 @@ def _created(job: Job, form: str) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows in columns, the last one to the right: it is a number."""
+    """Return the rows in columns; the last column, a number, is right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -200,7 +200,7 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _widest(jobs: Sequence[Job], rows: Sequence[Sequence[str]]) -> int:
-    """The columns the rows take, with what cannot go on below."""
+    """Return the columns the rows take, with what cannot be put on a line below."""
     return max(len(f"{row}  {_progress(job)}".rstrip()) for job, row in zip(jobs, _aligned(rows)[1:], strict=True))
 
 

@@ -9,9 +9,8 @@ from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from translation_client._core.schedule import PollingConfig
-from translation_client._models import JobStatus
-from translation_client._wire.requests import start_request
+from translation_client import JobStatus, PollingConfig
+from translation_client._wire.arguments import check_idempotency_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,7 +43,7 @@ def count(text: str) -> int:
 
 
 def number_or_text(text: str) -> float | str:
-    """Return the number, or the text for ``PollingConfig`` to refuse: it knows what is allowed."""
+    """Return the number, or the text which ``PollingConfig`` refuses with what is allowed."""
     try:
         return int(text) if text.isascii() and text.isdigit() else float(text)
     except ValueError:
@@ -52,7 +51,7 @@ def number_or_text(text: str) -> float | str:
 
 
 def status(text: str) -> JobStatus:
-    """Return a status of the three."""
+    """Return one of the three statuses."""
     if text not in list(JobStatus):
         raise ValueError(f"must be one of {', '.join(JobStatus)}, not {text[:_SHOWN]!r}")
     return JobStatus(text)
@@ -61,7 +60,7 @@ def status(text: str) -> JobStatus:
 def idempotency_key(text: str) -> str:
     """Return a key that can be sent."""
     try:
-        start_request(idempotency_key=text)
+        check_idempotency_key(text)
     except ValueError:
         allowed = "1 to 255 visible ASCII characters without quote and backslash"
         raise ValueError(f"must be {allowed}, not {text[:_SHOWN]!r}") from None
@@ -141,7 +140,7 @@ def _json(text: str, where: str = "JSON after ':='") -> object:
 
 
 def _refuse(constant: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python reads but JSON does not have."""
+    """Refuse NaN and Infinity, which Python accepts but JSON does not have."""
     raise ValueError(constant)
 
 
@@ -155,7 +154,7 @@ _WITHOUT = {"backoff_factor": "the square root of the job's age"}  # what applie
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the user asked for; None where it was left to the environment or a default."""
+    """The options of one run; None where the environment or a default decides."""
 
     command: str = "run"
     job_ids: tuple[str, ...] = ()
@@ -169,7 +168,7 @@ class Options:
     timeout: float = DEFAULT_TIMEOUT
     polling: PollingConfig = PollingConfig()  # noqa: RUF009 - it is frozen
     video_length: float | None = None
-    metadata: Mapping[str, object] | None = field(default=None, repr=False)  # the user's own, and none of a log's
+    metadata: Mapping[str, object] | None = field(default=None, repr=False)  # the user's own, which is kept out of logs
     simulate: Mapping[str, object] | None = None
     idempotency_key: str | None = None
     jobs: int = 1
@@ -178,7 +177,7 @@ class Options:
     log_file: Path | None = None
 
     def __str__(self) -> str:
-        """What differs from the defaults, without the password and the metadata."""
+        """Return the options that differ from the defaults, without the password and the metadata."""
         shown = [each for each in fields(self) if each.repr and each.name != "command"]
         given = {each.name: getattr(self, each.name) for each in shown if getattr(self, each.name) != each.default}
         return " ".join([self.command, *(f"{name}={value}" for name, value in given.items())])
@@ -196,12 +195,12 @@ class Option:
 
     @property
     def name(self) -> str:
-        """The long name, which says most."""
+        """The long name."""
         return self.names[-1]
 
     @property
     def key(self) -> str:
-        """The name among the values that argparse gives."""
+        """The name of the value in argparse's namespace."""
         return self.name.removeprefix("--").replace("-", "_")
 
 
@@ -211,8 +210,8 @@ class Group:
 
     Attributes:
         title: The heading over them in ``--help``.
-        purpose: What they are for, for users who give one to another command.
-        commands: Those that take them; empty: all.
+        purpose: What they are for, shown to users who give one to another command.
+        commands: The commands that take them; empty: all.
         options: The options.
     """
 
@@ -222,7 +221,7 @@ class Group:
     options: tuple[Option, ...]
 
     def is_for(self, command: str) -> bool:
-        """Whether the command takes them."""
+        """Return whether the command takes these options."""
         return not self.commands or command in self.commands
 
 
@@ -234,7 +233,7 @@ def _polling_option(declared: Field[Any]) -> Option:
 
 
 def groups() -> tuple[Group, ...]:
-    """All options; made anew for each command line, because ``--metadata`` gathers what it is given."""
+    """Return all options; made anew for each command line, because ``--metadata`` collects its values."""
     return (
         Group("many jobs", "starting jobs", ("run",), (
             Option(("-n", "--jobs"), "start N jobs and wait for all of them (default 1)", "N", count),
@@ -263,7 +262,7 @@ def groups() -> tuple[Group, ...]:
         Group("what is printed", "", (), (
             Option(("-j", "--json"), "print each job as one line of JSON"),
             Option(("-q", "--quiet"), "print the result and errors only"),
-            Option(("-v", "--verbose"), "say on standard error all that is logged"),
+            Option(("-v", "--verbose"), "print on standard error all that is logged"),
             Option(("--log-file",), "where to log (default: see below)", "FILE", Path),
         )),
     )  # fmt: skip

@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from translation_client._models import JobStatus
+from translation_client import JobStatus
 from translation_client.cli.messages import Marks
 
 if TYPE_CHECKING:
@@ -46,12 +46,12 @@ class Output:
 
     @property
     def result_follows(self) -> bool:
-        """Whether whoever reads progress reads the result as well: on a terminal, or where `2>&1` joins both."""
+        """Whether the result is read where progress is: on a terminal, or where ``2>&1`` joins both."""
         return self.result_is_seen or _same_file(self.stdout, self.stderr)
 
     @property
     def result_is_piped(self) -> bool:
-        """Whether another program reads the results; what it makes of them may well appear on the same terminal."""
+        """Whether another program reads the results; its own output may appear on the same terminal."""
         try:
             mode = os.fstat(self.stdout.fileno()).st_mode if self.stdout else 0
         except (OSError, ValueError):  # closed, or no file at all
@@ -60,7 +60,7 @@ class Output:
 
     @property
     def width(self) -> int | None:
-        """The columns of the terminal that standard output is; None if it is none, so that nothing need be cut."""
+        """The columns of standard output; None if it is no terminal, so that nothing need be cut."""
         return columns(self.stdout) if self.stdout and self.result_is_seen else None
 
     def result(self, text: str, status: JobStatus | None = None) -> None:
@@ -68,10 +68,10 @@ class Output:
 
         Args:
             text: The line.
-            status: What it is about; its mark and its name are coloured where colours are wanted.
+            status: The job's; its mark and its name are coloured where colours are wanted.
 
         Raises:
-            BrokenPipeError: Nobody reads any more.
+            BrokenPipeError: Standard output is no longer read.
         """
         if self.stdout is None:
             return
@@ -81,38 +81,38 @@ class Output:
         try:
             self.stdout.write(line + "\n")
         except OSError:
-            _forget(self.stdout)
+            _discard(self.stdout)
             raise
         self.flush()
 
     def flush(self) -> None:
-        """Pass on what was printed; raises ``BrokenPipeError`` where nobody reads any more."""
+        """Flush standard output; raises ``BrokenPipeError`` where it is no longer read."""
         try:
             if self.stdout is not None:
                 self.stdout.flush()
         except OSError:
-            _forget(self.stdout)
+            _discard(self.stdout)
             raise
 
-    def note(self, text: str) -> None:
-        """Print one line on standard error; where that fails there is nobody left to tell."""
+    def print_note(self, text: str) -> None:
+        """Print one line on standard error; a failure to do so is ignored."""
         if self.stderr is None:
             return
         try:
             self.stderr.write(_encodable(text, self.stderr) + "\n")
             self.stderr.flush()
         except OSError:
-            _forget(self.stderr)
+            _discard(self.stderr)
         except ValueError:  # closed
             pass
 
     def encodable(self, text: str) -> str:
-        """The text as standard error can show it."""
+        """Return the text as standard error can show it."""
         return text if self.stderr is None else _encodable(text, self.stderr)
 
 
 def standard_output() -> Output:
-    """The streams of this process."""
+    """Return the streams of this process."""
     return Output(sys.stdout, sys.stderr)
 
 
@@ -136,7 +136,7 @@ def _is_terminal(stream: TextIO | None) -> bool:
 
 
 def columns(terminal: TextIO) -> int:
-    """The columns of a terminal, or fewer if the environment's ``COLUMNS`` wishes so: more would break its lines."""
+    """Return the columns of a terminal, or fewer if ``COLUMNS`` says so; more would break its lines."""
     wished = os.environ.get("COLUMNS", "")
     known = [int(wished)] if wished.isascii() and wished.isdigit() and len(wished) < 6 else []  # noqa: PLR2004 - no terminal is wider
     with suppress(OSError, ValueError):
@@ -145,7 +145,7 @@ def columns(terminal: TextIO) -> int:
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether to colour: never with ``NO_COLOR``, always with ``FORCE_COLOR``, else on a terminal that is not dumb."""
+    """Return whether to colour: not with ``NO_COLOR``, always with ``FORCE_COLOR``, else on a capable terminal."""
     if environment.get("NO_COLOR"):
         return False
     if environment.get("FORCE_COLOR", "").lower() not in _OFF:
@@ -154,7 +154,7 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 def _coloured(line: str, mark: str, status: JobStatus) -> str:
-    """The line with its mark, and the first word that tells the status, in the colour of the status."""
+    """Return the line with its mark, and the first word that names the status, in the colour of the status."""
 
     def paint(match: re.Match[str]) -> str:
         return f"\x1b[{_COLOURS[status]}m{match[0]}\x1b[0m"
@@ -163,8 +163,8 @@ def _coloured(line: str, mark: str, status: JobStatus) -> str:
     return re.sub(rf"^{re.escape(mark)}", paint, line)
 
 
-def _forget(stream: TextIO | None) -> None:
-    """Keep the interpreter from trying again, and complaining, when it flushes the stream at its end."""
+def _discard(stream: TextIO | None) -> None:
+    """Keep the interpreter from flushing the stream again at its end, and printing an error."""
     with suppress(OSError, ValueError):
         if stream is None:
             return
