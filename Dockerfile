@@ -10,14 +10,14 @@ RUN sed '/--hash=/d; s/ *\\$//; s/\[[a-z,-]*\]==/==/' /tmp/requirements-dev.lock
     && rm /tmp/*
 
 RUN useradd --system --uid 10001 --no-create-home server && install -d -o server -m 0700 /data
-COPY server/main.py /app/main.py
 COPY server/src /app/src
 
 USER server
 WORKDIR /app
-ENV DATABASE_URL=sqlite:////data/translation.db LOG_FILE=/data/server.log
+ENV DATABASE_URL=sqlite:////data/translation.db LOG_FILE=/data/server.log PYTHONPATH=/app/src
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 # Everything can reach it inside its container; what is published is for whoever runs it to say.
-CMD ["uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-server-header"]
+ENTRYPOINT ["python", "-m", "translation_server"]
+CMD ["serve", "--host", "0.0.0.0"]
