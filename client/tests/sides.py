@@ -78,7 +78,13 @@ class SyncSide:
         self.client.close()
 
     def finish(self):
+        """Nothing may be left of the calls that are over, before closing the client ends it."""
+        self.check_threads()
         self.end()
+        self.check_threads()
+
+    @staticmethod
+    def check_threads():
         gone_by = time.monotonic() + 2.0
         while left := [thread.name for thread in threading.enumerate() if "translation-client" in thread.name]:
             assert time.monotonic() < gone_by, f"left behind: {left}"
@@ -158,8 +164,12 @@ class AsyncSide:
         self.runner = asyncio.Runner()
 
     def end(self):
+        self.runner.run(asyncio.sleep(0))  # for what was cancelled to end
+        before = asyncio.all_tasks(self.runner.get_loop())
+        # aiohttp lets a resolver go on for other requests, until the connections are closed.
+        ours = {task for task in before if "_resolve_host" not in repr(task.get_coro())}
         self.close()
-        self.left = asyncio.all_tasks(self.runner.get_loop())
+        self.left = ours | asyncio.all_tasks(self.runner.get_loop())
         self.runner.close()
 
     def finish(self):
