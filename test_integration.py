@@ -20,7 +20,7 @@ from typing import TypeAlias
 
 from client import TranslationStatusClient
 from server_process import ServerProcess, ServerStartError, orderly_exit
-from translation_client import AuthenticationError, Job, JobFailed, TranslationClientError
+from translation_client import AuthenticationError, Job, JobFailedError, TranslationClientError
 
 Say: TypeAlias = Callable[[str], None]
 
@@ -96,7 +96,7 @@ def a_job_ends_in_error(client: TranslationStatusClient, say: Say) -> None:
     expect(ended.progress < 1, f"a failed job's progress is {ended.progress}")
     try:
         ended.raise_for_error()
-    except JobFailed as failure:
+    except JobFailedError as failure:
         say(f"It ended as {ended.status}: {failure}")
         expect(bool(failure.code and failure.message), "the error does not say why")
     else:

@@ -17,7 +17,7 @@ SHARED = {"_errors", "_models", "_version"}  # beside the client's rooms, for al
 WIRING = {"testing": {"app"}, "cli": {"__init__"}, "observability": {"_version"}}  # beside the rooms, for these alone
 INPUT_AND_OUTPUT = (
     *("aiohttp", "asyncio", "fastapi", "http.client", "http.server", "requests", "select", "selectors", "shutil"),
-    *("socket", "sqlite3", "ssl", "starlette", "subprocess", "tempfile", "threading", "time", "urllib.request"),
+    *("socket", "sqlite3", "starlette", "subprocess", "tempfile", "threading", "time", "urllib.request"),
     *("urllib3", "uvicorn", "granian"),
 )
 MOST_FILES, LONGEST_FILE, LONGEST_TEST = 11, 400, 420  # tables of cases are long, and easy to read nevertheless

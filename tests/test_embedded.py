@@ -17,7 +17,7 @@ import weakref
 import pytest
 import requests
 
-from translation_client import JobNotFound
+from translation_client import JobNotFoundError
 from translation_server import SteppedClock, TranslationServer
 
 PATIENCE = 10.0
@@ -74,7 +74,7 @@ def test_it_can_be_started_again_but_not_twice():
         with pytest.raises(RuntimeError, match="runs already, at http://127"), server:
             pass
         assert answers(server)
-    with server, pytest.raises(JobNotFound):
+    with server, pytest.raises(JobNotFoundError):
         server.client().get_job(job_id)
     assert [str(request.kind) for request in server.requests] == ["start", "poll"]
 
@@ -131,7 +131,7 @@ def test_a_database_that_cannot_be_used_is_told_to_the_caller(tmp_path):
 def test_what_goes_wrong_at_the_end_is_told_to_whoever_stops_it(monkeypatch):
     """It is not lost in a thread, and the thread is gone."""
     before = threading.active_count()
-    monkeypatch.setattr("translation_server.testing.uvicorn_server._empty", lambda _: 1 / 0)
+    monkeypatch.setattr("translation_server.app.Application.release", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError), TranslationServer():
         pass
     assert threading.active_count() == before
@@ -241,7 +241,7 @@ def test_many_at_once():
         assert (
             len({server.client().get_job(job_id).job_id for server, job_id in zip(servers, job_ids, strict=True)}) == 20
         )
-        with pytest.raises(JobNotFound):
+        with pytest.raises(JobNotFoundError):
             servers[0].client().get_job(job_ids[1])
 
 
@@ -305,7 +305,7 @@ def test_other_users_have_jobs_of_their_own():
     with TranslationServer(users={"ann": "1", "bob": "2"}) as server:
         assert (server.username, server.password) == ("ann", "1")
         job_id = server.client().start_job()
-        with pytest.raises(JobNotFound):
+        with pytest.raises(JobNotFoundError):
             server.client(username="bob").get_job(job_id)
 
 

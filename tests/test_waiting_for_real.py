@@ -14,10 +14,10 @@ import pytest
 from server_process import ServerProcess
 from translation_client import (
     AsyncTranslationStatusClient,
-    JobNotFound,
+    JobNotFoundError,
     JobStatus,
     TranslationStatusClient,
-    WaitTimeout,
+    WaitTimeoutError,
 )
 
 TOLD_WITHIN = 0.25  # seconds; what a busy machine may add. The benchmark tells how fast it is.
@@ -116,7 +116,7 @@ def test_deadline_of_many_names_the_ones_left(client):
     """At the deadline the jobs that have ended were given, and the others are named."""
     job_ids = scripted(client, 0.1, 60)
     given, began = [], time.monotonic()
-    with pytest.raises(WaitTimeout) as info:
+    with pytest.raises(WaitTimeoutError) as info:
         given.extend(client.as_completed(job_ids, timeout=1.0))  # extend keeps what came before the error
     assert info.value.pending == (job_ids[1],)
     assert 1.0 <= time.monotonic() - began < 1.0 + TOLD_WITHIN
@@ -126,7 +126,7 @@ def test_deadline_of_many_names_the_ones_left(client):
 def test_unknown_job_among_many_is_named(client):
     """A job nobody knows ends the wait for many with its name."""
     [job_id] = scripted(client, 60)
-    with pytest.raises(JobNotFound, match="nobody"):
+    with pytest.raises(JobNotFoundError, match="nobody"):
         client.wait_all([job_id, "nobody"])
     client.cancel_job(job_id)
 
@@ -206,7 +206,7 @@ def test_many_jobs_of_a_plain_server_are_polled_side_by_side(plain_server, count
     with TranslationStatusClient(f"http://127.0.0.1:{server.server_port}", "u", "p", initial_delay=0.2) as client:
         jobs = list(client.as_completed(handler.ends, timeout=20))
         assert sorted(job.job_id for job in jobs) == sorted(handler.ends)
-        with pytest.raises(JobNotFound):
+        with pytest.raises(JobNotFoundError):
             client.wait_all([*handler.ends, "nobody"])
 
 
@@ -216,7 +216,7 @@ def test_plain_server_deadline_is_kept_by_many_waits(plain_server):
     handler.ends.update({f"j{n}": time.monotonic() + 60 for n in range(40)})
     with TranslationStatusClient(f"http://127.0.0.1:{server.server_port}", "u", "p") as client:
         began = time.monotonic()
-        with pytest.raises(WaitTimeout) as info:
+        with pytest.raises(WaitTimeoutError) as info:
             client.wait_all(handler.ends, timeout=1.0)
         assert sorted(info.value.pending) == sorted(handler.ends)
         assert 1.0 <= time.monotonic() - began < 1.0 + TOLD_WITHIN

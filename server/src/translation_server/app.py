@@ -86,7 +86,7 @@ class Application(Access):
         return self._framework.openapi()
 
     def release(self) -> None:
-        """Take everything out of an application that is over: FastAPI remembers hundreds of them, by their functions."""
+        """Take everything out of an application that is over: FastAPI remembers hundreds, by their functions."""
         self._framework.router.routes.clear()
         vars(self).clear()
 
