@@ -115,8 +115,9 @@ def arguments() -> argparse.Namespace:
 
 
 def is_stale(bug: Bug) -> bool:
-    """Whether the code has changed, so that the bug has no place any more."""
-    return bug.right not in (ROOT / bug.path).read_text("utf-8")
+    """Whether the code has changed, so that the bug has no place any more, or the tests have moved."""
+    missing = not all((ROOT / name).exists() for name in (bug.path, *bug.suite))
+    return missing or bug.right not in (ROOT / bug.path).read_text("utf-8")
 
 
 def first_failure(tree: Path, suite: Sequence[str]) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from server.tests.steady import Steady
 
 from translation_server.config.settings import Settings, SettingsError
 from translation_server.observability import log_file
-from translation_server.observability.log_file import LineFormatter, LogFile, RotatingFile
+from translation_server.observability.log_file import FloodFilter, LineFormatter, LogFile, RotatingFile
 
 SOURCE = Path(log_file.__file__).parents[2]
 NAME = "translation_server.test"
@@ -370,3 +371,20 @@ def test_file_cannot_be_opened(tmp_path, name):
         log_file.configure(settings)
     (line,) = caught.value.problems
     assert re.fullmatch(r"LOG_FILE is '.*', which cannot be written: (Is a directory|File exists)", line)
+
+
+def test_a_flood_of_one_line_is_summed_up():
+    """Ten of them are written in a minute; later it is said how many were not, and other lines always pass."""
+    steady = Steady()
+    flood = FloodFilter("garbage", monotonic=steady)
+
+    def passed(text, times):
+        records = [logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, text, (), None) for _ in range(times)]
+        return [record.msg for record in records if flood.filter(record)]
+
+    assert passed("garbage", 5000) == ["garbage"] * 9 + ["garbage Further such lines are left out for a minute."]
+    assert passed("else", 3) == ["else"] * 3
+    steady.now += 60
+    assert passed("garbage", 2) == ["garbage 4990 such lines were left out since the last one.", "garbage"]
+    steady.now += 60
+    assert passed("garbage", 1) == ["garbage"]

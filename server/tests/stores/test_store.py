@@ -42,8 +42,8 @@ async def test_a_read_without_waiting_finds_the_same(store, accept, url):
     job = (await accept(store)).job
     for _ in range(3):
         assert await store.get_many("admin", [job.job_id]) == {job.job_id: job}
-        assert store.at_hand("admin", job.job_id) == (None if "://" in url else job)
-        assert store.at_hand("eve", job.job_id) is store.at_hand("admin", "other") is None
+        assert store.get_cached("admin", job.job_id) == (None if "://" in url else job)
+        assert store.get_cached("eve", job.job_id) is store.get_cached("admin", "other") is None
         job = (await store.cancel("admin", job.job_id, START + 1)).job
     assert job.was_cancelled
 

@@ -10,6 +10,7 @@ processes whole. A lock is needed only to rotate.
 
 import contextlib
 import logging
+import math
 import os
 import stat
 import sys
@@ -31,6 +32,8 @@ _PACKAGE: Final = __name__.partition(".")[0]
 _MOST_BYTES: Final = 10_000_000
 _OLD_FILES: Final = 5
 _INTERVAL: Final = 0.25  # seconds a line may wait for others to be written with
+_ALIKE: Final = 10  # lines about bytes that are no request, of which anybody may send millions
+_ALIKE_WINDOW: Final = 60.0  # seconds
 _MOST_WAITING: Final = 10_000  # lines: a disk that hangs must not fill the memory
 
 
@@ -69,8 +72,41 @@ def _send_to(file: "LogFile", level: str) -> None:
     if not uvicorn.propagate:  # as its command line configures it
         uvicorn.addHandler(file)
     logging.getLogger(_PACKAGE).setLevel(level)
+    logging.getLogger("uvicorn.error").addFilter(FloodFilter("Invalid HTTP request received."))
     requests = logging.getLogger("uvicorn.access")
     requests.handlers, requests.propagate = [], False
+
+
+class FloodFilter(logging.Filter):
+    """Lets ten lines of one text pass in a minute, so that a flood of them never rotates the useful log away.
+
+    The last of them says that further ones are left out; the first of a later minute says how many were.
+
+    Args:
+        text: Of the lines, as it is logged.
+        monotonic: Seconds of any origin; never goes back.
+    """
+
+    def __init__(self, text: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._text = text
+        self._monotonic = monotonic
+        self._begun = -math.inf
+        self._number = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is written."""
+        if record.msg != self._text:
+            return True
+        now = self._monotonic()
+        if now - self._begun >= _ALIKE_WINDOW:
+            left_out, self._begun, self._number = self._number - _ALIKE, now, 0
+            if left_out > 0:
+                record.msg = f"{self._text} {left_out} such lines were left out since the last one."
+        self._number += 1
+        if self._number == _ALIKE:
+            record.msg = f"{self._text} Further such lines are left out for a minute."
+        return self._number <= _ALIKE
 
 
 class LogFile(logging.Handler):

@@ -114,7 +114,7 @@ class Service:
     def get_cached(self, owner: str, job_id: str) -> Snapshot | None:
         """Return one job if it can be told of without waiting; None: ask ``find``."""
         now, begun = self.clock.now(), time.perf_counter()
-        job = self.store.at_hand(owner, job_id) if _may_be_an_id(job_id) else None
+        job = self.store.get_cached(owner, job_id) if _may_be_an_id(job_id) else None
         if job is None or job.must_be_settled(now):
             return None
         self._on_read(time.perf_counter() - begun)

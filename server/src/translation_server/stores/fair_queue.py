@@ -29,8 +29,6 @@ class FairQueue:
         """Give the future its outcome in turn: as its exception if the outcome is one, otherwise as its result."""
         self.put(partial(_resolve, future, outcome))
 
-    take = put  # the name that `service/waiters.py` calls
-
     def _run_round(self) -> None:
         try:
             for _ in range(min(_CALLS_PER_ROUND, len(self._waiting))):
@@ -47,6 +45,3 @@ def _resolve(future: asyncio.Future[Any], outcome: object) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
-
-
-Turns = FairQueue  # the name that `service/waiters.py` imports

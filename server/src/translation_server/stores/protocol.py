@@ -109,7 +109,7 @@ class JobStore(Protocol):
     async def get_many(self, owner: str, job_ids: Sequence[str]) -> dict[str, Job]:
         """Return the owner's jobs among these, by id."""
 
-    def at_hand(self, owner: str, job_id: str) -> Job | None:
+    def get_cached(self, owner: str, job_id: str) -> Job | None:
         """Return the owner's job as ``get_many`` would; None if there is none, or if finding it takes waiting."""
 
     async def latest(self, owner: str) -> Job | None:

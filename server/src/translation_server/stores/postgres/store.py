@@ -103,7 +103,7 @@ class PostgresStore:
         """See ``JobStore``."""
         return await self._reads.by_id.submit((owner, tuple(job_ids)))
 
-    def at_hand(self, owner: str, job_id: str) -> Job | None:  # noqa: ARG002
+    def get_cached(self, owner: str, job_id: str) -> Job | None:  # noqa: ARG002
         """See ``JobStore``."""
         return None
 

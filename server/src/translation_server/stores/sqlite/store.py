@@ -71,7 +71,7 @@ class SqliteStore:
         """See ``JobStore``."""
         return {job_id: job for job_id in job_ids if (job := self._reader.job(owner, job_id))}
 
-    def at_hand(self, owner: str, job_id: str) -> Job | None:
+    def get_cached(self, owner: str, job_id: str) -> Job | None:
         """See ``JobStore``."""
         return self._reader.job(owner, job_id)
 

@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from server.tests.on_the_wire.conftest import LONG, USERS, basic
+from server.tests.http.on_the_wire.conftest import LONG, USERS, basic
 
 LEAVING = ["close", "reset"]
 
