@@ -96,8 +96,10 @@ def _status_reads(options: argparse.Namespace, folder: Path) -> None:
             _asking(found, job_id),
             replace(_asking(found, pending_id), name=f"{found.name}, job pending"),
             *(_asking_in_turn(stack, folder, number) for number in _JOBS_IN_TURN),
+            *(_asking_pending(stack, folder, parser) for parser in ("h11", "httptools")),
         ]
-        entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in (bare(answer), usual(folder))]
+        peers = [*bare(answer), usual(folder)]
+        entrants += [_enter(stack, peer, folder, "GET", f"/status/{JOB_ID}") for peer in peers]
         usual_id, _ = _one_job(entrants[-1].port, "/start")
         entrants[-1] = _asking(entrants[-1], usual_id)
         others, missing = ([], ["json-server, Mockoon and WireMock were left out on request."])
@@ -174,6 +176,13 @@ def _asking_in_turn(stack: ExitStack, folder: Path, number: int) -> Entrant:
     fill(path, USERNAME, number)
     found = _enter(stack, ours(folder, DATABASE_URL=f"sqlite:///{path}"), folder, "GET", "/start")
     return replace(_asking(found, *some_ids(path, number)), name=f"{found.name}, {number:,} jobs in turn")
+
+
+def _asking_pending(stack: ExitStack, folder: Path, parser: str) -> Entrant:
+    """The same application on uvicorn, as `uvicorn main:app` runs it, or with a faster parser."""
+    found = _enter(stack, ours(folder, served=parser), folder, "GET", "/start")
+    pending_id, _ = _one_job(found.port, "/start", pending=True)
+    return replace(_asking(found, pending_id), name=f"{found.name}, job pending")
 
 
 def _one_job(port: int, path: str, *, pending: bool = False) -> tuple[str, bytes]:

@@ -30,7 +30,9 @@ USERNAME, PASSWORD = "traveller", "of-the-benchmark"
 JOB_ID = "0190a000-0000-7000-8000-000000000000"
 CACHE = Path.home() / ".cache/translation-benchmarks"
 _PATIENCE = 60.0
-_UVICORN = ("--host", "127.0.0.1", "--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "error")
+_UVICORN = ("--host", "127.0.0.1", "--loop", "uvloop", "--no-access-log", "--log-level", "error")
+_GRANIAN = ("--interface", "asgi", "--http", "1", "--no-ws", "--host", "127.0.0.1", "--log-level", "error")
+_SERVE = ("-m", "translation_server", "serve")
 
 
 @dataclass
@@ -49,8 +51,14 @@ class Peer:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def ours(folder: Path, **more: str) -> Peer:
-    """The service as it is, request log included, without the limits that protect it from a load like this one."""
+def ours(folder: Path, *, served: str = "granian", **more: str) -> Peer:
+    """The service as it is, request log included, without the limits that protect it from a load like this one.
+
+    Args:
+        folder: For its files.
+        served: `granian`: by `translation-server serve`; otherwise by uvicorn with this parser.
+        more: Further settings.
+    """
     environment = {
         "API_USERNAME": USERNAME,
         "API_PASSWORD": PASSWORD,
@@ -63,12 +71,21 @@ def ours(folder: Path, **more: str) -> Peer:
         "MAX_WAIT": "600",
         **more,
     }
-    return Peer("this server", _uvicorn("main:app"), ROOT / "server", environment)
+    if served == "granian":
+        environment["PYTHONPATH"] = str(ROOT / "server/src")
+        return Peer("this server", lambda _, port: [sys.executable, *_SERVE, "--port", str(port)], folder, environment)
+    environment |= {name: value.replace("ours.", f"ours-{served}.") for name, value in environment.items()}
+    return Peer(f"this server on uvicorn ({served})", _uvicorn("main:app", served), ROOT / "server", environment)
 
 
-def bare(body: bytes) -> Peer:
-    """Three lines of ASGI that answer the same bytes."""
-    return Peer("bare ASGI", _uvicorn("server_apps:bare"), ROOT / "benchmarks", {"BODY": body.decode()})
+def bare(body: bytes) -> list[Peer]:
+    """Three lines of ASGI that answer the same bytes, on each server; the first is what all is compared with."""
+    environment, folder = {"BODY": body.decode()}, ROOT / "benchmarks"
+    return [
+        Peer("bare ASGI", _uvicorn("server_apps:bare"), folder, environment),
+        Peer("bare ASGI on uvicorn (h11)", _uvicorn("server_apps:bare", "h11"), folder, environment),
+        Peer("bare ASGI on granian", _granian("server_apps:bare"), folder, environment),
+    ]
 
 
 def holding() -> Peer:
@@ -172,16 +189,20 @@ def running(peer: Peer, folder: Path) -> Iterator[tuple[int, int]]:
 def _await(port: int, process: subprocess.Popen[bytes], name: str) -> None:
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
-        one = psutil.Process(process.pid)
-        listening = (c for c in one.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.laddr.port == port)
-        if next(listening, None):
+        main = psutil.Process(process.pid)
+        found = (found for one in (main, *main.children(recursive=True)) for found in one.net_connections("tcp"))
+        if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found):
             return
         time.sleep(0.05)
     raise RuntimeError(f"{name} did not start")
 
 
-def _uvicorn(app: str) -> Callable[[Path, int], list[str]]:
-    return lambda _, port: [sys.executable, "-m", "uvicorn", app, *_UVICORN, "--port", str(port)]
+def _uvicorn(app: str, parser: str = "httptools") -> Callable[[Path, int], list[str]]:
+    return lambda _, port: [sys.executable, "-m", "uvicorn", app, "--http", parser, *_UVICORN, "--port", str(port)]
+
+
+def _granian(app: str) -> Callable[[Path, int], list[str]]:
+    return lambda _, port: [sys.executable, "-m", "granian", *_GRANIAN, "--port", str(port), app]
 
 
 def _mockoon(port: int, body: str) -> dict[str, object]:
