@@ -1,4 +1,4 @@
-"""What a test says of faults: what happens, and by which rule.
+"""The faults and the rules that tests import.
 
 ```python
 from translation_server.faults import Reset, Status

@@ -22,7 +22,7 @@ FORMS: Final = "uniform:SHORTEST:LONGEST, fixed:SECONDS, lognormal:MEDIAN:P95 or
 """The text forms of delay models, for messages."""
 
 UNIFORM: Final = "uniform"
-"""The setting that stands for the uniform model from ``MIN_DELAY`` to ``MAX_DELAY``."""
+"""The value of the setting that selects the uniform model from ``MIN_DELAY`` to ``MAX_DELAY``."""
 
 _USUAL_LENGTH: Final = 60.0
 

@@ -152,7 +152,7 @@ class _ExchangeRecorder:
         return self._kept.popleft() if self._kept else await self._receive_next()
 
     async def send(self, message: Message) -> None:
-        """Record a message, then send it: whoever has read the answer finds it in the record."""
+        """Record a message, then send it: a client that has read the answer finds it in the record."""
         if message["type"] == "http.response.start":
             read_headers(self._exchange, message)
         else:

@@ -102,10 +102,10 @@ class Politeness:
             text = f"{first.name} and {most - 1} more failed within 1 s: a client pauses before it asks again"
             yield Complaint(Offence.BURST, first.user, first.job, first.number, text)
 
-    def after(self, polls: Sequence[Exchange], told_by: Exchange) -> Iterator[Complaint]:
+    def after(self, polls: Sequence[Exchange], reporter: Exchange) -> Iterator[Complaint]:
         """Yield a complaint for each superfluous poll after the one whose answer reported the end."""
         for poll in polls[self.after_end :]:
-            text = f"{poll.name} came although the answer to {_name_beside(poll, told_by)} had reported the end"
+            text = f"{poll.name} came although the answer to {_name_beside(poll, reporter)} had reported the end"
             yield Complaint(Offence.AFTER_END, poll.user, poll.job, poll.number, text)
 
     def _pause(self, answer: Exchange) -> _Pause | None:
