@@ -39,7 +39,7 @@ ACCESS_BUGS = (
     SERVER("a whole answer needs a coroutine of its own", "middleware/access.py", "                for message in handled.messages():\n                    await response.send(message)\n", "                await handled(scope, receive, response.send)\n", HELD),
     SERVER("an endpoint that fails at once is not answered", "http/routes.py", "            return answer_to(error)\n", "            raise\n", ("http/test_routes.py", "simulator/recording/test_recorder.py")),
     SERVER("an end is told before it is written down", "service/service.py", "if job is None or job.must_be_settled(now):", "if job is None:", ("service/test_service.py",)),
-    SERVER("a preference is not looked at", "http/routes.py", 'if not scope["query_string"] and not any(name in _PREFERENCES for name, _ in scope["headers"]):', "if True:", ("http/test_responses.py", "http/test_long_poll.py")),
+    SERVER("a preference is not looked at", "http/routes.py", 'if not scope["query_string"] and _PREFERENCES.isdisjoint(parameters.headers_by_name(scope)):', "if True:", ("http/test_responses.py", "http/test_long_poll.py")),
     # P12: jobs of another user
     SERVER("answers are remembered for all users", "stores/sqlite/reads.py", "if job is not None and job.owner == owner else", "if job is not None else", OWNERSHIP),
     SERVER("others' ids are told apart", "stores/sqlite/sql.py", "WHERE job_id = ? AND owner = ?", "WHERE job_id = ? AND ? <> ''", OWNERSHIP),

@@ -25,7 +25,6 @@ _HEARTBEAT = 15.0  # seconds of silence after which a comment shows that the con
 _RECONNECT = 1000  # milliseconds after which a client that lost the stream comes again
 _HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
 )
 

@@ -31,6 +31,7 @@ _LONGEST_KEY: Final = 255
 _JOB_ID: Final = re.compile(r"[0-9a-f-]{36}")
 _EVENT_ID: Final = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})")
 _MOST_VALUES: Final = 1000
+_BY_NAME: Final = "translation_server.headers"
 
 _T = TypeVar("_T")
 Query = dict[str, list[str]]
@@ -101,6 +102,14 @@ def path_of(scope: Scope) -> str:
     """Return the path without the root path, which a proxy adds."""
     path: str = scope["path"]
     return path.removeprefix(root) if (root := scope.get("root_path")) else path
+
+
+def headers_by_name(scope: Scope) -> dict[bytes, bytes]:
+    """Return the request's headers, made once for each request; of several with one name, the last."""
+    found: dict[bytes, bytes] | None = scope.get(_BY_NAME)
+    if found is None:
+        found = scope[_BY_NAME] = dict(scope["headers"])
+    return found
 
 
 def header_values(scope: Scope, name: bytes) -> list[str]:

@@ -36,7 +36,7 @@ _DETAILS: Final = {
 }
 _LONGEST_ECHO: Final = 64
 _KEY_REUSED: Final = "was used for a job with another body; a new job needs a new key"
-_UNAVAILABLE: Final = "The jobs cannot be read or written at the moment; try again, a start with the same Idempotency-Key."
+_UNAVAILABLE: Final = "The jobs cannot be read or written now; try again, a start with the same Idempotency-Key."
 _CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="translation", charset="UTF-8"'}
 
 

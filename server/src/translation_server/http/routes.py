@@ -122,7 +122,7 @@ health = APIRouter(tags=["health"])
 def show(request: Request, job_id: _JobId) -> Answer | Awaitable[Answer]:
     """Tell a job's status, now or once it has ended."""
     scope = request.scope
-    if not scope["query_string"] and not any(name in _PREFERENCES for name, _ in scope["headers"]):
+    if not scope["query_string"] and _PREFERENCES.isdisjoint(parameters.headers_by_name(scope)):
         service = _service(request)
         snapshot = service.get_cached(scope["user"], job_id)
         if snapshot is not None:

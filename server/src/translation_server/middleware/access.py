@@ -11,25 +11,28 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from translation_server.http.answers import Answer, Handled, Handler, Header, as_asgi
+from translation_server.http.parameters import header_values, headers_by_name
 from translation_server.http.problems import answer_to, respond
 from translation_server.observability.log_format import REQUEST_ID, RequestLine, request_record
 
 _LOGGER: Final = logging.getLogger(__name__)
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _LONGEST_PATH: Final = 200  # characters, in the log
 _CLIENT_GONE: Final = 499  # in the log only, as nginx writes it: the client left before it was answered
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})  # "none": a person typed the address
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
-_FOR_DATA: Final = (*_ALWAYS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
+_FOR_DATA: Final = (_NO_STORE, *_ALWAYS, (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"))
 # The documentation page starts with an inline script and draws with inline styles.
 _PAGE_POLICY: Final = (
     b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     b"img-src 'self' data:; font-src 'self' data:; connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-_FOR_PAGES: Final = (*_ALWAYS, (b"content-security-policy", _PAGE_POLICY))
+_FOR_PAGES: Final = (_NO_STORE, *_ALWAYS, (b"content-security-policy", _PAGE_POLICY))
+_ASSETS: Final = "/static-offline-docs/"
+_PAGES: Final = ("/docs", _ASSETS)
 
 
 class Access:
@@ -64,9 +67,9 @@ class Access:
         response = _Response(scope, send)
         named = REQUEST_ID.set(scope["request_id"])
         try:
-            if scope.get("http_version") == "1.1" and not _has_one_host(scope["headers"]):
+            if scope.get("http_version") == "1.1" and not _has_one_host(scope):
                 handled: Handled = respond(400, "A request has one header Host.", headers={"Connection": "close"})
-            elif scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], dict(scope["headers"])):
+            elif scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], headers_by_name(scope)):
                 handled = respond(403, "Pages of other sites may not do this.")
             else:
                 handled = self._handler(scope, receive, response.send)
@@ -95,15 +98,16 @@ class _Response:
         self._begun = time.perf_counter()
         self._scope = scope
         self._send = send
-        self._request_id = _request_id(scope["headers"])
+        self._request_id = _request_id(scope)
         self.status = 0
         scope["request_id"] = self._request_id.decode()
 
     def send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = message.get("headers", ())
-            message["headers"] = [*headers, *self._further_headers(headers)]
+            given = message.get("headers", ())
+            further = _further_headers(self._scope["path"], given)
+            message["headers"] = [*given, (b"x-request-id", self._request_id), *further]
         return self._send(message)
 
     async def fail(self, error: Exception) -> None:
@@ -128,9 +132,6 @@ class _Response:
         user = scope.get("user", "")
         address = client[0] if client else ""
         return RequestLine(scope["method"], path, status, seconds * 1000, user, address, scope["request_id"])
-
-    def _further_headers(self, given: Iterable[Header]) -> Iterable[Header]:
-        return (b"x-request-id", self._request_id), *_added(self._scope["path"], given)
 
 
 def log_request(line: RequestLine) -> None:
@@ -157,33 +158,28 @@ def is_cross_site(method: str, headers: Mapping[bytes, bytes]) -> bool:
     return not host or host != headers.get(b"host", b"").lower()
 
 
-def _has_one_host(headers: Iterable[Header]) -> bool:
+def _has_one_host(scope: Scope) -> bool:
     """Whether that is so (RFC 9112, section 3.2); not every server looks, and granian makes up an empty one."""
-    found: bytes | None = None
-    for name, value in headers:
-        if name == b"host":
-            if found is not None:
-                return False
-            found = value
-    return bool(found)
+    if len(headers_by_name(scope)) < len(scope["headers"]):
+        return len(header_values(scope, b"host")) == 1
+    return bool(headers_by_name(scope).get(b"host"))
 
 
-def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    for name, value in headers:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value
+def _request_id(scope: Scope) -> bytes:
+    if b"x-request-id" in headers_by_name(scope):
+        for value in header_values(scope, b"x-request-id"):
+            if _REQUEST_ID.fullmatch(value):
+                return value.encode()
     return b"%024x" % random.getrandbits(96)  # a name to look for in the log, no secret
 
 
-def _added(path: str, given: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
-    """Return the headers an answer gets in addition; only the assets of the documentation may be kept by caches."""
-    if path.startswith("/static-offline-docs/"):
-        return _FOR_PAGES
-    added = _FOR_PAGES if path.startswith("/docs") else _FOR_DATA
+def _further_headers(path: str, given: Iterable[Header]) -> tuple[Header, ...]:
+    """Return the headers an answer gets in addition; one without a rule for caches may not be kept by them."""
+    further = _FOR_PAGES if path.startswith(_PAGES) else _FOR_DATA
     for name, _ in given:
         if name == b"cache-control":
-            return added
-    return (_NO_STORE, *added)
+            return further[1:]
+    return further[1:] if path.startswith(_ASSETS) else further
 
 
 def _flushing(send: Send) -> Send:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from translation_server.http.answers import Answer
-from translation_server.http.parameters import path_of
+from translation_server.http.parameters import header_values, headers_by_name, path_of
 from translation_server.http.problems import ProblemError, answer_to
 from translation_server.middleware.logins import Logins
 
@@ -68,10 +68,7 @@ class BasicAuth:
 
 def _authorization(scope: Scope) -> bytes | None:
     """Return the header's value; several of them are ambiguous, and count as one that is malformed."""
-    found: bytes | None = None
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            if found is not None:
-                return b""
-            found = value
-    return found
+    headers = headers_by_name(scope)
+    if len(headers) < len(scope["headers"]) and len(header_values(scope, b"authorization")) > 1:
+        return b""
+    return headers.get(b"authorization")

@@ -143,7 +143,7 @@ class LogFile(logging.Handler):
         super().__init__()
         self.setFormatter(LineFormatter())
         self._interval = interval
-        self._waiting: deque[str | tuple[RequestLine, float]] = deque()
+        self._waiting: deque[str] = deque()
         self.lines_lost = 0
         self._lost = 0
         self._writing = threading.RLock()
@@ -166,17 +166,19 @@ class LogFile(logging.Handler):
         self._schedule(is_urgent=_is_urgent(record))
 
     def add_request(self, line: RequestLine) -> None:
-        """Add the line of a request, bypassing ``logging``; it is formatted when it is written."""
-        self._waiting.append((line, time.time()))
+        """Add the line of a request, bypassing ``logging``."""
+        moment = time.time()
+        if isinstance(self.formatter, LineFormatter):
+            # Now, though a thread could do it later: by then what it is made of has left the processor's caches.
+            self._waiting.append(self.formatter.request(line, moment, os.getpid()))
+        elif (text := self._line(request_record(line, moment))) is not None:
+            self._waiting.append(text)
         self._schedule()
 
     def flush(self) -> None:
         """Write the collected lines."""
         with self._writing:
-            process = os.getpid()  # once for all lines, because it is a system call
-            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            found = (one if isinstance(one, str) else self._line_of_request(*one, process) for one in waiting)
-            lines = [line for line in found if line is not None]
+            lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
             if not lines:
                 return
             if self._lost:
@@ -211,11 +213,6 @@ class LogFile(logging.Handler):
         except Exception:  # noqa: BLE001 - like every handler of the standard library, it must not stop the program
             self.handleError(record)
             return None
-
-    def _line_of_request(self, line: RequestLine, moment: float, process: int) -> str | None:
-        if isinstance(self.formatter, LineFormatter):
-            return self.formatter.request(line, moment, process)  # without a record, as most lines are of requests
-        return self._line(request_record(line, moment))
 
     def _write_regularly(self) -> None:
         while not self._ended.is_set():
