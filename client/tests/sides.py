@@ -55,7 +55,7 @@ class SyncSide:
         with self.client:
             pass
 
-    def closed_during(self, came, name, *arguments):
+    def closed_during(self, came, name, *arguments, **keywords):
         """Close the client when the event comes that the call brings about: its outcome, and the seconds it took on."""
         closed = []
 
@@ -66,7 +66,7 @@ class SyncSide:
 
         closing = threading.Thread(target=close)
         closing.start()
-        outcome, _ = timed(getattr(self.client, name), *arguments)
+        outcome, _ = timed(getattr(self.client, name), *arguments, **keywords)
         ended = time.monotonic()
         closing.join()
         return outcome, ended - closed[0]
@@ -146,11 +146,11 @@ class AsyncSide:
 
         self.runner.run(enter())
 
-    def closed_during(self, came, name, *arguments):
+    def closed_during(self, came, name, *arguments, **keywords):
         """Close the client when the event comes that the call brings about: its outcome, and the seconds it took on."""
 
         async def close():
-            call = asyncio.create_task(getattr(self.client, name)(*arguments))
+            call = asyncio.create_task(getattr(self.client, name)(*arguments, **keywords))
             assert await asyncio.to_thread(came.wait, PATIENCE)
             await self.client.close()
             closed = time.monotonic()

@@ -60,13 +60,8 @@ def signalling(came, step):
 UNDER_WAY = {
     "a held request": ("wait", ["j1"], {"polls": stalled}),
     "an answer that drips": ("wait", ["j1"], {"polls": body_drips}),
-    "a pause": ("wait", ["j1"], {"polls": job("pending", poll_after=30)}),
     "a stream": ("wait_all", [["j1", "j2"]], {"queries": jobs("pending"), "streams": stream(then=stalled)}),
     "held requests for many": ("wait_all", [["j1", "j2"]], {"streams": answer(404), "polls": stalled}),
-    "pauses for many": (
-        *("wait_all", [[f"j{number}" for number in range(40)]]),
-        {"streams": answer(404), "polls": job("pending", poll_after=30)},
-    ),
     "a start": ("start_job", [], {"starts": stalled}),
     "a single poll": ("get_job", ["j1"], {"polls": stalled}),
 }
@@ -82,6 +77,25 @@ def test_closing_ends_what_is_under_way(make_side, server, name, arguments, scri
     outcome, seconds = client.closed_during(came, name, *arguments)
     assert isinstance(outcome, RuntimeError), outcome
     assert str(outcome) == CLOSED[1:-1]
+    assert seconds <= LATE
+
+
+@pytest.mark.parametrize("jobs_waited_for", [1, 2, 40])
+def test_closing_ends_a_pause(make_side, server, jobs_waited_for):
+    """A wait that sleeps until its next poll, alone or with others, does not sleep on."""
+    client = make_side(server.url, "admin", "pw", timeout=60.0)
+    server.play(answer(404), to="streams")
+    server.play(job("pending", poll_after=30))
+    ids, seen, all_seen = [f"j{number}" for number in range(jobs_waited_for)], [], threading.Event()
+
+    def look(job):
+        seen.append(job)
+        if len(seen) == jobs_waited_for:
+            all_seen.set()  # from here on there is nothing to do but sleep
+
+    call = ("wait", ids[0]) if jobs_waited_for == 1 else ("wait_all", ids)
+    outcome, seconds = client.closed_during(all_seen, *call, on_status_change=look)
+    assert isinstance(outcome, RuntimeError), outcome
     assert seconds <= LATE
 
 
