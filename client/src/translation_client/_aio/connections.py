@@ -42,7 +42,7 @@ async def new_session(base_url: str, verify: Verify) -> AsyncGenerator[aiohttp.C
         connector=aiohttp.TCPConnector(limit=0, resolver=DaemonResolver(), ssl=tls),
         proxy=select_proxy(base_url, settings["proxies"]),
         cookie_jar=aiohttp.DummyCookieJar(),
-        **_ONCE,
+        middlewares=(_send_once,),
     ) as session:
         yield session
 
@@ -58,10 +58,6 @@ async def _send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandler
         if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
             raise
         raise aiohttp.ClientConnectionError from error  # which is none of those it repeats
-
-
-# Before aiohttp 3.12, which has no middlewares, a status request is repeated once.
-_ONCE: dict[str, Any] = {"middlewares": (_send_once,)} if hasattr(aiohttp, "ClientHandlerType") else {}
 
 
 def _tls(base_url: str, verify: Any) -> ssl.SSLContext | bool:  # noqa: ANN401 - as untyped as in requests
