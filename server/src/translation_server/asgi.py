@@ -9,9 +9,6 @@ from translation_server.app import Application, create_app
 from translation_server.config.settings import Settings, SettingsError
 from translation_server.observability import log_file
 
-ENV_FILE = "TRANSLATION_SERVER_ENV_FILE"
-"""The environment variable by which `translation-server` tells its workers which `.env` file to read."""
-
 WRONG_CONFIGURATION = 2
 _GIVE_UP = 3  # tells uvicorn's supervisor of several workers to give up, where it would restart them for ever
 
@@ -30,8 +27,3 @@ def configured_app(env_file: Path | None) -> Application:
         print(error, file=sys.stderr)  # noqa: T201 - the log may not be there yet, and the operator is at the terminal
         sys.exit(_GIVE_UP if multiprocessing.parent_process() else WRONG_CONFIGURATION)
     return app
-
-
-def worker_app() -> Application:
-    """Return the application of one worker of `translation-server`."""
-    return configured_app(Path(os.environ[ENV_FILE]))

@@ -289,11 +289,15 @@ def _clock(text: str) -> str:
 
 
 def _proxies(text: str) -> str:
+    """Return the proxies; those with IPv4 addresses also as a listener on IPv6 sees them (RFC 4291, 2.5.5.2)."""
     names = [name.strip() for name in text.split(",")]
+    mapped = []
     for name in names if names != ["*"] else ():
         try:
-            ipaddress.ip_network(name)
+            network = ipaddress.ip_network(name)
         except ValueError:
             allowed = "addresses and networks such as 10.0.0.7,10.1.0.0/16, or *"
             raise argparse.ArgumentTypeError(f"allowed are {allowed}, not {name!r}") from None
-    return ",".join(names)
+        if network.version == 4:  # noqa: PLR2004 - IPv4
+            mapped.append(f"::ffff:{network.network_address}/{96 + network.prefixlen}")
+    return ",".join(names + mapped)
