@@ -11,7 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import httpx
@@ -45,6 +45,10 @@ class Connection:
         self._connection.request(method, path, headers={"Authorization": BASIC} | headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read().decode()
+
+    def stream(self, path: str) -> HTTPResponse:
+        self._connection.request("GET", path, headers={"Authorization": BASIC})
+        return self._connection.getresponse()
 
     def close(self) -> None:
         self._connection.close()
@@ -160,6 +164,20 @@ def test_started_here_awaited_there(tmp_path):
         assert json.loads(answers[0][1])["error"]["code"] == "cancelled"
         assert it.stop() < 10
         assert it.process.returncode == 0
+
+
+def test_streams_tell_what_ends_in_another_worker(tmp_path):
+    """An event stream of one worker tells within seconds of a job that was started and cancelled at another."""
+    with serving(tmp_path, "--workers", "2", **LONG) as it, two_workers(it) as (one, other):
+        stream = other.stream("/events")
+        while not stream.readline().startswith(b": connected"):
+            pass
+        job_id = json.loads(one.ask("POST", "/start")[1])["job_id"]
+        begun = time.monotonic()
+        assert one.ask("DELETE", f"/jobs/{job_id}")[0] == 200
+        while job_id.encode() not in stream.readline():
+            pass
+        assert time.monotonic() - begun < 3
 
 
 @pytest.mark.prove
