@@ -68,7 +68,7 @@ WIRE_BUGS = (
     Bug("there is no deadline, async", "_aio/exchange.py", "asyncio.timeout_at(_moment(loop, deadline))", "asyncio.timeout_at(None)", DEADLINE),
     Bug("an answer of any length is read, async", "_aio/transport.py", "if len(body) > MAX_BODY:", "if False:", FAULTS),
     Bug("cookies are kept, async", "_aio/connections.py", "aiohttp.DummyCookieJar()", "aiohttp.CookieJar(unsafe=True)", TRANSPORT),
-    Bug("aiohttp repeats requests by itself", "_aio/connections.py", "        **_ONCE,\n", "", TRANSPORT),
+    Bug("aiohttp repeats requests by itself", "_aio/connections.py", "        middlewares=(_send_once,),\n", "", TRANSPORT),
     Bug("the environment's proxy is ignored, async", "_aio/connections.py", 'proxy=select_proxy(base_url, settings["proxies"])', "proxy=None", TRANSPORT),
     Bug("a .netrc is believed, async", "_aio/connections.py", "cookie_jar=aiohttp", "trust_env=True, cookie_jar=aiohttp", TRANSPORT),
     Bug("any certificate will do, async", "_aio/connections.py", "ssl=tls)", "ssl=False)", TRANSPORT),

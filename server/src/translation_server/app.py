@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import signal
+import threading
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from fastapi.routing import APIRoute
@@ -23,13 +25,13 @@ from translation_server.observability import log_file
 from translation_server.observability.metrics import Metrics
 from translation_server.service.retention import forget_regularly
 from translation_server.service.service import Service
-from translation_server.shutdown import on_stop_signal
 from translation_server.simulator.configured import around, clock_of, innermost, monotonic_of, simulator_of
 from translation_server.simulator.control_api import control
 from translation_server.stores import StoreError, check_store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import FrameType
     from typing import Any
 
     from fastapi import APIRouter, FastAPI
@@ -178,3 +180,41 @@ def _framework(application: Application, routers: list[APIRouter]) -> FastAPI:
     openapi.complete(app)
     problems.install(app)
     return app
+
+
+@contextmanager
+def on_stop_signal(callback: Callable[[], None]) -> Iterator[None]:
+    """Call ``callback`` in the running loop when SIGTERM or SIGINT arrives, beside what the signal does anyway.
+
+    A web server that is told to stop waits for the requests under way before it tells the application, and a held
+    request waits for its job: so the application listens to the same signals.
+
+    Signals nobody handles, and servers in other threads than the main one, are left alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    undo = [_listen(number, loop, callback) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        yield
+    finally:
+        for restore in undo:
+            restore()
+
+
+def _listen(number: int, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> Callable[[], None]:
+    before: Any = signal.getsignal(number)
+    if not callable(before):
+        return lambda: None
+
+    def handle(signal_number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(callback)
+        before(signal_number, frame)
+
+    def restore() -> None:
+        if signal.getsignal(number) is handle:
+            signal.signal(number, before)
+
+    signal.signal(number, handle)
+    return restore
