@@ -216,14 +216,14 @@ def test_a_pause_is_over_when_the_client_leaves(served):
 
 
 def test_nothing_is_left_open(served):
-    """The duplicates that were made of sockets are closed again."""
+    """The duplicates that are made of sockets are closed again."""
     _, address = served
     read(connect(address, "reset"))  # imports and whatever else opens files the first time
     until(lambda: not module._connections(module._address(address)))
-    before = len(module._open_files())
+    before = len(module._sockets())
     for path in ("reset", "close", "truncate", "reset_all"):
         read(connect(address, path))
-    until(lambda: len(module._open_files()) <= before)
+    until(lambda: len(module._sockets()) <= before)
 
 
 @pytest.mark.parametrize("host", ["::1", "::ffff:127.0.0.1"])

@@ -193,23 +193,30 @@ def _connections(server: _Address, client: _Address | None = None) -> list[socke
         client: The address of the other end; None: any.
     """
     found = []
-    for number in _open_files():
+    for number in _sockets():
         with suppress(OSError):  # closed meanwhile, or not connected
-            # Files are never duplicated: closing a duplicate of a database releases all locks on it (fcntl(2)).
-            # The sockets of a server never block; and a `socket` made of one that does could change that.
-            if stat.S_ISSOCK(os.fstat(number).st_mode) and not os.get_blocking(number):
-                borrowed = socket.socket(fileno=number)
-                try:
-                    if _is_between(borrowed, server, client):
-                        found.append(socket.socket(fileno=os.dup(number)))  # `dup` would make it block
-                finally:
-                    borrowed.detach()
+            borrowed = socket.socket(fileno=number)
+            try:
+                if _is_between(borrowed, server, client):
+                    found.append(socket.socket(fileno=os.dup(number)))  # `borrowed.dup` would make it block
+            finally:
+                borrowed.detach()
     return found
 
 
-def _open_files() -> list[int]:
+def _sockets() -> list[int]:
+    """Return the descriptors of this process's sockets that do not block, as those of a server never do.
+
+    No other file may be duplicated: closing a duplicate of a database releases all locks on it (fcntl(2)). And making a
+    `socket` of one that blocks could change that.
+    """
     folder = next((folder for folder in _OPEN_FILES if folder.is_dir()), None)
-    return [] if folder is None else [int(path.name) for path in folder.iterdir()]
+    found = []
+    for number in [] if folder is None else [int(path.name) for path in folder.iterdir()]:
+        with suppress(OSError):  # the folder itself was open while it was read
+            if stat.S_ISSOCK(os.fstat(number).st_mode) and not os.get_blocking(number):
+                found.append(number)
+    return found
 
 
 def _is_between(sock: socket.socket, server: _Address, client: _Address | None) -> bool:
