@@ -140,7 +140,8 @@ class Connection:
         server, client = _address(self.scope.get("server")), _address(self.scope.get("client"))
         if server and client and _end(_connections(server, client), reset=reset):
             with suppress(TimeoutError):  # until the server knows, it would take our return for a missing answer
-                await asyncio.wait_for(self._wait_until_gone(), _TIMEOUT)
+                async with asyncio.timeout(_TIMEOUT):  # not `wait_for`: its task would let the client come back first
+                    await self._wait_until_gone()
         else:
             _LOGGER.warning(_NOT_FOUND, self.scope.get("client"), self.scope.get("server"))
             await self._leave_incomplete()
