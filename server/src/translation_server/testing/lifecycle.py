@@ -1,4 +1,4 @@
-"""Starting and stopping a server inside another program: ``with``, ``async with``, or ``await server.start()``."""
+"""Start and stop a server inside another program: ``with``, ``async with``, or ``await server.start()``."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _NOT_RUNNING: Final = "the server is not running: use it inside `with Translatio
 
 
 class Lifecycle:
-    """What starts and stops; a subclass says what.
+    """Something that starts and stops; a subclass makes the application.
 
     Args:
-        port: Where it listens unless told otherwise; 0: any free port.
-        max_connections: At the same time.
+        port: The port it listens on unless `start` names another one; 0: any free port.
+        max_connections: How many connections there may be at the same time.
     """
 
     def __init__(self, port: int, max_connections: int) -> None:
-        self._usual_port = port
+        self._default_port = port
         self._max_connections = max_connections
         self._address = (_HOST, port)
         self._run: ServingThread | None = None
 
     def __enter__(self) -> Self:
-        self._start(self._usual_port, _HOST)
+        self._start(self._default_port, _HOST)
         return self
 
     def __exit__(
@@ -54,25 +54,25 @@ class Lifecycle:
         """Listen, and return once requests are answered.
 
         Args:
-            port: 0: any free one; by default the one the server was made with.
+            port: The port; 0: any free one; by default the one the server was made with.
             host: An address of this machine.
 
         Raises:
             OSError: The port cannot be had.
-            RuntimeError: It runs already.
+            RuntimeError: The server is running already.
             SettingsError: The database cannot be used.
         """
-        run = self._begin(self._usual_port if port is None else port, host)
+        run = self._begin(self._default_port if port is None else port, host)
         try:
-            self._is_up(run, await asyncio.wrap_future(run.started))
+            self._after_start(run, await asyncio.wrap_future(run.started))
         except BaseException:
             self._give_up(run)
             raise
 
     async def stop(self) -> None:
-        """Stop, and return once nothing is left of it; a second time does nothing.
+        """Stop, and return once nothing is left of the server; a second call does nothing.
 
-        Whoever is held is answered as if the wait were over, and answers under way have a quarter of a second.
+        Held requests are answered as if their wait were over, and answers under way get a quarter of a second.
         """
         run = self._end()
         if run is not None:
@@ -81,31 +81,31 @@ class Lifecycle:
 
     @property
     def is_running(self) -> bool:
-        """Whether it answers."""
+        """Whether the server is running."""
         return self._run is not None
 
     @property
     def base_url(self) -> str:
-        """Where it is, without a slash at the end; raises ``RuntimeError`` unless it is running."""
-        host, port = self._where()
+        """The server's URL, without a slash at the end; raises ``RuntimeError`` unless the server is running."""
+        host, port = self._running_address()
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def port(self) -> int:
-        """Where it listens; raises ``RuntimeError`` unless it is running."""
-        return self._where()[1]
+        """The port the server listens on; raises ``RuntimeError`` unless the server is running."""
+        return self._running_address()[1]
 
     def _make_app(self) -> Application:
-        """Make the application; in the thread that runs it."""
+        """Make the application; called in the thread that runs it."""
         raise NotImplementedError
 
-    def _is_up(self, run: ServingThread, app: Application) -> None:
-        """Called when it answers."""
+    def _after_start(self, run: ServingThread, app: Application) -> None:
+        """Do what is to be done once the server answers."""
 
-    def _is_about_to_stop(self) -> None:
-        """Called before it is told to stop."""
+    def _before_stop(self) -> None:
+        """Do what is to be done before the server is told to stop."""
 
-    def _where(self) -> tuple[str, int]:
+    def _running_address(self) -> tuple[str, int]:
         if self._run is None:
             raise RuntimeError(_NOT_RUNNING)
         return self._address
@@ -113,7 +113,7 @@ class Lifecycle:
     def _start(self, port: int, host: str) -> None:
         run = self._begin(port, host)
         try:
-            self._is_up(run, run.started.result())
+            self._after_start(run, run.started.result())
         except BaseException:
             self._give_up(run)
             run.join()
@@ -128,14 +128,14 @@ class Lifecycle:
         return self._run
 
     def _give_up(self, run: ServingThread) -> None:
-        """It could not start, or nobody waits for it any more."""
+        """Stop a server that could not start, or whose start nobody waits for any more."""
         self._run = None
         run.started.add_done_callback(lambda _: run.stop())
 
     def _end(self) -> ServingThread | None:
         run = self._run
         if run is not None:
-            self._is_about_to_stop()
+            self._before_stop()
             self._run = None
             run.stop()
         return run

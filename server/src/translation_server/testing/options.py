@@ -1,4 +1,4 @@
-"""What a tester says in few words, as the service understands it: how long jobs take, what time it is, who comes in."""
+"""The arguments of `TranslationServer`, turned into settings, a clock and users."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from translation_server.jobs.delays import DelayModel
     from translation_server.service.clock import Clock
 
-USUAL_USER: Final = "tester"
-"""Always the same, for what a seed decides is decided by user."""
+_DEFAULT_USER: Final = "tester"
+"""Always the same, because what a seed decides depends on the user."""
 
 
 _NAMES: Final = {"ERROR_PROBABILITY": "error_rate", "RANDOM_SEED": "seed", "API_USERNAME": "username"}
 _VARIABLE: Final = re.compile(r"[A-Z_]{4,}")
 
 
-def settings_of(arguments: Mapping[str, object], known: Collection[str], **given: object) -> Settings:
-    """The settings.
+def make_settings(arguments: Mapping[str, object], known: Collection[str], **given: object) -> Settings:
+    """Return the settings.
 
     Args:
-        arguments: What was given beyond the named arguments.
-        known: The names of those.
-        given: Variables by name; None: not given.
+        arguments: Settings by name, in lower case.
+        known: The names of the other arguments, for a hint at a misspelling.
+        given: Further settings by name; None: the default.
 
     Raises:
-        TypeError: There is no such argument.
-        ValueError: One makes no sense; the message names it as the tester does.
+        TypeError: There is no such setting.
+        ValueError: A value is not allowed; the message names the argument.
     """
     for name in arguments.keys() - Settings.model_fields.keys():
         near = difflib.get_close_matches(name, [*known, *Settings.model_fields], n=1)
@@ -43,23 +43,23 @@ def settings_of(arguments: Mapping[str, object], known: Collection[str], **given
     try:
         return Settings(**arguments, **{name: value for name, value in given.items() if value is not None})
     except SettingsError as error:
-        raise ValueError("\n".join(_VARIABLE.sub(_name, line) for line in error.problems)) from None
+        raise ValueError("\n".join(_VARIABLE.sub(_argument_name, line) for line in error.problems)) from None
 
 
-def _name(variable: re.Match[str]) -> str:
-    """What the tester calls a variable; other words in capitals stay as they are."""
+def _argument_name(variable: re.Match[str]) -> str:
+    """Return the argument for a variable of the configuration; other words in capitals stay as they are."""
     if variable[0].lower() not in Settings.model_fields:
         return variable[0]
     return _NAMES.get(variable[0], variable[0].lower())
 
 
-def delays_of(
+def delay_settings(
     completion_time: float | tuple[float, float] | None, delay_model: DelayModel | str | None
 ) -> dict[str, str]:
-    """The setting, if one was chosen.
+    """Return the setting for how long jobs take, if one was chosen.
 
     Raises:
-        ValueError: It makes no sense.
+        ValueError: The value is not allowed, or both were given.
     """
     if completion_time is None:
         return {} if delay_model is None else {"delay_model": str(delay_model)}
@@ -73,8 +73,8 @@ def delays_of(
     return {"delay_model": str(model)}
 
 
-def clock_of(clock: Clock | str | float | None) -> MovableClock:
-    """The clock that was chosen.
+def choose_clock(clock: Clock | str | float | None) -> MovableClock:
+    """Return the clock that was chosen.
 
     Raises:
         ValueError: There is no such clock.
@@ -87,14 +87,14 @@ def clock_of(clock: Clock | str | float | None) -> MovableClock:
         return clock_of_speed(clock)
     if isinstance(clock, str) or not hasattr(clock, "call_at"):
         raise ValueError(f"clock is {clock!r}: allowed are 'real', 'stepped', a speed such as 60, or a clock")
-    return cast("MovableClock", clock)  # or one of the tester's own, who knows what it can do
+    return cast("MovableClock", clock)  # or a clock of the tester's own
 
 
-def users_of(username: str | None, password: str | None, users: Mapping[str, str] | None) -> dict[str, str]:
-    """Passwords by name; the usual user is the first."""
+def choose_users(username: str | None, password: str | None, users: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the passwords by name, the default user's first."""
     found = dict(users or {})
     if username is None and password is None and found:
         return found
-    name = username if username is not None else USUAL_USER
-    first = {name: password if password is not None else found.get(name) or secrets.token_urlsafe(12)}
-    return first | {other: theirs for other, theirs in found.items() if other != name}
+    name = username if username is not None else _DEFAULT_USER
+    known = found.pop(name, None) or secrets.token_urlsafe(12)
+    return {name: known if password is None else password} | found

@@ -27,29 +27,29 @@ if TYPE_CHECKING:
     from translation_server.testing.server import TranslationServer
 
 _MARKER: Final = "translation_server"
-_ABOUT: Final = (
+_MARKER_HELP: Final = (
     "translation_server(**settings): what the fixture translation_server is made with, as TranslationServer has it: "
     "completion_time=5400, error_rate=0.1, seed=1, faults=['503 times=2'], incident='lost_start', clock='real', …"
 )
-SERVER: Final = pytest.StashKey["TranslationServer"]()
-"""Where the test's item keeps its server."""
+_SERVER: Final = pytest.StashKey["TranslationServer"]()
+"""The key under which a test's item keeps its server."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Tell pytest of the marker."""
-    config.addinivalue_line("markers", _ABOUT)
+    """Register the marker."""
+    config.addinivalue_line("markers", _MARKER_HELP)
 
 
 @pytest.fixture
 def translation_server(request: pytest.FixtureRequest) -> Iterator[TranslationServer]:
     """A translation job service of the test's own, on a free port; its clock stands still until it is advanced.
 
-    It is for synchronous and for asynchronous tests: `translation_server.client()`, `.async_client()`, `.base_url`,
+    It serves synchronous and asynchronous tests: `translation_server.client()`, `.async_client()`, `.base_url`,
     `.clock.advance(5400)`, `.faults.add("503 times=2")`, `.requests`, `.report()`. Its settings are those of the marker
     `translation_server`.
     """
-    with _made(request.node) as server:
-        request.node.stash[SERVER] = server
+    with _make_server(request.node) as server:
+        request.node.stash[_SERVER] = server
         yield server
 
 
@@ -60,35 +60,35 @@ def pytest_runtest_makereport(
     """Add to a failed test's report how to see it again, the report card and the last requests."""
     report = yield
     if report.failed:
-        report.sections += [("translation server", _seen_by(server)) for server in _servers_of(item, call)]
+        report.sections += [("translation server", _describe(server)) for server in _servers_of(item, call)]
     return report
 
 
-def _seen_by(server: TranslationServer) -> str:
+def _describe(server: TranslationServer) -> str:
     from translation_server.simulator.report.card import describe_failure  # noqa: PLC0415 - see above
 
     return describe_failure(server.requests, server.report(), server.replay_line)
 
 
 def _servers_of(item: pytest.Item, call: pytest.CallInfo[None]) -> list[TranslationServer]:
-    """The fixture's, and those of the functions in which the test failed: `with TranslationServer() as server:`."""
+    """Return the fixture's server and those of the functions that failed: `with TranslationServer() as server:`."""
     embedded = sys.modules.get("translation_server.testing.server")
     if embedded is None:
         return []
-    values = [item.stash.get(SERVER, None)]
+    values = [item.stash.get(_SERVER, None)]
     for entry in call.excinfo.traceback if call.excinfo else ():
         values += entry.frame.f_locals.values()
     return list({id(one): one for one in values if isinstance(one, embedded.TranslationServer)}.values())
 
 
-def _made(item: pytest.Item) -> TranslationServer:
+def _make_server(item: pytest.Item) -> TranslationServer:
     from translation_server.testing.server import TranslationServer  # noqa: PLC0415 - see above
 
     settings: dict[str, Any] = {"clock": "stepped"}
     try:
         for marker in reversed(list(item.iter_markers(_MARKER))):
             if marker.args:
-                raise TypeError("settings have names: completion_time=5400")  # noqa: TRY301 - told as all others
+                raise TypeError("settings have names: completion_time=5400")  # noqa: TRY301 - reported like all others
             settings |= marker.kwargs
         return TranslationServer(**settings)
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A real server inside a test: the same application on a real socket, its clock, faults and record to hand.
+"""A real server inside a test: the same application on a real socket, with its clock, faults and record at hand.
 
 ```python
 with TranslationServer(completion_time=5400, clock="stepped") as server, server.client() as client:
@@ -18,7 +18,7 @@ from translation_server.middleware.users import Accounts
 from translation_server.simulator.clocks import MovableClock
 from translation_server.simulator.simulator import Simulator
 from translation_server.testing.lifecycle import Lifecycle
-from translation_server.testing.options import clock_of, delays_of, settings_of, users_of
+from translation_server.testing.options import choose_clock, choose_users, delay_settings, make_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -51,25 +51,25 @@ class TranslationServer(Lifecycle):
         min_delay: The shortest time a job takes, in seconds; 3 by default.
         max_delay: The longest; 7 by default.
         delay_model: How long jobs take instead: a model of ``delays``, or its text, such as ``lognormal:60:180``.
-        stages: What jobs tell they are doing: ``transcribing:0.2,translating:0.6,rendering:0.2``.
+        stages: The stages that jobs report: ``transcribing:0.2,translating:0.6,rendering:0.2``.
         error_rate: How many jobs end in error, 0 to 1.
         seed: The same seed gives the same jobs and the same faults, whatever the concurrency; by default a new one.
         clock: ``"real"``, the default: goes with the machine's time, and can be advanced. ``"stepped"``: stands still
             until it is advanced. A number: goes so many times as fast. Or a clock, which several servers may share.
-        username: Who uses it; by default always the same.
-        password: Theirs; by default a new one for each server.
-        users: Passwords by name of all who may use it; the first is ``username`` unless that is given.
+        username: The user's name; by default always the same.
+        password: The user's password; by default a new one for each server.
+        users: The passwords of all users, by name; the first is ``username`` unless that is given.
         faults: What goes wrong from the beginning; see ``simulator.faults``.
         incident: What happens from the beginning, by its name in ``simulator.incidents``.
-        database_url: Where the jobs are.
-        port: By default any free one.
+        database_url: Where the jobs are kept; by default in memory.
+        port: The port to listen on; by default any free one.
         settings: Any other variable of the configuration, in lower case: ``max_wait=5``.
 
     Attributes:
-        clock: What time it is there.
-        faults: What goes wrong.
-        username: Who uses it.
-        password: Theirs.
+        clock: The server's clock.
+        faults: What goes wrong, and how often it did.
+        username: The user's name.
+        password: The user's password.
 
     Raises:
         TypeError: There is no such setting.
@@ -96,34 +96,38 @@ class TranslationServer(Lifecycle):
         port: int = 0,
         **settings: object,
     ) -> None:
-        self._users = users_of(username, password, users)
+        self._users = choose_users(username, password, users)
         self.username, self.password = next(iter(self._users.items()))
-        self.clock: MovableClock = clock_of(clock)
+        self.clock: MovableClock = choose_clock(clock)
         self._simulator = Simulator(clock=self.clock, seed=seed, faults=faults, incident=incident)
         self.faults = self._simulator.faults
-        chosen = {"min_delay": min_delay, "max_delay": max_delay, "stages": stages and str(stages)}
-        self._settings = settings_of(
+        given = {"min_delay": min_delay, "max_delay": max_delay, "stages": stages and str(stages)}
+        self._settings = make_settings(
             settings,
             self.__init__.__kwdefaults__,  # type: ignore[misc]  # the names are what is wanted
-            **chosen,
-            **delays_of(completion_time, delay_model),
+            **given,
+            **delay_settings(completion_time, delay_model),
             api_username=self.username,
             api_password=self.password,
             error_probability=error_rate,
             random_seed=self._simulator.seed,
             database_url=database_url,
         )
-        told = {"delay_model": delay_model and str(delay_model), "incident": incident and str(incident), "clock": clock}
-        self._said = {
+        texts = {
+            "delay_model": delay_model and str(delay_model),
+            "incident": incident and str(incident),
+            "clock": clock,
+        }
+        self._arguments = {
             "completion_time": completion_time,
             "error_rate": error_rate or None,
-            **told,
-            **chosen,
+            **texts,
+            **given,
             **settings,
         }
         self._service: Service | None = None
         self._clients: list[TranslationStatusClient] = []
-        self._forget: Callable[[], None] = lambda: None
+        self._detach_from_clock: Callable[[], None] = lambda: None
         super().__init__(port, self._settings.max_connections)
 
     def __repr__(self) -> str:
@@ -131,13 +135,13 @@ class TranslationServer(Lifecycle):
         return f"<{type(self).__name__} {where}, user {self.username!r}, {self.clock!r}>"
 
     def restart(self) -> None:
-        """Stop, and start again on the same port, with the jobs there were.
+        """Stop, and start again on the same port with the same jobs.
 
         Raises:
             ValueError: The jobs are in memory, and would be lost.
-            RuntimeError: It is not running.
+            RuntimeError: The server is not running.
         """
-        host, port = self._where()
+        host, port = self._running_address()
         if self._settings.database_url == _MEMORY:
             raise ValueError("the jobs are in memory and would be lost: give database_url='sqlite:////tmp/jobs.db'")
         self.__exit__(None, None, None)
@@ -145,21 +149,21 @@ class TranslationServer(Lifecycle):
 
     @property
     def held(self) -> int:
-        """How many requests and event streams are held at this moment: a test may wait for it before time passes."""
-        self._where()
+        """The number of requests and event streams held now; a test waits for it before it advances the clock."""
+        self._running_address()
         return 0 if self._service is None else len(self._service.waiters)
 
     @property
     def requests(self) -> Requests:
-        """What has arrived; ``requests.where(kind="poll", job=1)`` narrows it."""
+        """The requests that have arrived; ``requests.where(kind="poll", job=1)`` narrows it."""
         return self._simulator.requests
 
     def report(self, limits: Politeness | None = None) -> Report:
-        """How well the clients behaved until now; ``limits`` say what is polite."""
+        """Report how well the clients have behaved; ``limits`` say what is polite."""
         return self._simulator.report(limits)
 
     def trace(self) -> str:
-        """What has happened, in the same words in every run with the same seed."""
+        """Return what has happened, in the same words in every run with the same seed."""
         return self._simulator.trace()
 
     def reset(self) -> None:
@@ -173,30 +177,30 @@ class TranslationServer(Lifecycle):
     @property
     def replay_line(self) -> str:
         """The line that makes a server with the same jobs and the same bad luck."""
-        return self._simulator.replay_line(**{name: one for name, one in self._said.items() if one is not None})
+        return self._simulator.replay_line(**{name: one for name, one in self._arguments.items() if one is not None})
 
     def client(self, **arguments: Any) -> TranslationStatusClient:  # noqa: ANN401 - the client's own
-        """A client of this server, closed with it at the latest.
+        """Return a client of this server, which is closed when the server stops.
 
         Args:
-            arguments: The client's own; with the ``username`` of another user, theirs is the password.
+            arguments: The client's own; with the ``username`` of another user, that user's password is filled in.
 
         Raises:
             ModuleNotFoundError: The client is not installed.
         """
-        client: TranslationStatusClient = _client("TranslationStatusClient", self._credentials(arguments), "")
+        client: TranslationStatusClient = _make_client("TranslationStatusClient", self._credentials(arguments), "")
         self._clients.append(client)
         return client
 
     def async_client(self, **arguments: Any) -> AsyncTranslationStatusClient:  # noqa: ANN401 - the client's own
-        """The same for asynchronous code, which closes it: ``async with server.async_client() as client:``."""
-        made: AsyncTranslationStatusClient = _client(
+        """Return an asynchronous client, which you close: ``async with server.async_client() as client:``."""
+        client: AsyncTranslationStatusClient = _make_client(
             "AsyncTranslationStatusClient", self._credentials(arguments), "[async]"
         )
-        return made
+        return client
 
     def curl(self, path: str = "/status", *options: str) -> str:
-        """The command line that asks the server for a path, credentials and all."""
+        """Return the ``curl`` command line for a path, credentials included."""
         words = ["curl", "--user", f"{self.username}:{self.password}", *options, self.base_url + path]
         return shlex.join(words)
 
@@ -207,20 +211,20 @@ class TranslationServer(Lifecycle):
     def _make_app(self) -> Application:
         return create_app(self._settings, accounts=Accounts(self._users), clock=self.clock, simulator=self._simulator)
 
-    def _is_up(self, run: ServingThread, app: Application) -> None:
+    def _after_start(self, run: ServingThread, app: Application) -> None:
         service = self._service = app.state.service
         if isinstance(self.clock, MovableClock):
-            self._forget = self.clock.add_source(lambda: run.call(service.next_end()))
+            self._detach_from_clock = self.clock.add_source(lambda: run.call(service.next_end()))
 
-    def _is_about_to_stop(self) -> None:
-        self._forget()
+    def _before_stop(self) -> None:
+        self._detach_from_clock()
         self._service = None
         for client in self._clients:
             client.close()
         self._clients.clear()
 
 
-def _client(name: str, arguments: dict[str, Any], extra: str) -> Any:  # noqa: ANN401 - a client of either kind
+def _make_client(name: str, arguments: dict[str, Any], extra: str) -> Any:  # noqa: ANN401 - a client of either kind
     try:
         import translation_client  # noqa: PLC0415 - the server needs it for nothing else
     except ModuleNotFoundError as error:
