@@ -201,9 +201,10 @@ def test_others_stay(served):
 
 def test_a_restart_is_of_one_server():
     """Another server of the same process keeps its connections when one resets all of its own."""
-    with serving(App()) as one, serving(App()) as other:
-        stays = connect(other, "ok", "Connection: close")
+    with serving(App()) as one, serving(App()) as other, connect(other) as stays:
+        assert read(connect(other, "ok", "Connection: close"))[0].endswith(b"ok")  # by which the server has both
         assert read(connect(one, "reset_all"))[1]
+        stays.sendall(b"GET /ok HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert read(stays)[0].endswith(b"ok")
 
 
