@@ -51,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except SettingsError as error:
-        _say(str(error), sys.stderr)
+        _print(str(error), sys.stderr)
         return _WRONG
     except OSError as error:
-        _say(error.strerror or str(error), sys.stderr)
+        _print(error.strerror or str(error), sys.stderr)
         return _FAILED
     except KeyboardInterrupt:
         return _STOPPED
@@ -133,7 +133,7 @@ def _simulate(options: argparse.Namespace) -> int:
             timeout_graceful_shutdown=_STOP_TIMEOUT,
         )
         for line in _welcome(settings, *sock.getsockname()[:2]):
-            _say(line, sys.stderr)
+            _print(line, sys.stderr)
         uvicorn.Server(config).run(sockets=[sock])
     return _STOPPED
 
@@ -166,9 +166,9 @@ def _check_config(options: argparse.Namespace) -> int:
     accounts_of(settings)
     faults_of(settings)
     for name, value in settings.effective().items():
-        _say(f"{name}={value}")
+        _print(f"{name}={value}")
     if settings.has_sample_password:
-        _say("API_PASSWORD is the one of .env.example: it is served on loopback only", sys.stderr)
+        _print("API_PASSWORD is the one of .env.example: it is served on loopback only", sys.stderr)
     return _STOPPED
 
 
@@ -182,7 +182,7 @@ def _env_file(given: Path | None) -> Path:
     return (given or Path(".env")).absolute()
 
 
-def _say(text: str, where: TextIO | None = None) -> None:
+def _print(text: str, where: TextIO | None = None) -> None:
     print(text, file=where)
 
 

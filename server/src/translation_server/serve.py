@@ -144,7 +144,7 @@ def serve(settings: Settings, env_file: Path, listener: Listener, workers: int =
             workers_kill_timeout=STOP_TIMEOUT,
         )
         log_file.configure(settings)  # after granian has set up logging, which ends all handlers
-        _tell_of_fewer(connections, settings.max_connections)
+        _log_fewer_connections(connections, settings.max_connections)
         server.on_startup(partial(_announce, listener, (address, port), workers))
         server.serve(target_loader=partial(load_app, env_file, listener.trusted_proxies), wrap_loader=False)
 
@@ -236,7 +236,7 @@ def allowed_connections(most: int) -> int:
     return max(1, min(most, usual - _RESERVED_FILES))
 
 
-def _tell_of_fewer(allowed: int, most: int) -> None:
+def _log_fewer_connections(allowed: int, most: int) -> None:
     if allowed < most:
         level = logging.WARNING if allowed < most / 2 else logging.INFO  # nobody minds a few less
         _LOGGER.log(level, _FEWER_CONNECTIONS, allowed, most, most + _RESERVED_FILES)

@@ -157,7 +157,7 @@ def replace(path, text):
 def test_change(path, steady, change, caplog):
     """A new version holds a second later, whichever way it was written."""
     caplog.set_level(logging.INFO)
-    file = HtpasswdFile(path, steady=steady)
+    file = HtpasswdFile(path, monotonic=steady)
     before = file.hashes()
     change(path, f"eve:{hashed('x', cost=6)}\n")
     steady.now = 0.9
@@ -179,7 +179,7 @@ def test_change(path, steady, change, caplog):
 )
 def test_broken_change(path, steady, caplog, break_it, reason):
     """A new version that is wrong is logged once, and the users stay as they were; a right one holds again."""
-    file = HtpasswdFile(path, {"zoë"}, steady=steady)
+    file = HtpasswdFile(path, {"zoë"}, monotonic=steady)
     break_it(path)
     for steady.now in (1.0, 2.0, 3.0):
         assert list(file.hashes()) == ["admin"]
@@ -196,7 +196,7 @@ def test_broken_change(path, steady, caplog, break_it, reason):
 def test_looks_once_a_second(path, steady, monkeypatch):
     """However many ask, the file is looked at once a second."""
     looks = []
-    file = HtpasswdFile(path, steady=steady)
+    file = HtpasswdFile(path, monotonic=steady)
     monkeypatch.setattr(htpasswd.HtpasswdFile, "_version_now", lambda _: looks.append(steady.now))
     monkeypatch.setattr(htpasswd.HtpasswdFile, "_read", lambda _: {"admin": HASH.encode()})
     for tenth in range(35):

@@ -38,7 +38,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def users(path, steady):
-    return HashedAccounts(HtpasswdFile(path, steady=steady), Accounts({"admin": "secret"}))
+    return HashedAccounts(HtpasswdFile(path, monotonic=steady), Accounts({"admin": "secret"}))
 
 
 @pytest.fixture

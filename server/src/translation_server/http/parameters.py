@@ -205,7 +205,7 @@ def idempotency_key(values: Sequence[str]) -> str | None:
 
 
 def matches(if_none_match: Iterable[str], etag: str) -> bool:
-    """Whether the header ``If-None-Match`` names the entity tag, compared weakly (RFC 9110, section 13.1.2)."""
+    """Return whether the header ``If-None-Match`` names the entity tag, compared weakly (RFC 9110, section 13.1.2)."""
     tags = [tag.strip().removeprefix("W/") for value in if_none_match for tag in value.split(",")]
     return etag.removeprefix("W/") in tags or "*" in tags
 

@@ -68,7 +68,7 @@ def event(job: Job, now: float, event_id: str) -> bytes:
 
 
 def timestamp(moment: float) -> str:
-    """Date and time of RFC 3339, in UTC, with milliseconds."""
+    """Return date and time as RFC 3339 has them, in UTC, with milliseconds."""
     second, milliseconds = divmod(round(moment * 1000), 1000)
     return f"{_second(second)}.{milliseconds:03d}Z"
 
@@ -80,7 +80,7 @@ def _second(moment: int) -> str:
 
 @lru_cache(maxsize=256)
 def _final_json(job: Job) -> bytes:
-    """Of a job that stays as it is; thousands may have waited for it."""
+    """Return the JSON object of a job that stays as it is; thousands may have waited for it."""
     return represent(job, job.ends_at).body
 
 

@@ -38,7 +38,7 @@ class _Strict(BaseModel):
 
 
 class Simulate(_Strict):
-    """Scripts the fate of one job; what is left out is drawn as usual.
+    """The fate of one job, scripted; what is left out is drawn as usual.
 
     Hints and progress know nothing of a duration, nor of an outcome; they follow the delay model.
     """
@@ -129,14 +129,14 @@ class Job(BaseModel):
 
 
 class JobList(BaseModel):
-    """Several jobs."""
+    """A page of jobs."""
 
     jobs: list[Job]
     next_cursor: Annotated[str | None, Field(description="Asks for the next page; null if there is none.")]
 
 
 class Health(BaseModel):
-    """That all is well."""
+    """The answer of a health check."""
 
     status: Literal["live", "ready"]
 

@@ -112,19 +112,19 @@ class HtpasswdFile:
     Args:
         path: the file.
         taken: names that the file may not hold.
-        steady: seconds of any origin; never goes back.
+        monotonic: seconds of any origin; never goes back.
 
     Raises:
         SettingsError: the file cannot be read, or is wrong.
     """
 
     def __init__(
-        self, path: Path, taken: Collection[str] = (), *, steady: Callable[[], float] = time.monotonic
+        self, path: Path, taken: Collection[str] = (), *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._path = path
         self._taken = taken
-        self._steady = steady
-        self._looked_at = steady()
+        self._monotonic = monotonic
+        self._looked_at = monotonic()
         self._version = self._version_now()
         self._hashes = self._read()
         self.decoy = decoy(self._hashes.values())
@@ -134,13 +134,13 @@ class HtpasswdFile:
 
     def hashes(self) -> Mapping[str, bytes]:
         """Return each user's hash; a new object if the file has changed. Looks at the file once a second at most."""
-        now = self._steady()
+        now = self._monotonic()
         if now - self._looked_at >= _INTERVAL:
             self._looked_at = now
-            self._look()
+            self._reload_if_changed()
         return self._hashes
 
-    def _look(self) -> None:
+    def _reload_if_changed(self) -> None:
         version = self._version_now()
         if version == self._version:
             return

@@ -17,18 +17,18 @@ _LONGEST_SLEEP = 3600.0
 
 
 class Timer(Protocol):
-    """Something that will be called; ``cancel`` prevents it and may be repeated."""
+    """A call that is planned."""
 
     def cancel(self) -> None:
-        """Do not call any more."""
+        """Prevent the call; may be repeated."""
 
 
 class Clock(Protocol):
-    """Where the service learns the time. Moments are seconds since 1970 (UTC), as floats."""
+    """The service's time. Moments are seconds since 1970 (UTC), as floats."""
 
     @property
     def speed(self) -> float:
-        """Its seconds in one of the machine's, in which clients sleep: what they are told to wait is divided by it."""
+        """How many of its seconds pass in one of the machine's; hints to clients are divided by it."""
 
     def now(self) -> float:
         """The present moment; never less than an earlier answer."""
@@ -73,7 +73,7 @@ class SystemClock:
 
 
 class _LoopTimer:
-    """Event loops count in whole milliseconds (uvloop) and may fire early: round up, and look again."""
+    """Call at the moment or later: uvloop counts whole milliseconds and may fire early."""
 
     __slots__ = ("_callback", "_clock", "_handle", "_loop", "_moment")
 

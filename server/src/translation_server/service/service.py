@@ -1,4 +1,4 @@
-"""What users can do with jobs: joins the record, the store, the clock and those who wait. Knows nothing of HTTP.
+"""What users can do with jobs. It joins the record, the store, the clock and the waiters, and knows nothing of HTTP.
 
 No terminal status leaves here before the store has written it down, so none is ever taken back: neither by a clock
 that is set back nor by a restart.
@@ -121,7 +121,11 @@ class Service:
         return Snapshot((job,), now)
 
     async def find(self, owner: str, job_id: str) -> Snapshot:
-        """One job; raises ``UnknownJobError``."""
+        """Return one job.
+
+        Raises:
+            UnknownJobError: The user has no such job.
+        """
         if not _may_be_an_id(job_id):
             raise UnknownJobError(job_id)
         now, begun = self.clock.now(), time.perf_counter()
@@ -136,7 +140,7 @@ class Service:
         return Snapshot((job,), now)
 
     async def latest(self, owner: str) -> Snapshot:
-        """The job accepted last; raises ``UnknownJobError`` while there is none."""
+        """Return the job accepted last; raises ``UnknownJobError`` while there is none."""
 
         async def read(_: float) -> list[Job]:
             job = await self.store.latest(owner)
@@ -148,9 +152,9 @@ class Service:
         return snapshot
 
     async def page(self, owner: str, status: Status | None, after: str | None, limit: int) -> Snapshot | None:
-        """Jobs, newest first, after the one with the id ``after``; None if there is no such job.
+        """Return jobs, newest first, after the one with the id ``after``; None if there is no such job.
 
-        It is an id, as the place in the order of acceptance would tell how many jobs others have.
+        An id and not a number: the place in the order of acceptance would reveal how many jobs others have.
         """
         before = None
         if after is not None:
@@ -165,7 +169,7 @@ class Service:
         return await self._settled(owner, read)
 
     async def query(self, owner: str, job_ids: Sequence[str]) -> Snapshot:
-        """The owner's jobs among these, in the order asked."""
+        """Return the owner's jobs among these, in the order asked."""
         known = [job_id for job_id in job_ids if job_id.isascii()]
 
         async def read(_: float) -> list[Job]:
@@ -196,7 +200,7 @@ class Service:
         return Snapshot([cancelled.job], now)
 
     async def hold(self, waiter: Waiter, owner: str, job_id: str, seconds: float) -> Snapshot:
-        """The job once it has ended, or after so many seconds, or when waiting has become pointless."""
+        """Return the job once it has ended, after so many seconds, or when waiting has become pointless."""
         deadline = self.clock.now() + seconds
         while True:
             job = waiter.job
@@ -209,26 +213,26 @@ class Service:
             await waiter.wait_until(min(waiter.end, deadline))
 
     async def position(self, owner: str, since: float | None = None) -> int:
-        """Where a stream begins: now, or before the first job that ended at ``since`` or later."""
+        """Return the position where a stream begins: now, or before the first job that ended at ``since`` or later."""
         await self.settlement.settle_due(owner)
         return await self.store.position(owner, since)
 
     async def endings(self, owner: str, position: int) -> tuple[Sequence[Job], float | None]:
-        """The next jobs in the order of ending, after a position; if there is none, also when one will have ended."""
+        """Return the next jobs in the order of ending, after a position, and when the next one will have ended."""
         return await self.settlement.endings(owner, position)
 
     async def next_end(self) -> float | None:
-        """When the next job of any user ends; None if none is pending."""
+        """Return when the next job of any user ends; None if none is pending."""
         await self.settlement.settle_all()
         ends = [await self.store.next_end(owner) for owner in await self.store.owners_due(math.inf)]
         return min((end for end in ends if end is not None), default=None)
 
     async def is_usable(self) -> bool:
-        """Whether the store can be read and written, and the server is not about to stop."""
+        """Return whether the store can be read and written, and the server is not about to stop."""
         return await self._probe.is_usable() and not self.waiters.stopping
 
     async def counts(self) -> Mapping[Status, int] | None:
-        """How many jobs there are by status, of all users; None while the store does not say."""
+        """Return how many jobs there are by status, of all users; None while the store does not say."""
         try:
             async with asyncio.timeout(PATIENCE):
                 await self.settlement.settle_all()
@@ -237,7 +241,7 @@ class Service:
             return None
 
     async def _settled(self, owner: str, read: Callable[[float], Awaitable[list[Job]]]) -> Snapshot:
-        """What ``read`` finds, once every end it shows is written down."""
+        """Return what ``read`` finds, once every end it shows is written down."""
         now = self.clock.now()
         begun = time.perf_counter()
         jobs = await read(now)
@@ -249,5 +253,5 @@ class Service:
 
 
 def _may_be_an_id(text: str) -> bool:
-    """No id is longer, and not all text can be stored."""
+    """Return whether a job may have this id: no id is longer, and not all text can be stored."""
     return len(text) <= _LONGEST_ID and text.isascii()

@@ -26,7 +26,7 @@ _PLACES = 16  # in the order of ending at which most streams are; each may take 
 
 
 class Settlement:
-    """Brings what is written down up to the time.
+    """Writes down the ends of jobs, in the order in which they come.
 
     Args:
         store: Where the jobs are.
