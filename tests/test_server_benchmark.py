@@ -15,7 +15,8 @@ SMALL = ("--rounds=1", "--seconds=0.2", "--stored=2000", "--waiters=50", "--wait
 READERS = {
     *("this server", "this server, job pending", "this server, 10,000 jobs in turn"),
     "this server, 100,000 jobs in turn",
-    *("bare ASGI", "plain FastAPI"),
+    *(f"this server on uvicorn ({parser}), job pending" for parser in ("h11", "httptools")),
+    *("bare ASGI", "bare ASGI on granian", "bare ASGI on uvicorn (h11)", "plain FastAPI"),
 }
 TABLES = (
     ("One status read, authenticated", READERS),

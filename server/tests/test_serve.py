@@ -238,7 +238,7 @@ def test_workers_are_replaced(tmp_path):
         assert eventually(lambda: log.read_text().count("Stopped old worker") == 2)
         with two_workers(it) as workers:
             assert not before & {one.worker for one in workers}
-        assert log.read_text().count("MAX_WAIT=7 ") == 2
+        assert log.read_text().count("MAX_WAIT=7 ") >= 2  # one that starts slowly is started twice
         assert it.stop() < 10
 
 

@@ -1,5 +1,6 @@
 """The outermost layer: request ids, headers, the line in the log, cross-site requests, errors of last resort."""
 
+import asyncio
 import logging
 import re
 
@@ -281,3 +282,42 @@ async def test_websocket_passes():
 
     await Access(endpoint)({"type": "websocket"}, None, None)
     assert seen == ["websocket"]
+
+
+def bodies(*pieces, whole=True):
+    """What a client sends, piece by piece; if it is not whole, nothing more comes."""
+    waiting = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    if whole:
+        waiting[-1]["more_body"] = False
+
+    async def receive():
+        if not waiting:
+            await asyncio.get_running_loop().create_future()
+        return waiting.pop(0)
+
+    receive.left = waiting
+    return receive
+
+
+@pytest.mark.parametrize(
+    ("headers", "receive", "left"),
+    [
+        ([(b"transfer-encoding", b"chunked")], bodies(b"a", b"b", b"c"), 0),
+        ([(b"content-length", b"3")], bodies(b"a", b"b", b"c"), 0),
+        ([(b"content-length", b"300000")], bodies(*[b"x" * 30_000] * 10), 7),
+        ([(b"content-length", b"3")], bodies(b"a", whole=False), 0),
+        ([(b"content-length", b"3"), (b"expect", b"100-continue")], bodies(b"a"), 1),
+        ([(b"content-length", b"0")], bodies(b""), 1),
+        ([], bodies(b""), 1),
+    ],
+)
+async def test_a_small_body_is_read_before_it_is_refused(headers, receive, left):
+    """So that a server need not close the connection; a large or slow one, and one not sent yet, is left alone."""
+    sent = []
+
+    async def send(message):
+        sent.append((message["type"], len(receive.left)))
+
+    scope = {"type": "http", "method": "POST", "path": "/start", "headers": headers}
+    await Access(lambda *_: Answer(b"no", status=401))(scope, receive, send)
+    assert sent == [("http.response.start", left), ("http.response.body", left)]

@@ -1,11 +1,13 @@
 """The door: a request id, security headers, one log line per request, and an answer to every error."""
 
+import asyncio
+import contextlib
 import logging
 import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
@@ -18,6 +20,8 @@ from translation_server.observability.log_format import REQUEST_ID, RequestLine,
 _LOGGER: Final = logging.getLogger(__name__)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _LONGEST_PATH: Final = 200  # characters, in the log
+_LARGEST_REST: Final = 65_536  # bytes
+_REST_TIMEOUT: Final = 0.25  # seconds
 _CLIENT_GONE: Final = 499  # in the log only, as nginx writes it: the client left before it was answered
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})  # "none": a person typed the address
@@ -65,6 +69,7 @@ class Access:
             await as_asgi(self._handler)(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
             return
         response = _Response(scope, send)
+        body = _UnreadBody(receive, response.send) if _has_body(scope) else _NoBody(receive, response.send)
         named = REQUEST_ID.set(scope["request_id"])
         try:
             if scope.get("http_version") == "1.1" and not _has_one_host(scope):
@@ -72,10 +77,10 @@ class Access:
             elif scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], headers_by_name(scope)):
                 handled = respond(403, "Pages of other sites may not do this.")
             else:
-                handled = self._handler(scope, receive, response.send)
+                handled = self._handler(scope, body.receive, body.send)
             if isinstance(handled, Answer):
                 for message in handled.messages():
-                    await response.send(message)
+                    await body.send(message)
             else:
                 await handled
         except ClientDisconnect:
@@ -132,6 +137,51 @@ class _Response:
         user = scope.get("user", "")
         address = client[0] if client else ""
         return RequestLine(scope["method"], path, status, seconds * 1000, user, address, scope["request_id"])
+
+
+class _NoBody(NamedTuple):
+    """A request that has no body to be read."""
+
+    receive: Receive
+    send: Callable[[Message], Awaitable[None]]
+
+
+class _UnreadBody:
+    """A request whose body may be answered without being read, as where credentials are wrong.
+
+    Before such an answer the rest of the body is read, if there is little of it. Otherwise granian (hyper) closes the
+    connection, and whatever the client sent behind this request is lost.
+    """
+
+    __slots__ = ("_is_read", "_length", "_receive", "_send")
+
+    def __init__(self, receive: Receive, send: Callable[[Message], Awaitable[None]]) -> None:
+        self._receive = receive
+        self._send = send
+        self._is_read = False
+        self._length = 0
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._is_read = not message.get("more_body", False)
+        self._length += len(message.get("body", b""))
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self._is_read and message["type"] == "http.response.start":
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_REST_TIMEOUT):
+                    while not self._is_read and self._length < _LARGEST_REST:
+                        await self.receive()
+        await self._send(message)
+
+
+def _has_body(scope: Scope) -> bool:
+    """Return whether a request has a body that may be read; a client that expects 100 has not sent it yet."""
+    headers = headers_by_name(scope)
+    if b"expect" in headers:
+        return False
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 def log_request(line: RequestLine) -> None:
