@@ -1,83 +1,82 @@
-"""What runs in a server's process; imported once, before it is forked."""
+"""What runs in a server's process: a production server, with a bug or a wrong clock where the commands ask for one.
+
+    python reliability/child.py serve --port 8000        as `translation-server serve`
+    python reliability/child.py uvicorn --port 8000      as `uvicorn main:app`
+
+The settings come from the environment, as users give them; `BUG` and `WALL_OFFSET` are this folder's own. The worker
+processes of `serve` import this file before they load the application, as spawned processes import the script that
+started them: there, and nowhere else, the bug is planted.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import mmap
 import os
-import socket
+import sys
 import time
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partialmethod
+from pathlib import Path
 
-import server_bugs
-import uvicorn
+BUG = "RELIABILITY_BUG"
+"""The environment variable with a name of `server_bugs.BUGS`."""
+WALL_OFFSET = "RELIABILITY_WALL_OFFSET"
+"""The environment variable with a file as `shared_offset` takes it."""
 
-# Imported here so that no server has to do it after its fork.
-import uvicorn.lifespan.on
-import uvicorn.loops.auto
-import uvicorn.protocols.http.auto
-import uvicorn.protocols.websockets.auto
-
-from translation_server.app import create_app
-from translation_server.config.settings import Settings
-from translation_server.observability import log_file
-from translation_server.service.clock import SystemClock
-
-with contextlib.suppress(ModuleNotFoundError):  # an extra
-    import translation_server.stores.postgres.store  # noqa: F401 - as above
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from pathlib import Path
-
-    from translation_server.app import Application
-
-_GRACE = 8  # seconds, as the server's own command gives
+_GRACE = 7  # seconds, as the server's own command gives
 
 
-def serve(values: Mapping[str, Any], port: int, bug: str, wall_offset: Any, waiters: Any) -> None:  # noqa: ANN401 - shared numbers have no public type
-    """Serve on a port that other servers of this machine may listen on as well, until told to stop."""
-    settings = Settings(**values)
-    _print_into(settings.log_file.with_name("printed"))
-    log_file.configure(settings)
-    if bug:
+def shared_offset(file: Path) -> memoryview[float]:
+    """Return the number in a file of eight bytes: the seconds by which a wall clock is wrong, for all who ask."""
+    with file.open("r+b") as opened:
+        return memoryview(mmap.mmap(opened.fileno(), 8)).cast("d")
+
+
+def prepare() -> None:
+    """Plant the bug, and set the clock wrong, in the process that serves."""
+    if bug := os.environ.get(BUG):
+        import server_bugs  # noqa: PLC0415 - imports the server, which takes time
+
         server_bugs.plant(bug)
-    clock = SystemClock(lambda: time.time() + wall_offset.value) if wall_offset is not None else None
-    app = create_app(settings, clock=clock)
-    if waiters is not None:
-        _count_waiters(app, waiters)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_GRACE, backlog=4096)
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listener.bind(("127.0.0.1", port))
-        uvicorn.Server(config).run(sockets=[listener])
+    if file := os.environ.get(WALL_OFFSET):
+        from translation_server.service.clock import SystemClock  # noqa: PLC0415 - as above
+
+        offset = shared_offset(Path(file))
+        wrong = partialmethod(SystemClock.__init__, lambda: time.time() + offset[0])
+        SystemClock.__init__ = wrong  # type: ignore[method-assign, assignment]
 
 
-def _print_into(file: Path) -> None:
-    """Keep what it prints out of the command's own output."""
-    with file.open("ab") as printed:
-        os.dup2(printed.fileno(), 1)
-        os.dup2(printed.fileno(), 2)
+def _serve_on_uvicorn(port: int) -> None:
+    import uvicorn  # noqa: PLC0415 - the other server does not need it
+
+    from translation_server.asgi import configured_app  # noqa: PLC0415 - as above
+
+    prepare()
+    app = configured_app(None)
+    uvicorn.run(
+        app,
+        port=port,
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        backlog=4096,
+        timeout_graceful_shutdown=_GRACE,
+    )
 
 
-def _count_waiters(app: Application, number: Any) -> None:  # noqa: ANN401 - as above
-    """Say every few milliseconds how many requests and streams are held."""
-    inner = app.running
+def main() -> int:
+    """Serve until told to stop, and return the exit status."""
+    server, *options = sys.argv[1:]
+    if server == "uvicorn":
+        _serve_on_uvicorn(int(options[1]))
+        return 0
+    from translation_server import cli  # noqa: PLC0415 - a worker has no command line
 
-    async def count() -> None:
-        while True:
-            number.value = len(app.state.service.waiters)
-            await asyncio.sleep(0.02)
+    return cli.main([server, *options])
 
-    @asynccontextmanager
-    async def running() -> AsyncIterator[None]:
-        async with inner():
-            counting = asyncio.create_task(count())
-            try:
-                yield
-            finally:
-                counting.cancel()
 
-    app.running = running  # type: ignore[method-assign]
+if __name__ == "__mp_main__":  # a worker
+    prepare()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,10 +19,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import Findings, parser, run
+from child import shared_offset
+from figures import Findings, run
 from ledger import Ledger
 from review import query
-from servers import CONTEXT, Server
+from servers import Server, parser
 
 if TYPE_CHECKING:
     import argparse
@@ -37,9 +38,12 @@ _PATIENCE = 5.0  # seconds, of the clock that nobody sets, after which a job tha
 class Steps:
     """One run."""
 
-    def __init__(self, options: argparse.Namespace, server: Server, findings: Findings) -> None:
+    def __init__(
+        self, options: argparse.Namespace, server: Server, offset: memoryview[float], findings: Findings
+    ) -> None:
         self._options = options
         self._server = server
+        self._offset = offset
         self._findings = findings
         self._choices = random.Random(options.seed)  # noqa: S311 - repeatable
         self._ledger = Ledger(findings)
@@ -100,13 +104,13 @@ class Steps:
 
     async def _set(self, *, restart: bool) -> None:
         seconds = self._directions[restart].pop() * self._choices.choice([0.3, 60.0, _HOUR])
-        offset = self._server.wall_offset.value + seconds
+        offset = self._offset[0] + seconds
         if restart:
             self._wire.close()
             self._server.kill()
             if offset < self._reached:
                 self._excused.update(self._ledger.pending)
-        self._server.wall_offset.value = offset
+        self._offset[0] = offset
         self._reached = offset if restart else max(self._reached, offset)
         if restart:
             await self._server.start()
@@ -133,17 +137,18 @@ def main() -> int:
     options = made.parse_args()
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="clocks-") as folder:
-        offset = CONTEXT.Value("d", 0.0)
-        server = Server(Path(folder), _SETTINGS, bug=options.seeded_bug, wall_offset=offset)
+        file = Path(folder) / "offset"
+        file.write_bytes(bytes(8))
+        server = Server(Path(folder), _SETTINGS, bug=options.seeded_bug, kind=options.server, wall_offset=file)
         try:
-            asyncio.run(Steps(options, server, findings).run())
+            asyncio.run(Steps(options, server, shared_offset(file), findings).run())
         finally:
             server.kill()
     for name in ("clock set back", "clock set forth", "clock set back, server down", "clock set forth, server down"):
         findings.need(name)
     findings.need("terminal statuses read again", options.jobs)
     findings.need("held requests answered across a step")
-    return findings.report("clock steps", {"seed": options.seed})
+    return findings.report("clock steps", {"seed": options.seed, "server": options.server})
 
 
 if __name__ == "__main__":

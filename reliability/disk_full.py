@@ -23,10 +23,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import Findings, parser, run
+from figures import Findings, run
 from ledger import Ledger
 from review import listed, query
-from servers import Server
+from servers import Server, parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,14 +44,14 @@ _STARTS = 40
 @contextmanager
 def no_more_bytes(server: Server) -> Iterator[None]:
     """Let no file of the server grow."""
-    assert server.process is not None  # noqa: S101 - it runs
-    assert server.process.pid is not None  # noqa: S101 - as above
     none = resource.RLIM_INFINITY
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, none))
+    for worker in server.workers:
+        resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (0, none))
     try:
         yield
     finally:
-        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (none, none))
+        for worker in server.workers:
+            resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, (none, none))
 
 
 @contextmanager
@@ -233,13 +233,13 @@ def main() -> int:
                 print("full disk: left out, since a file system cannot be mounted here")
                 continue
             settings = {**_SETTINGS, "log_file": str(Path(top) / "server.log")}
-            server = Server(folder, settings, bug=options.seeded_bug)
+            server = Server(folder, settings, bug=options.seeded_bug, kind=options.server)
             stack.callback(server.kill)
             asyncio.run(fail_and_recover(name, server, way, findings))
             findings.count(f"way tried: {name}")
     findings.need("readiness turned 503", len(ways) - 1)
     findings.need("recoveries without a restart", len(ways) - 1)
-    return findings.report("a store that fails", {"seed": options.seed})
+    return findings.report("a store that fails", {"seed": options.seed, "server": options.server})
 
 
 if __name__ == "__main__":

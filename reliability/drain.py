@@ -12,17 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import socket
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import Findings, parser, run
+from figures import Findings, run
 from ledger import Ledger
 from review import query
-from servers import CONTEXT, Server
+from servers import Server, parser
 from waiters import allow_files
 from wire import LostError, read_head
 
@@ -82,19 +81,20 @@ class Draining:
 
     async def _all_are_held(self) -> None:
         begun = time.monotonic()
-        while self._server.waiters.value < self._options.held:
+        while (held := await self._server.held()) < self._options.held:
             if time.monotonic() - begun > _PATIENCE:
-                raise RuntimeError(f"only {self._server.waiters.value} of {self._options.held} are held")
-            await asyncio.sleep(0.01)
+                raise RuntimeError(f"only {held} of {self._options.held} are held")
+            await asyncio.sleep(0.02)
 
     async def _stop(self) -> None:
         begun = time.monotonic()
-        await asyncio.to_thread(self._server.kill, signal.SIGTERM)
+        has_ended = await asyncio.to_thread(self._server.terminate)
         took = time.monotonic() - begun
         self.slowest = max(self.slowest, took)
         self._findings.count("servers told to stop")
         if took > _LONGEST:
             self._findings.breach(f"the server was out after {took:.1f} s")
+        if not has_ended:
             self._server.kill()
 
     async def _hold(self, job_id: str) -> None:
@@ -160,7 +160,7 @@ def main() -> int:
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="drain-") as folder:
         settings = {"max_wait": 600.0, "max_connections": 100_000}
-        server = Server(Path(folder), settings, bug=options.seeded_bug, waiters=CONTEXT.Value("i", 0))
+        server = Server(Path(folder), settings, bug=options.seeded_bug, kind=options.server)
         draining = Draining(options, server, findings)
         try:
             asyncio.run(draining.run())
@@ -170,7 +170,8 @@ def main() -> int:
     findings.need("held requests answered", options.rounds * options.held * 9 // 10)
     findings.need("streams ended", options.rounds * options.held // 10)
     findings.need("starts acknowledged meanwhile", options.rounds)
-    return findings.report("told to stop", {"seed": options.seed, "slowest": f"{draining.slowest:.1f} s"})
+    figures = {"seed": options.seed, "server": options.server, "slowest": f"{draining.slowest:.1f} s"}
+    return findings.report("told to stop", figures)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from figures import Findings, parser, run
+from figures import Findings, run
 from odd_requests import ENDPOINTS, Request, damaged, odd, plain
-from servers import PASSWORD, USERNAME, Server
+from servers import PASSWORD, USERNAME, Server, parser
 from wire import Wire, read_head
 
 if TYPE_CHECKING:
@@ -105,19 +105,19 @@ def main() -> int:
     options = made.parse_args()
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
-        server = Server(Path(folder), _SETTINGS, bug=options.seeded_bug)
+        server = Server(Path(folder), _SETTINGS, bug=options.seeded_bug, kind=options.server)
         fuzzing = Fuzzing(options, server, findings)
         try:
             asyncio.run(fuzzing.run())
-            alive = server.process is not None and server.process.is_alive()
+            is_well = server.is_well
         finally:
             server.kill()
-    if not alive:
+    if not is_well:
         findings.breach("the server has died")
     check_coverage(fuzzing.table, findings)
     findings.need("damaged requests", options.requests // 3)
     print_table(fuzzing.table)
-    return findings.report("any bytes to any endpoint", {"seed": options.seed})
+    return findings.report("any bytes to any endpoint", {"seed": options.seed, "server": options.server})
 
 
 def check_coverage(table: Counter[tuple[str, int]], findings: Findings) -> None:

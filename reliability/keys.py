@@ -1,6 +1,6 @@
 """Promise: one idempotency key is one job, and the losers of a race get the winner's answer.
 
-    python reliability/keys.py                              500 keys, 4 server processes, SQLite
+    python reliability/keys.py                              500 keys, 4 servers, SQLite
     python reliability/keys.py --store postgres
     python reliability/keys.py --seeded-bug keys-in-memory  shows that it can fail
 
@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures import Findings, parser, run
+from figures import Findings, run
 from ledger import Ledger
 from review import listed
-from servers import Server
+from servers import Server, parser
 from stores import STORES, database
 
 if TYPE_CHECKING:
@@ -98,14 +98,16 @@ def main() -> int:
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="keys-") as name, database(options.store, Path(name)) as (url, _):
         settings = {**_SETTINGS, "database_url": url}
-        servers = [Server(Path(name), settings, bug=options.seeded_bug) for _ in range(_PROCESSES)]
+        servers = [Server(Path(name), settings, bug=options.seeded_bug, kind=options.server) for _ in range(_PROCESSES)]
         try:
             asyncio.run(Races(options, servers, findings).run())
         finally:
             for server in servers:
                 server.kill()
     findings.need("losers given the winner's job", options.keys * (_RACERS - 1))
-    return findings.report("racing idempotency keys", {"seed": options.seed, "store": options.store})
+    return findings.report(
+        "racing idempotency keys", {"seed": options.seed, "server": options.server, "store": options.store}
+    )
 
 
 if __name__ == "__main__":

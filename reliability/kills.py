@@ -20,11 +20,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from figures import Findings, parser, run
+from figures import Findings, run
 from ledger import Ledger
 from load import Load
 from review import review
-from servers import Server
+from servers import Server, parser
 from stores import STORES, database
 
 if TYPE_CHECKING:
@@ -104,9 +104,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kills-") as name, database(options.store, Path(name)) as (url, postgres):
         servers: list[Server] = []
         for _ in range(options.workers):
-            port = servers[0].port if servers else 0
             settings = {**_DELAYS, "database_url": url}
-            servers.append(Server(Path(name), settings, bug=options.seeded_bug, port=port))
+            servers.append(Server(Path(name), settings, bug=options.seeded_bug, kind=options.server))
         killing = Killing(options, servers, postgres, findings)
         begun = time.monotonic()
         try:
@@ -117,7 +116,8 @@ def main() -> int:
     check_coverage(options, findings)
     figures = {
         "seed": options.seed,
-        "store": f"{options.store}, {options.workers} process(es)",
+        "server": f"{options.workers} x {options.server}",
+        "store": options.store,
         "lost, duplicated or changed": len(findings.breaches),
         "restart, median": f"{statistics.median(killing.restarts) * 1000:.0f} ms",
         "in all": f"{time.monotonic() - begun:.0f} s",
@@ -138,7 +138,7 @@ def arguments() -> argparse.Namespace:
     """What the command line says."""
     made = parser(__doc__, _BUGS)
     made.add_argument("--store", choices=STORES, default="sqlite")
-    made.add_argument("--workers", type=int, choices=(1, 2), default=1, help="server processes that share the store")
+    made.add_argument("--workers", type=int, choices=(1, 2), default=1, help="servers that share the store")
     made.add_argument("--jobs", type=int, default=5000)
     made.add_argument("--kills", type=int, default=150)
     return made.parse_args()

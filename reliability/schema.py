@@ -16,8 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from figures import Findings, parser, run
-from servers import PASSWORD, USERNAME, Server
+from figures import Findings, run
+from servers import PASSWORD, USERNAME, Server, parser
 
 _BUGS = ("lenient-json", "draw-at-every-start")
 _SETTINGS = {"min_delay": 0.0, "max_delay": 0.2, "max_wait": 0.02}
@@ -35,7 +35,7 @@ def main() -> int:
     options = made.parse_args()
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="schema-") as name:
-        server = Server(Path(name), _SETTINGS, bug=options.seeded_bug)
+        server = Server(Path(name), _SETTINGS, bug=options.seeded_bug, kind=options.server)
         try:
             asyncio.run(server.start())
             printed = check(server, options.examples, options.seed, findings)
@@ -45,7 +45,7 @@ def main() -> int:
     findings.need("test cases", options.examples)
     if findings.breaches:
         print(printed)
-    return findings.report("the OpenAPI document", {"seed": options.seed})
+    return findings.report("the OpenAPI document", {"seed": options.seed, "server": options.server})
 
 
 def check(server: Server, examples: int, seed: int, findings: Findings) -> str:
