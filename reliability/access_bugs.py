@@ -36,7 +36,7 @@ ACCESS_BUGS = (
     SERVER("a removed user waits on", "service/waiters.py", "                        waiter.revoked = True\n                        waiter.wake()\n", "                        waiter.revoked = True\n", HELD),
     SERVER("a changed password ends nothing", "service/waiters.py", " or version != self._versions[owner]", "", HELD),
     SERVER("nobody knows how late a held request was answered", "http/responses.py", "        request.scope[TOLD] = ", "        _ = ", HELD),
-    SERVER("a whole answer needs a coroutine of its own", "middleware/access.py", "                for message in handled.messages():\n                    await body.send(message)\n", "                await handled(scope, receive, body.send)\n", HELD),
+    SERVER("a whole answer needs a coroutine of its own", "middleware/access.py", "                for message in handled.messages():\n                    await answering(message)\n", "                await handled(scope, receive, answering)\n", HELD),
     SERVER("an endpoint that fails at once is not answered", "http/routes.py", "            return answer_to(error)\n", "            raise\n", ("http/test_routing.py",)),
     SERVER("an end is told before it is written down", "service/service.py", "if job is None or job.must_be_settled(now):", "if job is None:", ("service/test_service.py",)),
     SERVER("a preference is not looked at", "http/routes.py", 'if not scope["query_string"] and _PREFERENCES.isdisjoint(parameters.headers_by_name(scope)):', "if True:", ("http/test_responses.py", "http/test_long_poll.py")),

@@ -53,17 +53,17 @@ def represent(job: Job, now: float, speed: float = 1.0, *, at_once: bool = False
 
 
 def job_json(job: Job, now: float, speed: float = 1.0) -> bytes:
-    """The JSON object of one job at one moment, see ``represent``."""
+    """Return the JSON object of one job at one moment, see ``represent``."""
     return _final_json(job) if job.final else represent(job, now, speed).body
 
 
 def jobs_json(jobs: Iterable[bytes], next_cursor: str | None) -> bytes:
-    """The JSON object of several jobs, from those of each."""
+    """Return the JSON object of several jobs, from those of each."""
     return b'{"jobs":[' + b",".join(jobs) + b'],"next_cursor":' + orjson.dumps(next_cursor) + b"}"
 
 
 def event(job: Job, now: float, event_id: str) -> bytes:
-    """The server-sent event (HTML Living Standard, section 9.2) that tells of a job's end."""
+    """Return the server-sent event (HTML Living Standard, section 9.2) that tells of a job's end."""
     return b"id: " + event_id.encode() + b"\nevent: job\ndata: " + job_json(job, now) + b"\n\n"
 
 

@@ -7,7 +7,7 @@ import random
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
@@ -69,7 +69,10 @@ class Access:
             await as_asgi(self._handler)(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
             return
         response = _Response(scope, send)
-        body = _UnreadBody(receive, response.send) if _has_body(scope) else _NoBody(receive, response.send)
+        answering: Callable[[Message], Awaitable[None]] = response.send
+        if _has_body(scope):
+            body = _UnreadBody(receive, response.send)
+            receive, answering = body.receive, body.send
         named = REQUEST_ID.set(scope["request_id"])
         try:
             if scope.get("http_version") == "1.1" and not _has_one_host(scope):
@@ -77,10 +80,10 @@ class Access:
             elif scope["method"] not in _SAFE_METHODS and is_cross_site(scope["method"], headers_by_name(scope)):
                 handled = respond(403, "Pages of other sites may not do this.")
             else:
-                handled = self._handler(scope, body.receive, body.send)
+                handled = self._handler(scope, receive, answering)
             if isinstance(handled, Answer):
                 for message in handled.messages():
-                    await body.send(message)
+                    await answering(message)
             else:
                 await handled
         except ClientDisconnect:
@@ -137,13 +140,6 @@ class _Response:
         user = scope.get("user", "")
         address = client[0] if client else ""
         return RequestLine(scope["method"], path, status, seconds * 1000, user, address, scope["request_id"])
-
-
-class _NoBody(NamedTuple):
-    """A request that has no body to be read."""
-
-    receive: Receive
-    send: Callable[[Message], Awaitable[None]]
 
 
 class _UnreadBody:
