@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
 _BUGS = ("deaf-to-sigterm",)
 _LONGEST = 10.0  # seconds from the signal to the end of the process
-_DEAF = 20  # clients that read nothing
+_DEAF = 5  # clients that read nothing
 _IDLE = 20
 _STARTERS = 8
+_LISTED = 1000
+_LENGTH = 4000  # of the metadata of each: more in all than the four megabytes that a socket takes
 _PATIENCE = 30.0
 _OK, _ACCEPTED = 200, 202
 _LAST_CHUNK = b"0\r\n\r\n"
@@ -52,17 +54,30 @@ class Draining:
         """Fill, stop, look, several times."""
         for number in range(self._options.rounds):
             await self._server.start()
+            if not number:
+                await self._fill()
             await self._round(number)
         await self._server.start()
         await self._look()
+
+    async def _fill(self) -> None:
+        """Make a list of jobs so long that no socket takes it from the server unless its client reads."""
+        wires = [self._server.wire() for _ in range(_STARTERS)]
+        for _ in range(_LISTED // _STARTERS):
+            body = {"metadata": {"x": "x" * _LENGTH}}
+            for answer in await asyncio.gather(*(wire.request("POST", "/start", body) for wire in wires)):
+                self._findings.count("jobs that fill a list", answer.status == _ACCEPTED)
+        for wire in wires:
+            wire.close()
 
     async def _round(self, number: int) -> None:
         wire = self._server.wire()
         job_id = (await wire.request("POST", "/start", {"simulate": {"duration": 3600}})).json()["job_id"]
         wire.close()
         with contextlib.ExitStack() as stack:
-            for _ in range(_DEAF):
-                stack.enter_context(self._connect(wire.message("GET", f"/jobs/{job_id}") * 50))
+            deaf = [
+                stack.enter_context(self._connect(wire.message("GET", f"/jobs?limit={_LISTED}"))) for _ in range(_DEAF)
+            ]
             for _ in range(_IDLE):
                 stack.enter_context(self._connect(b""))
             async with asyncio.TaskGroup() as clients:
@@ -72,10 +87,14 @@ class Draining:
                     clients.create_task(self._start_until_it_ends(f"{number}-{starter}"))
                 await self._all_are_held()
                 await self._stop()
+            for connection in deaf:
+                self._findings.count("answers cut off, as nobody read them", not _ends(connection, b"}"))
 
     def _connect(self, message: bytes) -> socket.socket:
         """A client of which nothing more is heard."""
-        connection = socket.create_connection(("127.0.0.1", self._server.port))
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", self._server.port))
         connection.sendall(message)
         return connection
 
@@ -150,6 +169,15 @@ class Draining:
             self._findings.breach(f"lost: {job_id} was acknowledged before the server stopped")
 
 
+def _ends(connection: socket.socket, end: bytes) -> bool:
+    """Whether what a server sent that is gone ends like this."""
+    received = b""
+    with contextlib.suppress(OSError):
+        while data := connection.recv(2**20):
+            received = data
+    return received.endswith(end)
+
+
 def main() -> int:
     """Carry it out and give the exit status."""
     made = parser(__doc__, _BUGS)
@@ -170,6 +198,8 @@ def main() -> int:
     findings.need("held requests answered", options.rounds * options.held * 9 // 10)
     findings.need("streams ended", options.rounds * options.held // 10)
     findings.need("starts acknowledged meanwhile", options.rounds)
+    findings.need("jobs that fill a list", _LISTED)
+    findings.need("answers cut off, as nobody read them", options.rounds)
     figures = {"seed": options.seed, "server": options.server, "slowest": f"{draining.slowest:.1f} s"}
     return findings.report("told to stop", figures)
 

@@ -17,8 +17,8 @@ from server_process import ROOT, clean_environment
 SCALE = float(os.environ.get("RELIABILITY_SCALE", "1"))
 NEEDED = {"power_cuts": "apsw", "schema": "schemathesis", "httptools": "httptools"}
 KEPT = [
-    f"kills --jobs {round(5000 * SCALE)} --kills {round(150 * SCALE)}",
-    f"kills --jobs {round(5000 * SCALE)} --kills {round(150 * SCALE)} --store postgres",
+    f"kills --jobs {round(2000 * SCALE)} --kills {round(60 * SCALE)}",
+    f"kills --jobs {round(2000 * SCALE)} --kills {round(60 * SCALE)} --store postgres",
     "kills --jobs 300 --kills 10 --workers 2",
     "kills --jobs 200 --kills 6 --workers 2 --store postgres",
     "power_cuts --jobs 600 --cuts 60",
