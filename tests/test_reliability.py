@@ -35,7 +35,7 @@ KEPT = [
 ]
 BROKEN = [
     ("kills --jobs 200 --kills 6", "acknowledge-before-commit", "lost"),
-    ("kills --jobs 200 --kills 6", "forget-keys", "duplicated"),
+    ("kills --jobs 400 --kills 12", "forget-keys", "duplicated"),
     ("kills --jobs 200 --kills 6", "draw-at-every-start", "changed"),
     ("power_cuts --jobs 300 --cuts 20", "synchronous-normal", "lost"),
     ("power_cuts --jobs 300 --cuts 20", "synchronous-off", "cut after"),
