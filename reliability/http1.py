@@ -35,7 +35,7 @@ _PASSWORD = "canary-of-the-reliability-commands"  # noqa: S105 - of servers that
 _MOST_OUTSTANDING = 300
 _PATIENCE = 30.0  # seconds until an answer counts as lost
 _BURSTS = (1, 1, 1, 2, 2, 3, 5, 8, 20, 60, 150)
-_TO_READ = 2**16
+_TO_READ = 2**13  # bytes at a time: the connections take turns, so that none of them falls silent for seconds
 _REFUSED = 400
 
 
@@ -50,9 +50,11 @@ class Users:
         self._load = Load(_PASSWORD)
         self._origin: dict[str, int] = {}  # by the id of a request: the number of its connection
         self.table: Counter[tuple[str, int]] = Counter()
+        self.longest_pause = 0.0
 
     async def run(self) -> None:
         """Ask for all that there is to ask for."""
+        watching = asyncio.create_task(self._watch_pauses())
         try:
             async with asyncio.timeout(self._options.seconds), asyncio.TaskGroup() as connections:
                 for number in range(self._options.connections):
@@ -60,6 +62,15 @@ class Users:
                     connections.create_task(self._connect_again_and_again(number, choices))
         except TimeoutError:
             self._findings.breach(f"not over after {self._options.seconds:g} s, with {self._left} requests to go")
+        finally:
+            await _cancelled(watching)
+
+    async def _watch_pauses(self) -> None:
+        """Measure how long the clients were kept from going on: after seconds, a server may close what is silent."""
+        while True:
+            begun = time.monotonic()
+            await asyncio.sleep(0.01)
+            self.longest_pause = max(self.longest_pause, time.monotonic() - begun)
 
     async def _connect_again_and_again(self, number: int, choices: random.Random) -> None:
         while self._left > 0 and len(self._findings.breaches) < self._options.connections:
@@ -110,6 +121,7 @@ class Connection:
         self._room = asyncio.Event()
         self.quiet = asyncio.Event()
         self.broken: str | None = None
+        self._heard_at = time.monotonic()
         self.table: Counter[tuple[str, int]] = Counter()
 
     def is_idle(self, burst: list[Exchange]) -> bool:
@@ -136,10 +148,13 @@ class Connection:
                 for answer in self._answers.feed(data):
                     if self.broken is None:
                         await self._check(answer, reader)
+                        self._heard_at = time.monotonic()
+                await asyncio.sleep(0)
             if self.broken is None and not await self._is_closed(reader):
                 self._break("the connection stays open behind an answer with Connection: close")
         except (OSError, EOFError, TimeoutError, ValueError) as error:
-            self._break(f"lost: {len(self._under_way)} answers: {error!r}")
+            silence = time.monotonic() - self._heard_at
+            self._break(f"lost: {len(self._under_way)} answers: {error!r}, {silence:.1f} s after the last")
         finally:
             self._room.set()
             self.quiet.set()
@@ -170,7 +185,10 @@ class Connection:
     @staticmethod
     async def _is_closed(reader: asyncio.StreamReader) -> bool:
         async with asyncio.timeout(_PATIENCE):
-            return not await reader.read(1)
+            try:
+                return not await reader.read(1)
+            except ConnectionError:  # it was closed before all of a body that nobody wanted was sent
+                return True
 
     async def _classify(self, told: str, reader: asyncio.StreamReader) -> str:
         """Say what happened to the answers, of which the first that is wrong has this id: the others tell."""
@@ -239,7 +257,9 @@ def try_server(server: str, options: argparse.Namespace) -> int:
     findings.need("of those, held", options.requests // 200)
     for (kind, status), number in sorted(everyone.table.items()):
         findings.count(f"{kind}: {status}", number)
-    return findings.report(f"HTTP/1.1 on {server}", {"seed": options.seed, "seconds": f"{took:.0f}"})
+    pause = f"{everyone.longest_pause:.2f} s"
+    figures = {"seed": options.seed, "seconds": f"{took:.0f}", "longest pause of the clients": pause}
+    return findings.report(f"HTTP/1.1 on {server}", figures)
 
 
 async def _ask(port: int, options: argparse.Namespace, findings: Findings) -> Users:

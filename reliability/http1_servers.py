@@ -30,7 +30,10 @@ def command(server: str, python: str | Path, port: int) -> list[str]:
     if server == "granian":
         return [str(python), "-m", "translation_server", "serve", *where]
     parser = "httptools" if server == "httptools" else "h11"
-    return [str(python), "-m", "uvicorn", "main:app", "--http", parser, "--no-proxy-headers", "--ws", "none", *where]
+    # uvicorn closes a connection that is silent for 5 seconds, as it may; what arrives at that moment is lost, and on a
+    # busy machine even the clients of a load fall silent for so long.
+    options = ["--http", parser, "--ws", "none", "--no-proxy-headers", "--timeout-keep-alive", "60"]
+    return [str(python), "-m", "uvicorn", "main:app", *options, *where]
 
 
 class Http1Server(ServerProcess):
