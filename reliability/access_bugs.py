@@ -70,7 +70,7 @@ ACCESS_BUGS = (
     SERVER("a form is JSON", "http/bodies.py", "    _check_declared_as_json(headers)\n", "", PROTECTION),
     SERVER("a refused body is left unread", "middleware/access.py", 'if not self._is_read and message["type"] == "http.response.start":', "if False:", ("middleware/test_access.py", "http/on_the_wire/test_order.py")),
     SERVER("a refused body is read to its end", "middleware/access.py", " and self._length < _LARGEST_REST", "", ("middleware/test_access.py",)),
-    SERVER("errors have no security headers", "middleware/access.py", "await response.fail(error)", "await answer_to(error)(scope, receive, send)", ("middleware/test_access.py",)),
+    SERVER("errors have no security headers", "middleware/access.py", "                await answering(message)\n        finally:", "                await send(message)\n        finally:", ("middleware/test_access.py",)),
     SERVER("the documentation is blocked by its policy", "middleware/access.py", "script-src 'self' 'unsafe-inline'; style-src", "script-src 'none'; style-src", ("tests/test_browser.py",)),
     SERVER("what is logged may break its line", "observability/log_format.py", 'return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)', "return text", LINES),
     # P10: any bytes

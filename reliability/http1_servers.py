@@ -28,7 +28,7 @@ def command(server: str, python: str | Path, port: int) -> list[str]:
     """Return the command line that serves the application on this loopback port."""
     where = ["--host", "127.0.0.1", "--port", str(port)]
     if server == "granian":
-        return [str(python), "-m", "translation_server", "serve", *where]
+        return [str(python), "-m", "translation_server", "serve", "--header-timeout", "60", *where]
     parser = "httptools" if server == "httptools" else "h11"
     # uvicorn closes a connection that is silent for 5 seconds, as it may; what arrives at that moment is lost, and on a
     # busy machine even the clients of a load fall silent for so long.

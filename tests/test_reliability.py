@@ -17,8 +17,8 @@ from server_process import ROOT, clean_environment
 SCALE = float(os.environ.get("RELIABILITY_SCALE", "1"))
 NEEDED = {"power_cuts": "apsw", "schema": "schemathesis", "httptools": "httptools"}
 KEPT = [
-    f"kills --jobs {round(2000 * SCALE)} --kills {round(60 * SCALE)}",
-    f"kills --jobs {round(2000 * SCALE)} --kills {round(60 * SCALE)} --store postgres",
+    f"kills --jobs {round(1000 * SCALE)} --kills {round(30 * SCALE)}",
+    f"kills --jobs {round(1000 * SCALE)} --kills {round(30 * SCALE)} --store postgres",
     "kills --jobs 300 --kills 10 --workers 2",
     "kills --jobs 200 --kills 6 --workers 2 --store postgres",
     "power_cuts --jobs 600 --cuts 60",
@@ -30,8 +30,8 @@ KEPT = [
     "disk_full",
     "waiters --waiters 500 --tolerance 10",
     "drain --held 300 --rounds 2",
-    f"http1 --server granian --requests {round(100_000 * SCALE)}",
-    f"http1 --server uvicorn --requests {round(100_000 * SCALE)}",
+    f"http1 --server granian --requests {round(20_000 * SCALE)}",
+    f"http1 --server uvicorn --requests {round(20_000 * SCALE)}",
 ]
 BROKEN = [
     ("kills --jobs 200 --kills 6", "acknowledge-before-commit", "lost"),

@@ -304,7 +304,8 @@ def bodies(*pieces, whole=True):
     [
         ([(b"transfer-encoding", b"chunked")], bodies(b"a", b"b", b"c"), 0),
         ([(b"content-length", b"3")], bodies(b"a", b"b", b"c"), 0),
-        ([(b"content-length", b"300000")], bodies(*[b"x" * 30_000] * 10), 7),
+        ([(b"transfer-encoding", b"chunked")], bodies(*[b"x" * 30_000] * 10), 7),
+        ([(b"content-length", b"300000")], bodies(b"x" * 300_000), 1),
         ([(b"content-length", b"3")], bodies(b"a", whole=False), 0),
         ([(b"content-length", b"3"), (b"expect", b"100-continue")], bodies(b"a"), 1),
         ([(b"content-length", b"0")], bodies(b""), 1),

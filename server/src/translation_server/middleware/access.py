@@ -21,7 +21,8 @@ _LOGGER: Final = logging.getLogger(__name__)
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _LONGEST_PATH: Final = 200  # characters, in the log
 _LARGEST_REST: Final = 65_536  # bytes
-_REST_TIMEOUT: Final = 0.25  # seconds
+_MOST_DIGITS: Final = 5  # of the announced length of a body that may be so small
+_REST_TIMEOUT: Final = 1.0  # seconds
 _CLIENT_GONE: Final = 499  # in the log only, as nginx writes it: the client left before it was answered
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES: Final = frozenset({b"same-origin", b"none"})  # "none": a person typed the address
@@ -89,7 +90,9 @@ class Access:
         except ClientDisconnect:
             pass  # nobody is left to be answered; the log line says so
         except Exception as error:  # noqa: BLE001 - the last place where an error can still become an answer
-            await response.fail(error)
+            answer = answer_to(error)
+            for message in () if response.status else answer.messages():  # one under way can only be broken off
+                await answering(message)
         finally:
             seconds = response.seconds()
             self._count(scope, response.status or _CLIENT_GONE, seconds)
@@ -117,13 +120,6 @@ class _Response:
             further = _further_headers(self._scope["path"], given)
             message["headers"] = [*given, (b"x-request-id", self._request_id), *further]
         return self._send(message)
-
-    async def fail(self, error: Exception) -> None:
-        """Answer with the problem; an answer under way can only be broken off, which the server does by itself."""
-        answer = answer_to(error)
-        if not self.status:
-            for message in answer.messages():
-                await self.send(message)
 
     def seconds(self) -> float:
         """Return how long it has taken."""
@@ -177,7 +173,8 @@ def _has_body(scope: Scope) -> bool:
     headers = headers_by_name(scope)
     if b"expect" in headers:
         return False
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+    length = headers.get(b"content-length", b"0")
+    return b"transfer-encoding" in headers or (length != b"0" and len(length) <= _MOST_DIGITS)
 
 
 def log_request(line: RequestLine) -> None:
