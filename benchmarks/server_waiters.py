@@ -175,4 +175,5 @@ async def _answer(reader: asyncio.StreamReader) -> None:
 
 def _memory(pid: int) -> int:
     """Bytes."""
-    return int(psutil.Process(pid).memory_info().rss)
+    main = psutil.Process(pid)
+    return sum(one.memory_info().rss for one in (main, *main.children(recursive=True)))
