@@ -58,7 +58,7 @@ BUGS = (
     Bug("Retry-After beyond the deadline is waited for", SCHEDULE, "if pause and now + pause > deadline:",
         "if False:"),
     Bug("Retry-After of a failure is undercut", WAITING,
-        "return max(self._not_after_last_look(verdict), self._now + (failure.retry_after or 0.0))",
+        "return max(self._not_after_last_look(moment), self._now + (failure.retry_after or 0.0))",
         "return self._not_after_last_look(self._now)"),
     Bug("Retry-After of a pending answer is undercut", WAITING, ", answer.demand)\n", ", 0.0)\n"),
     Bug("failures that are not consecutive add up", WAITING,

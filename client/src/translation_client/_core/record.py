@@ -6,14 +6,16 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from translation_client._core.schedule import GiveUp, next_attempt
 from translation_client._errors import StatusUnavailableError, TranslationClientError, WaitTimeoutError
 from translation_client._models import WaitStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from translation_client._core.schedule import GiveUp
+    from translation_client._core.schedule import PollingConfig
     from translation_client._models import Job
+    from translation_client._wire.failures import Transient
 
 log = logging.getLogger("translation_client")
 
@@ -198,6 +200,22 @@ class Record:
     def given_up(self, verdict: GiveUp, timeout: float | None, now: float) -> TranslationClientError:
         """Return the error of a wait that no further attempt can help."""
         return self.timed_out(timeout, now, verdict.why) if verdict.at_deadline else self.unavailable(verdict.why, now)
+
+    def next_attempt(  # noqa: PLR0913 - what `schedule.next_attempt` needs
+        self,
+        failure: Transient,
+        failures: int,
+        config: PollingConfig,
+        *,
+        now: float,
+        deadline: float,
+        randomness: Callable[[], float],
+    ) -> float:
+        """Return when to try again, as ``schedule.next_attempt``; raises where there is nothing to be gained."""
+        verdict = next_attempt(failure, failures, config, now=now, deadline=deadline, randomness=randomness)
+        if isinstance(verdict, GiveUp):
+            raise self.given_up(verdict, config.timeout, now) from failure.error
+        return verdict
 
     def _stats(self, now: float, learnt_by: str = "", delay: float | None = None) -> WaitStats:
         return WaitStats(self.polls, self.held, self.failures, self.elapsed(now), learnt_by, delay)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from translation_client._core.flow import Event, Flow, Notify, Send, Sleep
 from translation_client._core.record import Record, Sightings
-from translation_client._core.schedule import Experience, GiveUp, LongPoll, next_attempt
+from translation_client._core.schedule import Experience, LongPoll
 from translation_client._errors import ApiError, JobNotFoundError
 from translation_client._models import JobStatus
 from translation_client._wire.failures import Transient, as_failure
@@ -228,7 +228,7 @@ class Wait:
 
     def _next_attempt(self, failure: Transient) -> float:
         """Return when to try again after a failure; raises where there is nothing to be gained."""
-        verdict = next_attempt(
+        moment = self._record.next_attempt(
             failure,
             self._consecutive_failures,
             self._config,
@@ -236,9 +236,7 @@ class Wait:
             deadline=self._deadline,
             randomness=self._randomness,
         )
-        if isinstance(verdict, GiveUp):
-            raise self._record.given_up(verdict, self._config.timeout, self._now) from failure.error
-        return max(self._not_after_last_look(verdict), self._now + (failure.retry_after or 0.0))
+        return max(self._not_after_last_look(moment), self._now + (failure.retry_after or 0.0))
 
     def _not_after_last_look(self, moment: float) -> float:
         look = self._last_look_at()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from translation_client._core.flow import Event, Flow, Found, Notify, Open, Receive, Send, Sleep
 from translation_client._core.record import Record, log, subject
-from translation_client._core.schedule import GiveUp, next_attempt
 from translation_client._core.wait import LAST_LOOK
 from translation_client._errors import ApiError, InvalidRequestError, JobNotFoundError, ProtocolError
 from translation_client._wire.failures import Transient, as_failure
@@ -249,7 +248,7 @@ class WaitForMany:
         failure = as_failure(result)
         self._record.add_failure(failure.error)
         self._consecutive_failures += 1
-        verdict = next_attempt(
+        moment = self._record.next_attempt(
             failure,
             self._consecutive_failures,
             self._config,
@@ -257,9 +256,7 @@ class WaitForMany:
             deadline=self._deadline,
             randomness=self._randomness,
         )
-        if isinstance(verdict, GiveUp):
-            raise self._record.given_up(verdict, self._config.timeout, self._now) from failure.error
-        yield from self._do(Sleep(min(verdict, self._deadline)))
+        yield from self._do(Sleep(min(moment, self._deadline)))
 
     def _do(self, action: Action) -> Flow[Reply]:
         reply = yield action
