@@ -23,6 +23,7 @@ from typing import Final, TextIO
 
 from translation_server._version import __version__
 from translation_server.config.settings import Settings, SettingsError
+from translation_server.jobs.numbers import to_count, to_number
 from translation_server.simulator.report import command
 
 _STOPPED: Final = 0
@@ -74,12 +75,7 @@ def refusals(settings: Settings, host: str, workers: int) -> Iterator[str]:
     yield from _exposures(settings, host)
     if settings.database_url == "sqlite:///:memory:" and workers > 1:
         yield "DATABASE_URL is sqlite:///:memory:, of which every worker would have its own: serve it with --workers 1"
-    instruments = {
-        "CLOCK_SPEED": settings.clock_speed != 1,
-        "CONTROL_API": settings.control_api == "on",
-        "FAULTS": settings.faults is not None,
-    }
-    if used := " and ".join(name for name, is_used in instruments.items() if is_used):
+    if used := " and ".join(settings.test_instruments):
         yield f"{used}: for tests, not for users: translation-server simulate serves with it"
 
 
@@ -261,14 +257,15 @@ def _workers(text: str) -> int:
 
 
 def _whole(text: str, least: int, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
-        raise argparse.ArgumentTypeError(f"allowed is a whole number from {least} to {most}, not {text!r}")
-    return int(text)
+    try:
+        return to_count(text, least, most)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"allowed is a whole number from {least} to {most}, not {text!r}") from None
 
 
 def _timeout(text: str) -> float:
     try:
-        seconds = float(text)
+        seconds = to_number(text)
     except ValueError:
         seconds = 0.0
     if not 1 <= seconds <= _LONGEST_TIMEOUT:
@@ -280,7 +277,7 @@ def _clock(text: str) -> str:
     """Return the ``CLOCK_SPEED`` of a clock."""
     speed = _CLOCKS.get(text, text)
     try:
-        is_allowed = 0 <= float(speed) <= _FASTEST
+        is_allowed = 0 <= to_number(speed) <= _FASTEST
     except ValueError:
         is_allowed = False
     if not is_allowed:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from translation_server.jobs.numbers import to_number, to_whole
+from translation_server.jobs.numbers import to_count, to_decimal, to_number, to_whole
 
 NEITHER = ["", " ", "1 ", " 1", "1_0", "٣", "0x1", "one", "1,5", "--1", "+", "9" * 5000, True, None, [], b"1"]
 
@@ -67,3 +67,33 @@ def test_any_text(text):
     except ValueError:
         return
     assert number == float(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("0", 0.0), ("30", 30.0), ("2.5", 2.5), ("007", 7.0), ("9" * 12, 1e12 - 1)]
+)
+def test_decimal_numbers(text, number):
+    """Digits, and a point between them."""
+    assert to_decimal(text) == number
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "+1", "nan", "1e9", "1_0", " 1", "1 ", "1.", ".5", "\u0663", "9" * 13, "1\n"]
+)
+def test_text_that_is_no_decimal_number(text):
+    """No sign, no exponent, no space, no other digits, and a bounded length."""
+    with pytest.raises(ValueError, match="is not a decimal number"):
+        to_decimal(text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("0100", 100), ("1000", 1000)])
+def test_counts(text, number):
+    """Digits alone."""
+    assert to_count(text, 1, 1000) == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "1001", "00100", "-1", "+1", "1.0", " 1", "\u0663", "9" * 5000])
+def test_text_that_is_no_count(text):
+    """Nor one outside the bounds, nor with more digits than the largest."""
+    with pytest.raises(ValueError, match="is not a whole number from 1 to 1000"):
+        to_count(text, 1, 1000)

@@ -191,6 +191,16 @@ class Settings(BaseModel):
         """Whether the password is the one in `.env.example`, which is public."""
         return self.api_password is not None and self.api_password.get_secret_value() == _SAMPLE
 
+    @property
+    def test_instruments(self) -> list[str]:
+        """The variables in force that are for tests, and for one process: others would have a state of their own."""
+        is_used = {
+            "CLOCK_SPEED": self.clock_speed != 1,
+            "CONTROL_API": self.control_api == "on",
+            "FAULTS": self.faults is not None,
+        }
+        return [name for name, is_set in is_used.items() if is_set]
+
     def refusal(self, name: str, reason: str | None = None) -> SettingsError:
         """Return the error for a value that only the part which uses it can judge, such as the rules in ``FAULTS``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, TypeVar
@@ -10,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from translation_server.http.problems import ProblemError
 from translation_server.jobs.model import Status
+from translation_server.jobs.numbers import to_count, to_decimal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,8 +23,6 @@ PER_PAGE: Final = 100
 NO_CURSOR: Final = "must be a next_cursor of an earlier answer"
 _LATEST: Final = 253402300799.0  # the last second of the year 9999
 
-_SECONDS: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-_WHOLE: Final = re.compile(r"[0-9]{1,4}")
 _MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?)([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
 _PREFERRED_WAIT: Final = re.compile(r'\s*wait\s*=\s*("?)(\d{1,9})\1\s*(;.*)?', re.ASCII | re.IGNORECASE)
 _KEY_STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
@@ -118,15 +118,17 @@ def header_values(scope: Scope, name: bytes) -> list[str]:
 
 
 def _wait(text: str) -> float:
-    if not _SECONDS.fullmatch(text):
-        raise ValueError("must be a number of seconds, 0 or more, such as 30 or 2.5")
-    return float(text)
+    try:
+        return to_decimal(text)
+    except ValueError:
+        raise ValueError("must be a number of seconds, 0 or more, such as 30 or 2.5") from None
 
 
 def _limit(text: str) -> int:
-    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MOST_PER_PAGE:
-        raise ValueError(f"must be a whole number from 1 to {MOST_PER_PAGE}")
-    return int(text)
+    try:
+        return to_count(text, 1, MOST_PER_PAGE)
+    except ValueError:
+        raise ValueError(f"must be a whole number from 1 to {MOST_PER_PAGE}") from None
 
 
 def _status(text: str) -> Status:
@@ -142,8 +144,9 @@ def _cursor(text: str) -> str:
 
 
 def _since(text: str) -> float:
-    if _SECONDS.fullmatch(text) and float(text) <= _LATEST:
-        return float(text)
+    with suppress(ValueError):
+        if (seconds := to_decimal(text)) <= _LATEST:
+            return seconds
     match = _MOMENT.fullmatch(text)
     try:
         # A plus sign that was not escaped arrives as a space.

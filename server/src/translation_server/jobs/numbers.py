@@ -1,4 +1,4 @@
-"""Numbers in text, as settings, fault rules, delay models and query parameters have them. Pure.
+"""Numbers in text, as settings, options, fault rules, delay models and query parameters have them. Pure.
 
 Stricter than ``float`` and ``int``: ASCII digits only, no underscores, no spaces, a bounded length, never ``nan`` or
 ``inf``. Which numbers are allowed is checked by the caller.
@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 _NUMBER: Final = re.compile(r"[+-]?(\d{1,20}(\.\d{0,30})?|\.\d{1,30})(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+_DECIMAL: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 _WHOLE: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
 
 
@@ -44,3 +45,26 @@ def to_whole(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError(f"{str(value)[:40]!r} is not a whole number")  # noqa: TRY004 - refused like any other value
     return int(value)
+
+
+def to_decimal(text: str) -> float:
+    """Return the number that digits stand for, with a point between them or none: no sign, no exponent.
+
+    Raises:
+        ValueError: The text is no such number, or has more than twelve digits before or behind the point.
+    """
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a decimal number")
+    return float(text)
+
+
+def to_count(text: str, least: int, most: int) -> int:
+    """Return the whole number that digits stand for, no more of them than ``most`` has.
+
+    Raises:
+        ValueError: The text holds anything else, or the number is below ``least`` or above ``most``.
+    """
+    are_digits = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+    if not (are_digits and least <= int(text) <= most):
+        raise ValueError(f"{text[:40]!r} is not a whole number from {least} to {most}")
+    return int(text)

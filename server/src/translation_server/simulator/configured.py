@@ -79,16 +79,6 @@ def simulator_of(settings: Settings, clock: Clock | None = None) -> Simulator | 
     return Simulator(clock=clock, seed=settings.random_seed, faults=rules)
 
 
-def for_one_process(settings: Settings) -> list[str]:
-    """Return the variables that are set and need a single process, as each process would have a state of its own."""
-    test = {
-        "CLOCK_SPEED": settings.clock_speed != 1,
-        "CONTROL_API": settings.control_api == "on",
-        "FAULTS": settings.faults is not None,
-    }
-    return [name for name, is_set in test.items() if is_set]
-
-
 def innermost(layers: ASGIApp, simulator: Simulator, service: Callable[[], Service]) -> ASGIApp:
     """Add the layer next to the routes: it records what the service did, even if the client never learns of it."""
 

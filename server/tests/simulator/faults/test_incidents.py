@@ -9,7 +9,7 @@ from server.tests.wire import exchange, serving
 import translation_server.faults as faults_door
 from translation_server import incidents
 from translation_server.app import create_app
-from translation_server.simulator.configured import for_one_process, simulator_of
+from translation_server.simulator.configured import simulator_of
 from translation_server.simulator.faults.fields import RuleError
 from translation_server.simulator.faults.incidents import rules_in
 from translation_server.simulator.faults.model import FAULTS
@@ -23,7 +23,7 @@ def test_a_plain_server_is_no_simulator():
     """Unless it is asked for, nothing is recorded, no fault is injected, and no warning is logged."""
     settings = load()
     assert simulator_of(settings) is None
-    assert for_one_process(settings) == []
+    assert settings.test_instruments == []
 
 
 def test_faults_from_the_environment(caplog):
@@ -46,7 +46,7 @@ def test_control_api_from_the_environment(caplog):
 def test_what_is_for_one_process():
     """Each variable whose state would differ between processes is named."""
     settings = load(CONTROL_API="on", FAULTS="reset", CLOCK_SPEED="60")
-    assert for_one_process(settings) == ["CLOCK_SPEED", "CONTROL_API", "FAULTS"]
+    assert settings.test_instruments == ["CLOCK_SPEED", "CONTROL_API", "FAULTS"]
 
 
 def test_a_server_from_the_environment(caplog):
