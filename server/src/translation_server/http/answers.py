@@ -56,11 +56,15 @@ def json_answer(body: bytes, *headers: Header, status: int = 200) -> Answer:
     return Answer(body, (_JSON, *headers), status)
 
 
+async def deliver(handled: Handled, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the answer that a handler returned, or wait until it is sent."""
+    await (handled(scope, receive, send) if isinstance(handled, Answer) else handled)
+
+
 def as_asgi(handler: Handler) -> ASGIApp:
     """Return the handler as a plain ASGI application, which sends the answers it returns."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        handled = handler(scope, receive, send)
-        await (handled(scope, receive, send) if isinstance(handled, Answer) else handled)
+        await deliver(handler(scope, receive, send), scope, receive, send)
 
     return application

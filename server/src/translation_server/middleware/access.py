@@ -12,7 +12,7 @@ from typing import Final
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from translation_server.http.answers import Answer, Handled, Handler, Header, as_asgi
+from translation_server.http.answers import Answer, Handled, Handler, Header, deliver
 from translation_server.http.parameters import header_values, headers_by_name
 from translation_server.http.problems import answer_to, respond
 from translation_server.observability.log_format import REQUEST_ID, RequestLine, request_record
@@ -67,7 +67,8 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
         if scope["type"] != "http":
-            await as_asgi(self._handler)(scope, receive, _flushing(send) if scope["type"] == "lifespan" else send)
+            send = _flushing(send) if scope["type"] == "lifespan" else send
+            await deliver(self._handler(scope, receive, send), scope, receive, send)
             return
         response = _Response(scope, send)
         answering: Callable[[Message], Awaitable[None]] = response.send

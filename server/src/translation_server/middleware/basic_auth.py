@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from translation_server.http.answers import Answer
+from translation_server.http.answers import deliver
 from translation_server.http.parameters import header_values, headers_by_name, path_of
 from translation_server.http.problems import ProblemError, answer_to
 from translation_server.middleware.logins import Logins
@@ -63,7 +63,7 @@ class BasicAuth:
             handled: Handled = answer_to(problem)
         else:
             handled = self._handler(scope, receive, send)
-        await (handled(scope, receive, send) if isinstance(handled, Answer) else handled)
+        await deliver(handled, scope, receive, send)
 
 
 def _authorization(scope: Scope) -> bytes | None:
