@@ -20,6 +20,8 @@ class Kind(StrEnum):
     EVENTS = "events"
     LIST = "list"
     CANCEL = "cancel"
+    RESULT = "result"  # what a completed job has made; this and the next are of other services' APIs only
+    DELETE = "delete"
     OTHER = "other"
 
 
