@@ -32,11 +32,14 @@ if TYPE_CHECKING:
 
     from translation_server.config.settings import Settings
     from translation_server.http.answers import Handled
+    from translation_server.jobs.model import Fate
     from translation_server.observability.metrics import Metrics
     from translation_server.service.service import Service, Snapshot
 
 JOB_NUMBER: Final = "translation_server.job_number"
 """Where in the scope the number of a start among its user's starts is, if they are counted: with a seed, its fate."""
+FATE: Final = "translation_server.fate"
+"""Where in the scope the ``Fate`` of a start is, if one was decided; what the request itself scripts wins."""
 
 _LARGEST_QUERY: Final = MOST_JOB_IDS * 64  # bytes; an id in JSON takes 39
 _PREFERENCES: Final = frozenset({b"prefer", b"if-none-match"})
@@ -145,6 +148,8 @@ async def start(request: Request) -> Answer:
     body = await read_json(request, _settings(request).max_body_bytes, waiters=service.waiters)
     number = request.scope.get(JOB_NUMBER)
     draft = validate(NewJob, body).draft(_user(request), service.clock.now(), key, number)
+    fate = cast("Fate | None", request.scope.get(FATE))
+    draft = draft if fate is None else fate.apply(draft)
     snapshot, replayed = await service.start(draft)
     told = representation.represent(snapshot.job, snapshot.now, service.clock.speed)
     headers = [(b"location", b"/status/" + snapshot.job.job_id.encode()), *retry_after(told.hint or 0.0)]

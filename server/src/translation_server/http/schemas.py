@@ -15,7 +15,7 @@ from translation_server.jobs.model import Draft, Status
 
 MOST_JOB_IDS = 10_000
 MOST_METADATA = 4096  # bytes
-_LONGEST_DURATION = 1e9  # seconds; 31 years, so that no end leaves the calendar
+LONGEST_DURATION = 1e9  # seconds; 31 years, so that no end leaves the calendar
 _LONGEST_NAME = 100
 _LONGEST_MODEL = 2000
 
@@ -44,7 +44,7 @@ class Simulate(_Strict):
     """
 
     duration: Annotated[
-        float | None, Field(ge=0, le=_LONGEST_DURATION, allow_inf_nan=False, description="Seconds the job takes.")
+        float | None, Field(ge=0, le=LONGEST_DURATION, allow_inf_nan=False, description="Seconds the job takes.")
     ] = None
     outcome: Annotated[Literal["completed", "error"] | None, Field(description="How the job ends.")] = None
     delay_model: Annotated[

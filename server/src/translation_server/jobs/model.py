@@ -8,12 +8,17 @@ clock.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 CANCELLED = "cancelled"
 CANCELLED_MESSAGE = "The job was cancelled."
 FAILED = "translation_failed"
 FAILED_MESSAGE = "The video could not be translated."
+_MESSAGES: Final = {
+    CANCELLED: CANCELLED_MESSAGE,
+    FAILED: FAILED_MESSAGE,
+    "expired": "The job expired before it was done.",
+}
 
 
 class Status(StrEnum):
@@ -42,6 +47,8 @@ class Draft(NamedTuple):
             job's fate.
         key: Idempotency key, if the request had one.
         fingerprint: Digest of the request: the same key with another digest is a mistake.
+        error_code: The error, for programs, if it ends in one; None: ``FAILED``.
+        error_message: The error, for people, if it ends in one; None: the usual one of its code.
     """
 
     owner: str
@@ -54,6 +61,39 @@ class Draft(NamedTuple):
     number: int | None = None
     key: str | None = None
     fingerprint: bytes | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+class Fate(NamedTuple):
+    """What somebody else than its owner has decided about a job; what is None is left to the draft, or drawn.
+
+    Attributes:
+        duration: Seconds the job takes.
+        outcome: How it ends: ``completed``, ``error``, ``cancelled``, ``expired``, or any other word of 1 to 50 letters
+            (A to Z), digits, ``_``, ``-`` and ``.``. Every word but the first two becomes the code of the job's error.
+        message: The error, for people, if it ends in one.
+    """
+
+    duration: float | None = None
+    outcome: str | None = None
+    message: str | None = None
+
+    def apply(self, draft: Draft) -> Draft:
+        """Return the draft with this fate; a duration or an outcome of its own wins."""
+        if draft.duration is None:
+            draft = draft._replace(duration=self.duration)
+        if draft.outcome is not None:
+            return draft
+        outcome, code = _OUTCOMES.get(self.outcome, (Status.ERROR, self.outcome))
+        return draft._replace(outcome=outcome, error_code=code, error_message=self.message)
+
+
+_OUTCOMES: Final[dict[str | None, tuple[Status | None, str | None]]] = {
+    None: (None, None),
+    "completed": (Status.COMPLETED, None),
+    "error": (Status.ERROR, None),
+}
 
 
 class Job(NamedTuple):
@@ -109,6 +149,11 @@ class Job(NamedTuple):
     def was_cancelled(self) -> bool:
         """Whether it was cancelled."""
         return self.ending is not None and self.error_code == CANCELLED
+
+
+def usual_message(error_code: str) -> str:
+    """Return what is said to people about an error unless something else is given."""
+    return _MESSAGES.get(error_code) or f"The job ended: {error_code}."
 
 
 def to_milliseconds(moment: float) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from translation_server.jobs.delays import parse_model
-from translation_server.jobs.model import FAILED, FAILED_MESSAGE, Draft, Job, Status, new_job_id, to_milliseconds
+from translation_server.jobs.model import FAILED, Draft, Job, Status, new_job_id, to_milliseconds, usual_message
 from translation_server.jobs.stages import Staged
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Simulation:
         drawn_outcome = Status.ERROR if rng.random() < self.error_probability else Status.COMPLETED
         duration = drawn_duration if draft.duration is None else draft.duration
         outcome = draft.outcome or drawn_outcome
+        code = (draft.error_code or FAILED) if outcome is Status.ERROR else None
+        message = None if code is None else draft.error_message or usual_message(code)
         created_at = to_milliseconds(draft.created_at)
         return Job(
             seq=ordinal,
@@ -61,8 +63,8 @@ class Simulation:
             created_at=created_at,
             ends_at=to_milliseconds(created_at + duration),
             outcome=outcome,
-            error_code=FAILED if outcome is Status.ERROR else None,
-            error_message=FAILED_MESSAGE if outcome is Status.ERROR else None,
+            error_code=code,
+            error_message=message,
             video_length=draft.video_length,
             metadata=draft.metadata,
             delay_model=str(model),

@@ -23,13 +23,14 @@ from translation_server.stores import StoreUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Scope
 
     from translation_server.config.settings import Settings
-    from translation_server.jobs.model import Job
+    from translation_server.jobs.model import Fate, Job
     from translation_server.service.clock import Clock
     from translation_server.service.service import Service
     from translation_server.simulator.faults.rules import Rule
+    from translation_server.simulator.recording.exchange import Exchange
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -92,6 +93,11 @@ def innermost(layers: ASGIApp, simulator: Simulator, service: Callable[[], Servi
 
 
 def around(layers: ASGIApp, simulator: Simulator, service: Callable[[], Service]) -> ASGIApp:
-    """Add the layer that injects faults, and around it the one that records what was really sent."""
+    """Add the layer that injects faults, and around it the one that records what was really sent, and decides fates."""
+
+    def decide(exchange: Exchange, scope: Scope) -> Fate | None:
+        formats = scope.get("translation_server.formats", frozenset())
+        return simulator.fates.decide(exchange.user, exchange.job, formats)
+
     faulty = FaultInjection(layers, simulator, is_stopping=lambda: service().waiters.stopping)
-    return Recorder(faulty, simulator.exchanges, simulator.clock, is_open=is_open_path)
+    return Recorder(faulty, simulator.exchanges, simulator.clock, is_open=is_open_path, decide=decide)

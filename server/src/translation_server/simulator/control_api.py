@@ -1,7 +1,7 @@
 """The API of the simulator itself, ``/simulator/…``, for tests in any language.
 
-Faults, incidents and the clock of a running server can be set; the record of what arrived and the report card can be
-read.
+Faults, incidents, fates and the clock of a running server can be set; the record of what arrived and the report card
+can be read.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from translation_server.service.errors import AlreadyEndedError, UnknownJobError
 from translation_server.service.retention import forget
 from translation_server.simulator import openapi
 from translation_server.simulator.clocks import MovableClock, SteppedClock
+from translation_server.simulator.fates import FateRule, parse_fates
 from translation_server.simulator.faults.fields import RuleError
 from translation_server.simulator.faults.incidents import LIBRARY, rules_in
 from translation_server.simulator.faults.rules import Rule
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from translation_server.service.service import Service
+    from translation_server.simulator.fates import ActiveFate
     from translation_server.simulator.faults.matching import ActiveRule
     from translation_server.simulator.simulator import Simulator
 
@@ -39,7 +41,7 @@ _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 _IMMOVABLE: Final = "This server's clock follows the machine's and cannot be moved: start it with CLOCK_SPEED=0."
 _PAGE: Final = 500
 _AFTER_EVERY_END: Final = 1e12  # seconds since 1970
-_MOST_DIGITS: Final = 9  # of the number of a rule
+_MOST_DIGITS: Final = 9  # of the number of a rule or a fate
 
 control = APIRouter(prefix="/simulator", tags=["simulator"])
 
@@ -76,7 +78,7 @@ async def remove_fault(request: Request, fault_id: str) -> Answer:
     _refuse_query(request)
     faults = _simulator(request).faults
     try:
-        faults.remove(int(fault_id) if fault_id.isdecimal() and len(fault_id) <= _MOST_DIGITS else 0)
+        faults.remove(_number(fault_id))
     except LookupError:
         raise ProblemError(404, "There is no such fault.") from None
     return _answer_rules(faults.list())
@@ -105,6 +107,45 @@ async def begin_incident(request: Request, name: str) -> Answer:
     return _answer_rules(added, 201)
 
 
+@control.get("/fates", **openapi.FATES)
+async def list_fates(request: Request) -> Answer:
+    """List the fates, in the order in which they are tried."""
+    _refuse_query(request)
+    return _answer_fates(_simulator(request).fates.list())
+
+
+@control.post("/fates", **openapi.ADD_FATE)
+async def add_fates(request: Request) -> Answer:
+    """Decide about jobs that are started from now on: add one fate as JSON, or several as text."""
+    body = await _read_body(request)
+    try:
+        rules = parse_fates(text) if (text := _text_of(body)) else (FateRule.from_json(body),)
+        added = [_simulator(request).fates.add(rule) for rule in rules]
+    except RuleError as error:
+        _refuse(error)
+    return _answer_fates(added, 201)
+
+
+@control.delete("/fates", **openapi.FATES)
+async def clear_fates(request: Request) -> Answer:
+    """Remove every fate."""
+    _refuse_query(request)
+    _simulator(request).fates.clear()
+    return _answer_fates(())
+
+
+@control.delete("/fates/{fate_id}", **openapi.REMOVE_FATE)
+async def remove_fate(request: Request, fate_id: str) -> Answer:
+    """Remove one fate."""
+    _refuse_query(request)
+    fates = _simulator(request).fates
+    try:
+        fates.remove(_number(fate_id))
+    except LookupError:
+        raise ProblemError(404, "There is no such fate.") from None
+    return _answer_fates(fates.list())
+
+
 @control.get("/clock", **openapi.CLOCK)
 async def show_clock(request: Request) -> Answer:
     """Show the time on the server."""
@@ -120,7 +161,7 @@ async def move_clock(request: Request) -> Answer:
 
 @control.post("/reset", **openapi.RESET)
 async def reset(request: Request) -> Answer:
-    """Restore the first faults and clear the record; with ``"jobs": true``, delete the jobs as well."""
+    """Restore the first faults and fates, and clear the record; with ``"jobs": true``, delete the jobs as well."""
     body = await _read_body(request)
     if body.keys() - {"jobs"} or not isinstance(body.get("jobs", False), bool):
         _refuse(RuleError("jobs", "is the only member, and allowed are true and false"))
@@ -196,12 +237,22 @@ def _seconds_of(body: dict[str, object]) -> float | None:
 
 
 def _rules_of(body: dict[str, object]) -> tuple[Rule, ...]:
+    return rules_in(text) if (text := _text_of(body)) else (Rule.from_json(body),)
+
+
+def _text_of(body: dict[str, object]) -> str | None:
+    """Return the text in which rules are written; None: the members are those of one rule."""
     if "rules" not in body:
-        return (Rule.from_json(body),)
+        return None
     text, *more = body.values()
-    if more or not isinstance(text, str) or not (rules := rules_in(text)):
+    if more or not isinstance(text, str) or not text.strip("; \t\r\n"):
         raise RuleError("rules", "must be a text of one rule or several, and the only member")
-    return rules
+    return text
+
+
+def _number(text: str) -> int:
+    """Return the number that a path ends with; 0, which nothing has, if it is none."""
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else 0
 
 
 async def _read_body(request: Request) -> dict[str, object]:
@@ -229,6 +280,13 @@ def _answer_rules(rules: Iterable[ActiveRule], status: int = 200) -> Answer:
         {"id": one.number, "struck": one.struck, "text": str(one.rule), "rule": one.rule.as_json()} for one in rules
     ]
     return _answer_json({"faults": faults}, status)
+
+
+def _answer_fates(active: Iterable[ActiveFate], status: int = 200) -> Answer:
+    fates = [
+        {"id": one.number, "given": one.given, "text": str(one.rule), "fate": one.rule.as_json()} for one in active
+    ]
+    return _answer_json({"fates": fates}, status)
 
 
 def _answer_clock(request: Request, **more: float) -> Answer:

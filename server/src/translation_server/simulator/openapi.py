@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from translation_server.http.openapi import problem, query_parameter
 from translation_server.http.parameters import LIMIT
-from translation_server.simulator.faults.fields import FIELDS
+from translation_server.simulator.fates import FATE_FIELDS
+from translation_server.simulator.faults.fields import FIELDS, Field
 from translation_server.simulator.faults.incidents import ALL
 from translation_server.simulator.faults.model import FAULTS as KINDS
 from translation_server.simulator.faults.rules import CONDITIONS
@@ -25,8 +26,8 @@ def _object(properties: _Json, *, required: tuple[str, ...] | None = None, **mor
     return {"type": "object", "properties": properties, "required": names, **more}
 
 
-def _field(name: str) -> _Json:
-    return {**FIELDS[name].schema, "description": f"Allowed: {FIELDS[name].allowed}."}
+def _field(name: str, declared: Mapping[str, Field] = FIELDS) -> _Json:
+    return {**declared[name].schema, "description": f"Allowed: {declared[name].allowed}."}
 
 
 def _rule(kind: type[Fault]) -> _Json:
@@ -56,6 +57,20 @@ _FAULT: Final = _object(
         "rule": {"type": "object", "description": "The rule as JSON."},
     }
 )
+_FATE: Final = {name: _field(name, FATE_FIELDS) for name in FATE_FIELDS}
+_FATES: Final = _object(
+    {"rules": {**_TEXT, "examples": ["fate outcome=error duration=2 times=3"]}},
+    title="text",
+    additionalProperties=False,
+)
+_ONE_FATE: Final = _object(
+    {
+        "id": {"type": "integer", "description": "The number by which the fate is removed."},
+        "given": {"type": "integer", "description": "How many jobs have got it."},
+        "text": {**_TEXT, "description": "The fate as text."},
+        "fate": {"type": "object", "description": "The fate as JSON."},
+    }
+)
 _CLOCK: Final = {
     "now": {**_NUMBER, "description": "Seconds since 1970."},
     "time": {**_TEXT, "format": "date-time"},
@@ -65,6 +80,7 @@ _CLOCK: Final = {
 }
 _INCIDENT: Final = _object(dict.fromkeys(("name", "happens", "teaches", "rules"), _TEXT))
 _LISTED: Final = _object({"faults": {"type": "array", "items": _FAULT}})
+_LISTED_FATES: Final = _object({"fates": {"type": "array", "items": _ONE_FATE}})
 _COMMON: Final = {
     401: problem("Credentials are missing or wrong."),
     405: problem("The address does not support this method."),
@@ -118,6 +134,29 @@ BEGIN: Final = _operation(
     {201: _answer("The rules that were added.", _LISTED), 404: problem(f"Not one of {', '.join(ALL)}.")},
     {"type": "object", "maxProperties": 0},
     required=False,
+)
+FATES: Final = _operation({200: _answer("The fates.", _LISTED_FATES), 403: _WITH_BODY[403]})
+ADD_FATE: Final = _operation(
+    {201: _answer("The fates that were added.", _LISTED_FATES)},
+    {
+        "oneOf": [
+            _object(
+                _FATE,
+                required=(),
+                title="fate",
+                additionalProperties=False,
+                anyOf=[{"required": ["outcome"]}, {"required": ["duration"]}],
+            ),
+            _FATES,
+        ]
+    },
+)
+REMOVE_FATE: Final = _operation(
+    {
+        200: _answer("The fates that are left.", _LISTED_FATES),
+        403: _WITH_BODY[403],
+        404: problem("There is no such fate."),
+    }
 )
 CLOCK: Final = _operation({200: _answer("The time on the server.", _object(_CLOCK))})
 ADVANCE: Final = _operation(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from translation_server.service.clock import SystemClock
 from translation_server.simulator.clocks import SteppedClock
+from translation_server.simulator.fates import Fates
 from translation_server.simulator.faults.active_rules import Faults
 from translation_server.simulator.faults.incidents import Incident, incident_named
 from translation_server.simulator.recording.exchange_log import Exchanges
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from translation_server.service.clock import Clock
+    from translation_server.simulator.fates import FateRule
     from translation_server.simulator.faults.matching import ActiveRule
     from translation_server.simulator.faults.model import Fault
     from translation_server.simulator.faults.rules import Rule
@@ -34,14 +36,16 @@ class Simulator:
         seed: The same seed gives the same faults, and with ``RANDOM_SEED`` the same jobs; by default a new one.
         faults: The first rules; see ``reset``.
         incident: An incident whose rules are added to them, by its name in ``incidents``.
+        fates: The first fates; see ``reset``.
 
     Raises:
-        RuleError: A fault is not allowed, or there is no such incident.
+        RuleError: A fault or a fate is not allowed, or there is no such incident.
 
     Attributes:
         clock: The server's clock.
         seed: The seed of everything that is drawn, even if none was given; ``replay_line`` names it.
         faults: The active rules.
+        fates: What is decided about jobs.
         exchanges: The log of what has arrived.
     """
 
@@ -52,10 +56,12 @@ class Simulator:
         seed: int | None = None,
         faults: Iterable[Fault | Rule | str] = (),
         incident: Incident | str | None = None,
+        fates: Iterable[FateRule | str] = (),
     ) -> None:
         self.clock = clock or SystemClock()
         self.seed = random.SystemRandom().randrange(_SEEDS) if seed is None else seed
         self.faults = Faults(self.seed, [*faults, *_rules_of(incident)])
+        self.fates = Fates(fates)
         self.exchanges = Exchanges()
 
     @property
@@ -85,8 +91,9 @@ class Simulator:
         return tuple(self.faults.add(rule) for rule in _rules_of(incident))
 
     def reset(self) -> None:
-        """Restore the first faults, and clear the counts and the record. Jobs and the clock stay as they are."""
+        """Restore the first faults and fates, and clear the counts and the record. Jobs and the clock stay."""
         self.faults.reset()
+        self.fates.reset()
         self.exchanges.clear()
 
     def replay_line(self, **arguments: object) -> str:

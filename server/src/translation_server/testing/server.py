@@ -68,6 +68,7 @@ class TranslationServer(Lifecycle):
     Attributes:
         clock: The server's clock.
         faults: What goes wrong, and how often it did.
+        fates: What becomes of jobs, where a test decides it: ``fates.add(outcome="error", times=3)``.
         username: The user's name.
         password: The user's password.
 
@@ -100,7 +101,7 @@ class TranslationServer(Lifecycle):
         self.username, self.password = next(iter(self._users.items()))
         self.clock: MovableClock = choose_clock(clock)
         self._simulator = Simulator(clock=self.clock, seed=seed, faults=faults, incident=incident)
-        self.faults = self._simulator.faults
+        self.faults, self.fates = self._simulator.faults, self._simulator.fates
         given = {"min_delay": min_delay, "max_delay": max_delay, "stages": stages and str(stages)}
         self._settings = make_settings(
             settings,

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from translation_server.http import parameters
 from translation_server.http.parameters import path_of
 from translation_server.http.problems import ProblemError
-from translation_server.http.routes import JOB_NUMBER
+from translation_server.http.routes import FATE, JOB_NUMBER
 from translation_server.simulator.recording.answers import EndingParser, read_headers, read_job
 from translation_server.simulator.recording.exchange import SCOPE_KEY, Exchange, Kind, Timestamp
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from translation_server.jobs.model import Job
+    from translation_server.jobs.model import Fate, Job
     from translation_server.service.clock import Clock
     from translation_server.simulator.recording.exchange_log import Exchanges
 
@@ -63,9 +63,10 @@ class Recorder:
         clock: The server's.
         is_open: Whether a path is open to everyone; such requests are not logged, nor those to the simulator's API.
         monotonic: Seconds of the machine, of any origin.
+        decide: Returns the fate of a start; None: nothing is decided.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a name
         self,
         app: ASGIApp,
         exchanges: Exchanges,
@@ -73,12 +74,14 @@ class Recorder:
         *,
         is_open: Callable[[str], bool] = lambda _: False,
         monotonic: Callable[[], float] = time.monotonic,
+        decide: Callable[[Exchange, Scope], Fate | None] = lambda *_: None,
     ) -> None:
         self._app = app
         self._exchanges = exchanges
         self._clock = clock
         self._is_open = is_open
         self._monotonic = monotonic
+        self._decide = decide
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -89,6 +92,7 @@ class Recorder:
         exchange = scope[SCOPE_KEY] = self._begin(scope, path)
         if exchange.kind is Kind.START:
             scope[JOB_NUMBER] = exchange.job
+            scope[FATE] = self._decide(exchange, scope)
         recorder = _ExchangeRecorder(self, exchange, scope, receive, send)
         try:
             await self._app(scope, recorder.receive, recorder.send)
