@@ -222,6 +222,7 @@ class Route:
         status: The HTTP status code of the answer.
         when: Headers, or query parameters with ``?`` before their name, that the request must have with these values.
         accepts: A pydantic model of the body: it says what is refused; the body itself is kept as it was sent.
+        check: Returns what is wrong with the rest of the request: headers, query and path.
         job: Returns the id the request names; by default ``{id}`` of the path. For QUERY, a sequence of ids.
         match: Finds the job in place of its id: the newest one of the caller for which this returns True. A START with
             one answers with that job, if there is one already.
@@ -242,6 +243,7 @@ class Route:
     _: KW_ONLY
     when: Mapping[str, str] = field(default_factory=dict)
     accepts: type[BaseModel] | None = None
+    check: Callable[[ApiRequest], Sequence[Invalid]] = lambda _: ()
     job: Callable[[ApiRequest], Any] = lambda request: request.params["id"]
     match: Callable[[JobView, ApiRequest], bool] | None = None
     wait: Callable[[ApiRequest], float | None] = lambda _: None
