@@ -156,11 +156,13 @@ class Jobs(NamedTuple):
         views: The jobs; of a list, the newest first.
         request: The request that is answered.
         more: Whether the list goes on after the last one.
+        existing: Whether a start made no job, because there was one with its name or key, or one that its route matches.
     """
 
     views: Sequence[JobView]
     request: ApiRequest
     more: bool = False
+    existing: bool = False
 
     @property
     def first(self) -> JobView:
@@ -194,17 +196,25 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Page:
-    """How a list is asked for in pieces, by the names of query parameters.
+    """How a list is asked for in pieces, by the names of query parameters or of members of the body.
 
     Attributes:
         size: How many jobs are wanted.
         after: The id of the job after which the piece begins.
         default: How many jobs are told of if the request does not say.
+        in_body: Whether the two are members of the body.
     """
 
     size: str = "limit"
     after: str = "after"
     default: int = 20
+    in_body: bool = False
+
+    def wanted(self, request: ApiRequest) -> tuple[str | None, str | None]:
+        """Return how many jobs a request wants, as it says it, and after which one; None: it does not say."""
+        given = request.body if self.in_body else request.query
+        size, after = given.get(self.size), given.get(self.after)
+        return None if size is None else str(size), None if after is None else str(after)
 
 
 @dataclass(frozen=True)
@@ -224,8 +234,9 @@ class Route:
         accepts: A pydantic model of the body: it says what is refused; the body itself is kept as it was sent.
         check: Returns what is wrong with the rest of the request: headers, query and path.
         job: Returns the id the request names; by default ``{id}`` of the path. For QUERY, a sequence of ids.
-        match: Finds the job in place of its id: the newest one of the caller for which this returns True. A START with
-            one answers with that job, if there is one already.
+        match: Finds jobs in place of ids: those of the caller for which this returns True. A START with one answers
+            with the newest of them, if there is one already; POLL, RESULT, CANCEL and EVENTS are about the newest,
+            DELETE, QUERY and LIST about all of them, the newest first. A QUERY may find none.
         wait: Returns for how many seconds the answer is held unless the job ends before; None: not at all.
         events: Returns everything a stream has told up to the moment of the view: the same things in the same order
             whenever it is called, and more of them later. Makes the answer an event stream.
