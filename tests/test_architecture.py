@@ -20,6 +20,7 @@ INPUT_AND_OUTPUT = (
     *("socket", "sqlite3", "starlette", "subprocess", "tempfile", "threading", "time", "urllib.request"),
     *("urllib3", "uvicorn", "granian"),
 )
+CATALOGUES = {"formats"}  # folders of files that are all alike, and that no other file names
 MOST_FILES, LONGEST_FILE, LONGEST_TEST = 11, 400, 420  # tables of cases are long, and easy to read nevertheless
 
 
@@ -120,8 +121,20 @@ def test_rooms_and_files_stay_small(part):
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in [*files, *ROOT.glob("*.py")]}
     allowed = {path: LONGEST_TEST if "tests" in path.parts else LONGEST_FILE for path in lengths}
     assert [f"{path}: {length}" for path, length in lengths.items() if length > allowed[path]] == []
-    folders = {path.parent for path in PACKAGES[part].rglob("*.py")}
+    folders = {path.parent for path in PACKAGES[part].rglob("*.py") if path.parent.name not in CATALOGUES}
     assert [str(folder) for folder in folders if len([*folder.glob("*.py")]) > MOST_FILES] == []
+
+
+def test_nothing_names_an_entry_of_a_catalogue():
+    """So that one more service is one more file; and its files decide only: they touch nothing outside."""
+    entries = "translation_server.vendors.formats."
+    modules = modules_of("server")
+    named = [
+        f"{module} imports {name}" for module in modules for name in imports_of(modules[module]) if entries in name
+    ]
+    assert named == []
+    formats = {f"jobs.{name}": text for name, text in modules.items() if name.startswith("vendors.formats.")}
+    assert impurities(formats) == []
 
 
 @pytest.mark.parametrize(

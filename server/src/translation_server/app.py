@@ -28,9 +28,14 @@ from translation_server.service.service import Service
 from translation_server.simulator.configured import around, clock_of, innermost, monotonic_of, simulator_of
 from translation_server.simulator.control_api import control
 from translation_server.stores import StoreError, check_store, open_store
+from translation_server.vendors.calls import Calls
+from translation_server.vendors.catalog import find_formats, formats_in
+from translation_server.vendors.endpoints import VendorEndpoints
+from translation_server.vendors.mounts import Mounts
+from translation_server.vendors.overview import overview
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from types import FrameType
     from typing import Any
 
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from translation_server.middleware.logins import Users
     from translation_server.service.clock import Clock
     from translation_server.simulator.simulator import Simulator
+    from translation_server.vendors.format import Format
 
 
 class State:
@@ -49,15 +55,19 @@ class State:
         settings: The configuration.
         metrics: What is counted.
         simulator: What makes it go wrong, and records what arrives; None: nothing does.
+        mounts: Other services' APIs; None: there are none.
         service: What users can do; only while the application runs.
     """
 
     service: Service
 
-    def __init__(self, settings: Settings, metrics: Metrics, simulator: Simulator | None) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, simulator: Simulator | None, mounts: Mounts | None
+    ) -> None:
         self.settings = settings
         self.metrics = metrics
         self.simulator = simulator
+        self.mounts = mounts
 
 
 class Application(Access):
@@ -70,18 +80,36 @@ class Application(Access):
         accounts: Who may come in.
         clock: What time it is.
         simulator: What makes it go wrong, if anything.
+        mounts: Other services' APIs, if any.
+        obeys: Whether requests to these may say how their jobs go.
     """
 
-    def __init__(self, settings: Settings, accounts: Users, clock: Clock, simulator: Simulator | None) -> None:
-        self.state = State(settings, Metrics(), simulator)
+    def __init__(  # noqa: PLR0913 - everything there is to wire, by name
+        self,
+        settings: Settings,
+        accounts: Users,
+        clock: Clock,
+        simulator: Simulator | None,
+        mounts: Mounts | None,
+        *,
+        obeys: bool,
+    ) -> None:
+        self.state = State(settings, Metrics(), simulator, mounts)
         self._accounts = accounts
         self._clock = clock
         has_control = simulator is not None and settings.control_api == "on"
-        routers = [jobs, health, *([control] if has_control else [])]
+        routers = [jobs, health, *([control] if has_control else []), *([overview] if mounts else [])]
         self._framework = _framework(self, routers)
         routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
-        layers = BasicAuth(self._limited(Routes(routes, self, self._framework)), accounts)
-        super().__init__(layers, count=self.state.metrics.request, log=log_file.request_log())
+        handler: Handler = Routes(routes, self, self._framework)
+        outermost: dict[str, Any] = {"count": self.state.metrics.request, "log": log_file.request_log()}
+        if mounts is None:
+            super().__init__(BasicAuth(self._limited(handler), accounts), **outermost)
+            return
+        handler = self._limited(VendorEndpoints(handler, self._service, obeys=obeys))
+        handler = Calls(handler, self._service, settings.max_body_bytes)
+        handler = BasicAuth(handler, accounts, is_open=lambda path: is_open_path(path) or mounts.is_open(path))
+        super().__init__(handler, translate=mounts.translate, **outermost)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document."""
@@ -136,7 +164,12 @@ class Application(Access):
 
 
 def create_app(
-    settings: Settings, *, accounts: Users | None = None, clock: Clock | None = None, simulator: Simulator | None = None
+    settings: Settings,
+    *,
+    accounts: Users | None = None,
+    clock: Clock | None = None,
+    simulator: Simulator | None = None,
+    formats: Iterable[Format | str] = (),
 ) -> Application:
     """Return the server as an ASGI application.
 
@@ -147,16 +180,35 @@ def create_app(
         accounts: The users; by default those of the settings.
         clock: What time it is; by default the simulator's, or else what the settings ask for.
         simulator: What makes it go wrong, and records what arrives; by default the one the settings ask for, if any.
+        formats: Other services' APIs that are mounted, beside those the settings ask for: formats or their names.
 
     Raises:
-        SettingsError: The database, the htpasswd file or the faults the settings name cannot be used.
+        SettingsError: The database, the htpasswd file, the faults or the formats the settings name cannot be used.
+        ValueError: There is no such format.
     """
     try:
         check_store(settings.database_url)
     except StoreError as error:
         raise SettingsError((str(error),)) from error
     clock = clock or (simulator.clock if simulator else clock_of(settings))
-    return Application(settings, accounts or accounts_of(settings), clock, simulator or simulator_of(settings, clock))
+    mounted = find_formats([*formats_of(settings), *formats])
+    obeys = simulator is not None or settings.control_api == "on"
+    return Application(
+        settings,
+        accounts or accounts_of(settings),
+        clock,
+        simulator or simulator_of(settings, clock),
+        Mounts(mounted) if mounted else None,
+        obeys=obeys,
+    )
+
+
+def formats_of(settings: Settings) -> tuple[Format, ...]:
+    """Return the formats that ``FORMATS`` names; raises ``SettingsError`` if it names one that is not known."""
+    try:
+        return formats_in(settings.formats or "")
+    except ValueError as error:
+        raise settings.refusal("formats", str(error)) from None
 
 
 def _framework(application: Application, routers: list[APIRouter]) -> FastAPI:

@@ -129,6 +129,11 @@ class Settings(BaseModel):
         2_592_000.0, "how long jobs are kept after their end, in seconds; 0: forever", allowed=_SECONDS
     )
     control_api: Switch = variable("off", "whether faults can be injected while the server runs", allowed="on or off")
+    formats: Text | None = variable(
+        None,
+        "other services' APIs that are mounted, each below its name",
+        allowed="names such as heygen,replicate, or all, or package.module:NAME",
+    )
     faults: Text | None = variable(
         None, "the faults that are injected from the start", allowed="rules such as 503 rate=0.1; reset times=2"
     )

@@ -4,11 +4,12 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 from starlette.requests import Request
 
+from translation_server.http.parameters import header_values
 from translation_server.http.problems import ProblemError
 from translation_server.service.waiters import Waiters
 
@@ -35,15 +36,49 @@ async def read_json(
             object, or too deep, or with a name twice, or with numbers or text that other programs would read
             differently; 503 the server is about to stop.
     """
-    headers = dict(reversed([*request.scope["headers"]]))  # of several, the first
-    declared = headers.get(b"content-length", b"").decode("latin-1")
-    if declared.isdecimal() and (len(declared) > _LONGEST_INTEGER or int(declared) > limit):
-        raise _too_long(limit)
-    body = await _read_in_time(request, limit, waiters, time_limit)
+    pieces: list[bytes] = []
+    await read_pieces(request, limit, pieces.append, waiters=waiters, time_limit=time_limit)
+    body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
     if not body:
         return None
-    _check_declared_as_json(headers)
+    _check_declared_as_json(dict(reversed([*request.scope["headers"]])))  # of several, the first
     return parse_object(body)
+
+
+async def read_pieces(
+    request: Request,
+    limit: int,
+    on_piece: Callable[[bytes], object],
+    *,
+    waiters: Waiters,
+    time_limit: float = _TIME_LIMIT,
+) -> None:
+    """Read a body of any kind in pieces, as they arrive.
+
+    Args:
+        request: a request whose body was not read yet.
+        limit: the most bytes a body may have.
+        on_piece: called with each piece.
+        waiters: by which it is known that the server is about to stop.
+        time_limit: seconds the client may take to send it.
+
+    Raises:
+        ProblemError: 400 not whole; 408 too slow; 413 too long; 503 the server is about to stop.
+    """
+    declared = next(iter(header_values(request.scope, b"content-length")), "")
+    if declared.isdecimal() and (len(declared) > _LONGEST_INTEGER or int(declared) > limit):
+        raise _too_long(limit)
+    try:
+        async with asyncio.timeout(time_limit) as timeout:
+            with waiters.interrupting(timeout):
+                await _read(request, limit, on_piece)
+    except TimeoutError:
+        if waiters.stopping:
+            raise ProblemError(
+                503, "The server is about to stop. Nothing was changed; try again.", headers=_COME_AGAIN
+            ) from None
+        detail = f"The body did not arrive within {time_limit:g} seconds."
+        raise ProblemError(408, detail, headers={"Connection": "close"}) from None
 
 
 def parse_object(body: bytes) -> dict[str, object]:
@@ -68,34 +103,19 @@ def parse_object(body: bytes) -> dict[str, object]:
     return value
 
 
-async def _read_in_time(request: Request, limit: int, waiters: Waiters, seconds: float) -> bytes:
-    try:
-        async with asyncio.timeout(seconds) as timeout:
-            with waiters.interrupting(timeout):
-                return await _read(request, limit)
-    except TimeoutError:
-        if waiters.stopping:
-            raise ProblemError(
-                503, "The server is about to stop. Nothing was changed; try again.", headers=_COME_AGAIN
-            ) from None
-        detail = f"The body did not arrive within {seconds:g} seconds."
-        raise ProblemError(408, detail, headers={"Connection": "close"}) from None
-
-
-async def _read(request: Request, limit: int) -> bytes:
-    pieces, length, is_whole = [], 0, False
+async def _read(request: Request, limit: int, on_piece: Callable[[bytes], object]) -> None:
+    length, is_whole = 0, False
     while not is_whole:
         message = await request.receive()
         if message["type"] != "http.request":
             # Servers say so as well if the client is still there, and what it sent is no body.
             raise ProblemError(400, "The body ended before it was whole.", headers={"Connection": "close"})
         piece: bytes = message.get("body", b"")
-        pieces.append(piece)
         length += len(piece)
         if length > limit:
             raise _too_long(limit)
+        on_piece(piece)
         is_whole = not message.get("more_body", False)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _check_declared_as_json(headers: Mapping[bytes, bytes]) -> None:

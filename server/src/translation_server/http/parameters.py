@@ -112,6 +112,13 @@ def headers_by_name(scope: Scope) -> dict[bytes, bytes]:
     return found
 
 
+def set_header(scope: Scope, name: bytes, value: bytes | None) -> None:
+    """Give a request another header in place of those with this name, which is in lower case; None: none of it."""
+    kept = [pair for pair in scope["headers"] if pair[0] != name]
+    scope["headers"] = kept if value is None else [*kept, (name, value)]
+    scope.pop(_BY_NAME, None)
+
+
 def header_values(scope: Scope, name: bytes) -> list[str]:
     """Return what the request gives for a header, whose name is in lower case."""
     return [value.decode("latin-1") for given, value in scope["headers"] if given == name]

@@ -58,17 +58,23 @@ async def held_answer(service: Service, job_id: str, asked: WaitPreference, requ
         ProblemError: 401: the user was removed meanwhile, or has another password.
         TooManyWaitersError: The user holds too many requests already.
     """
+    found = await hold_job(service, job_id, asked.seconds or 0.0, request)
+    return status_answer(service, found, asked, held=True)
+
+
+async def hold_job(service: Service, job_id: str, seconds: float, request: Request) -> Snapshot:
+    """Wait until the job has ended or the time is over; return it. Raises as ``held_answer`` does."""
     owner: str = request.scope["user"]
     request.scope[HELD] = True
     with service.waiters.enter(owner, job_id, Disconnect(request.receive)) as waiter:
-        found = await service.hold(waiter, owner, job_id, asked.seconds or 0.0)
+        found = await service.hold(waiter, owner, job_id, seconds)
     if waiter.gone:
         raise ClientDisconnect
     if waiter.revoked:
         raise login_refused()
     if found.status is not Status.PENDING:
         request.scope[TOLD] = max(0.0, service.clock.now() - found.job.ends_at)
-    return status_answer(service, found, asked, held=True)
+    return found
 
 
 class Disconnect:

@@ -51,6 +51,8 @@ class Access:
         handler: what is behind it.
         count: called at the end of each request with its scope, its status and the seconds it took.
         log: called then with what is logged of it; None: `log_request`.
+        translate: called first, with the scope and with what sends the answer; it may change the request, and returns
+            what sends the answer in its place.
     """
 
     def __init__(
@@ -59,10 +61,12 @@ class Access:
         *,
         count: Callable[[Scope, int, float], None] = lambda *_: None,
         log: Callable[[RequestLine], None] | None = None,
+        translate: Callable[[Scope, Send], Send] = lambda _, send: send,
     ) -> None:
         self._handler = handler
         self._count = count
         self._log = log or log_request
+        self._translate = translate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -71,9 +75,9 @@ class Access:
             await deliver(self._handler(scope, receive, send), scope, receive, send)
             return
         response = _Response(scope, send)
-        answering: Callable[[Message], Awaitable[None]] = response.send
+        answering = self._translate(scope, response.send)
         if _has_body(scope):
-            body = _UnreadBody(receive, response.send)
+            body = _UnreadBody(receive, answering)
             receive, answering = body.receive, body.send
         named = REQUEST_ID.set(scope["request_id"])
         try:

@@ -156,7 +156,7 @@ class Jobs(NamedTuple):
         views: The jobs; of a list, the newest first.
         request: The request that is answered.
         more: Whether the list goes on after the last one.
-        existing: Whether a start made no job, because there was one with its name or key, or one that its route matches.
+        existing: Whether a start made no job, because there was one with its name or key, or that its route matches.
     """
 
     views: Sequence[JobView]
@@ -287,7 +287,8 @@ class Format:
         hints: Returns the headers that say when to ask again, while the job is pending.
         idempotency: The header with an idempotency key, in lower case; a repeated key is answered with the same jobs,
             even if the body is another one.
-        named: Returns the name that the client chose for the job in a start; that name is its id then.
+        named: Returns the name that the client chose for the job in a start; that name is its id then. None: clients
+            choose no names.
         reuse: What a start with a name that is taken gets: the job that has it (``replay``), or a 409 (``conflict``).
         how_many: Returns how many jobs a start makes.
         environment: The variables by which its SDKs find their server, with ``{base}`` (URL of the mount), ``{key}``,
@@ -307,7 +308,7 @@ class Format:
     reads: Callable[[Json], str | None] | None = None
     hints: Callable[[JobView], Mapping[str, str]] = lambda _: {}
     idempotency: str | None = None
-    named: Callable[[ApiRequest], str | None] = lambda _: None
+    named: Callable[[ApiRequest], str | None] | None = None
     reuse: str = "replay"
     how_many: Callable[[ApiRequest], int] = lambda _: 1
     environment: Mapping[str, str] = field(default_factory=dict)

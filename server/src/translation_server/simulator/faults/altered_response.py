@@ -17,6 +17,7 @@ from translation_server.simulator.faults.model import (
     Truncate,
     UnknownStatus,
 )
+from translation_server.simulator.recording.exchange import SUBJECT, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,7 +80,9 @@ class AlteredResponse:
             case BrokenJson() if body and is_whole:
                 head, message = self._replace_body(head, message, body[: len(body) // 2])
             case UnknownStatus(status=status) if body and is_whole:
-                head, message = self._replace_body(head, message, _with_status(body, status))
+                subject: Subject | None = self._connection.scope.get(SUBJECT)
+                changed = _with_status(body, status) if subject is None else _with_value(body, subject, status)
+                head, message = self._replace_body(head, message, changed)
             case Drip(bytes_per_second=speed) if body:
                 self._record_fault()
                 await self._connection.send(head)
@@ -140,6 +143,22 @@ def _with_status(body: bytes, status: str) -> bytes:
     for job in jobs:
         if isinstance(job, dict) and isinstance(job.get("status"), str):  # a problem's is a number
             job["status"] = status
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _with_value(body: bytes, subject: Subject, status: str) -> bytes:
+    """Return the same JSON of another service's API with another status, if it has one."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return body
+    *path, last = subject.status_at.split(".")
+    place = document
+    for name in path:
+        place = place.get(name) if isinstance(place, dict) else None
+    if not isinstance(place, dict) or not isinstance(place.get(last), str):
+        return body
+    place[last] = status
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from translation_server.jobs.model import Status
-from translation_server.simulator.recording.exchange import Exchange, Kind
+from translation_server.simulator.recording.exchange import Exchange, Kind, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SECONDS: Final = re.compile(rb"\d{1,12}")
+_MILLISECONDS: Final = 0.001
+_HINTS: Final = (  # the exact ones of other services first
+    (b"retry-after-ms", _MILLISECONDS),
+    (b"x-ms-retry-after-ms", _MILLISECONDS),
+    (b"openai-poll-after-ms", _MILLISECONDS),
+    (b"retry-after", 1.0),
+)
 _APPLIED: Final = re.compile(rb"wait=(\d{1,12}(?:\.\d{1,12})?)")
 _ETAG: Final = re.compile(rb'W/"([^".]*)\.([a-z]+)"')
 _DATA: Final = b"data: "
@@ -25,12 +32,15 @@ def read_headers(exchange: Exchange, message: Mapping[str, Any]) -> None:
     """Copy the HTTP status, and what the headers mean, into the exchange."""
     exchange.status = message["status"]
     headers = dict(message.get("headers", ()))
-    if _SECONDS.fullmatch(retry_after := headers.get(b"retry-after", b"")):
-        exchange.retry_after = float(retry_after)
+    exchange.retry_after = next((found for name, unit in _HINTS if (found := _seconds(headers.get(name), unit))), None)
     if applied := _APPLIED.fullmatch(headers.get(b"preference-applied", b"")):
         exchange.held = float(applied[1])
     if exchange.status == _UNCHANGED and (etag := _ETAG.fullmatch(headers.get(b"etag", b""))):
         exchange.job_id, exchange.told = etag[1].decode(), etag[2].decode()
+
+
+def _seconds(value: bytes | None, unit: float) -> float | None:
+    return float(value) * unit if value is not None and _SECONDS.fullmatch(value) else None
 
 
 def read_job(exchange: Exchange, body: bytes) -> list[str]:
@@ -42,6 +52,27 @@ def read_job(exchange: Exchange, body: bytes) -> list[str]:
         hint = job.get("poll_after")
         exchange.poll_after = float(hint) if isinstance(hint, int | float) else None
     return [exchange.job_id] if exchange.told in _TERMINAL and exchange.job_id is not None else []
+
+
+def read_other_job(exchange: Exchange, body: bytes, subject: Subject) -> list[str]:
+    """Do as ``read_job`` does, with an answer of another service's API; of a stream, its events are read in turn."""
+    documents = _documents(body, exchange.kind) if 200 <= (exchange.status or 0) < 300 else []  # noqa: PLR2004 - accepted
+    for told in filter(None, map(subject.read, documents)):
+        exchange.told = told if told in {Status.PENDING, Status.COMPLETED} else Status.ERROR.value
+    if exchange.told is None and exchange.kind is Kind.START and documents:
+        exchange.told = Status.PENDING.value  # many starts are answered with an id, or with nothing
+    return [exchange.job_id] if exchange.told in _TERMINAL and exchange.job_id is not None else []
+
+
+def _documents(body: bytes, kind: Kind) -> list[Any]:
+    """Return the documents in a whole answer, which may be an event stream; nothing that is broken."""
+    if body.startswith((b"event:", b"id:", b"data:")):
+        lines = [line.removeprefix(_DATA) for line in body.split(b"\n") if line.startswith(_DATA)]
+        return [one for one in map(_object, lines) if one]
+    if not body:
+        return [{}] if kind is Kind.START else []
+    document = _object(body)
+    return [document] if document else []
 
 
 class EndingParser:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SCOPE_KEY: Final = "translation.exchange"
 """The key of the exchange in the ASGI scope of its request."""
+
+SUBJECT: Final = "translation.subject"
+"""The key of the ``Subject`` in the scope, if the address does not say what the request is about."""
+
+STARTED: Final = "translation.started"
+"""The key of the ids of the jobs that a start made or found, in the scope of a request with a subject."""
 
 
 class Kind(StrEnum):
@@ -23,6 +32,28 @@ class Kind(StrEnum):
     RESULT = "result"  # what a completed job has made; this and the next are of other services' APIs only
     DELETE = "delete"
     OTHER = "other"
+
+
+class Subject(NamedTuple):
+    """What a request to another service's API is about, as far as it is known before it is handled.
+
+    Attributes:
+        kind: What it is for.
+        job_id: The job it is about, if it names one.
+        key: The idempotency key of a start, or the name chosen for its job.
+        fingerprint: Digest of what a start asks for.
+        is_retry: Whether the client's library says that it repeats a request.
+        read: Returns what a document about one job tells: a status, or another end; None: nothing.
+        status_at: Where the status stands in such a document: ``data.status``; empty: nowhere.
+    """
+
+    kind: Kind
+    job_id: str | None
+    key: str | None
+    fingerprint: str | None
+    is_retry: bool
+    read: Callable[[Any], str | None]
+    status_at: str
 
 
 class Timestamp(NamedTuple):
@@ -56,6 +87,7 @@ class Exchange:
         wait: Seconds for which a long poll asked to be held.
         held: Seconds for which the server promised to hold it (``Preference-Applied``).
         fingerprint: Digest of a start's body.
+        is_retry: Whether the client's library says in a header that it repeats a request.
         arrived: Moment of its arrival.
         arrived_monotonic: The same in seconds of the machine, of any origin (``time.monotonic``).
         answered: Moment at which the whole answer had been sent; None: it has not been.
@@ -63,7 +95,8 @@ class Exchange:
         over: Moment at which it ended, answered or not; None: it is under way.
         status: HTTP status that was sent; None: none.
         told: The job's status in the answer, if the answer was sent whole and can be parsed.
-        retry_after: Seconds in the header of that name, which the client takes for the machine's.
+        retry_after: Seconds in the header of that name or one that other services have for it, which the client takes
+            for the machine's.
         poll_after: Likewise, in the job's member of that name.
         fault: Name of the fault that affected it.
         cut: Whether a fault broke the connection off.
@@ -83,6 +116,7 @@ class Exchange:
     wait: float | None = None
     held: float | None = None
     fingerprint: str | None = None
+    is_retry: bool = False
     arrived: float = 0.0
     arrived_monotonic: float = 0.0
     answered: float | None = None

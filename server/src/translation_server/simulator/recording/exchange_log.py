@@ -63,11 +63,18 @@ class Exchanges:
         return exchange
 
     def set_job(self, exchange: Exchange, job: Job) -> None:
-        """Link a start to the job it was answered with, before that answer is sent or lost."""
-        exchange.job_id = job.job_id
+        """Link a start to the job it was answered with, before that answer is sent or lost.
+
+        A start that made several jobs is about the first; the others get numbers of their own.
+        """
+        is_first = exchange.job_id is None
+        exchange.job_id = exchange.job_id or job.job_id
         with self._lock:
             known = self._numbers.get((job.owner, job.job_id))
-            if known is not None:
+            if not is_first:
+                if known is None:
+                    self._numbers[job.owner, job.job_id] = self._next_job(job.owner)
+            elif known is not None:
                 exchange.job = known  # a key that is older than this log, or was used twice at once
             elif exchange.job is not None:
                 self._numbers[job.owner, job.job_id] = exchange.job

@@ -21,8 +21,16 @@ from translation_server.http import parameters
 from translation_server.http.parameters import path_of
 from translation_server.http.problems import ProblemError
 from translation_server.http.routes import FATE, JOB_NUMBER
-from translation_server.simulator.recording.answers import EndingParser, read_headers, read_job
-from translation_server.simulator.recording.exchange import SCOPE_KEY, Exchange, Kind, Timestamp
+from translation_server.simulator.recording.answers import EndingParser, read_headers, read_job, read_other_job
+from translation_server.simulator.recording.exchange import (
+    SCOPE_KEY,
+    STARTED,
+    SUBJECT,
+    Exchange,
+    Kind,
+    Subject,
+    Timestamp,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -43,6 +51,8 @@ _FIXED: Final = {
     ("GET", "/events"): Kind.EVENTS,
 }
 _OF_A_JOB: Final = {("GET", "/status"): Kind.POLL, ("GET", "/jobs"): Kind.POLL, ("DELETE", "/jobs"): Kind.CANCEL}
+
+_ABOUT_A_JOB: Final = frozenset({Kind.START, Kind.POLL, Kind.LATEST, Kind.CANCEL})
 
 
 def classify(method: str, path: str) -> tuple[Kind, str | None]:
@@ -115,7 +125,13 @@ class Recorder:
             exchange.job = self._exchanges.number_of(exchange.user, exchange.job_id)
 
     def _begin(self, scope: Scope, path: str) -> Exchange:
-        kind, job_id = classify(scope["method"], path)
+        subject: Subject | None = scope.get(SUBJECT)
+        if subject is None:
+            kind, job_id = classify(scope["method"], path)
+            key, further = _key(scope) if kind is Kind.START else None, {}
+        else:
+            kind, job_id, key = subject.kind, subject.job_id, subject.key
+            further = {"fingerprint": subject.fingerprint, "is_retry": subject.is_retry}
         arrived, arrived_monotonic = self.now()
         return self._exchanges.begin(
             kind,
@@ -123,10 +139,11 @@ class Recorder:
             path,
             user=scope.get("user"),
             job_id=job_id,
-            key=_key(scope) if kind is Kind.START else None,
-            wait=_wait(scope) if kind in {Kind.POLL, Kind.LATEST} else None,
+            key=key,
+            wait=_wait(scope) if subject is None and kind in {Kind.POLL, Kind.LATEST} else None,
             arrived=arrived,
             arrived_monotonic=arrived_monotonic,
+            **further,
         )
 
 
@@ -135,7 +152,7 @@ class _ExchangeRecorder:
 
     __slots__ = (
         *("_body", "_digest", "_endings", "_exchange", "_expects_continue", "_has_left", "_is_receiving"),
-        *("_kept", "_receive", "_recorder", "_send"),
+        *("_kept", "_receive", "_recorder", "_send", "_subject"),
     )
 
     def __init__(self, recorder: Recorder, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,6 +160,7 @@ class _ExchangeRecorder:
         self._exchange = exchange
         self._receive = receive
         self._send = send
+        self._subject: Subject | None = scope.get(SUBJECT)
         self._digest = hashlib.sha256()
         self._body = bytearray()
         self._endings = EndingParser(exchange.kind)
@@ -178,7 +196,7 @@ class _ExchangeRecorder:
             self._is_receiving = False
         if message["type"] == "http.disconnect":
             self._has_left = True
-        elif self._exchange.kind is Kind.START:
+        elif self._exchange.kind is Kind.START and self._subject is None:
             self._digest.update(message.get("body", b""))
             self._exchange.fingerprint = self._digest.hexdigest()[:16]
         if not message.get("more_body", False):
@@ -213,16 +231,21 @@ class _ExchangeRecorder:
         if not self._exchange.cut and await self._check_disconnect():
             self._exchange.left = True
         elif message.get("more_body", False):
-            self._add_endings(self._endings.parse_stream(self._body))
+            if self._subject is None:
+                self._add_endings(self._endings.parse_stream(self._body))
         else:
             self._complete()
 
     def _complete(self) -> None:
-        exchange = self._exchange
-        self._add_endings(self._endings.parse_stream(self._body))
-        self._add_endings(self._endings.parse_list(self._body))
-        if exchange.kind in {Kind.START, Kind.POLL, Kind.LATEST, Kind.CANCEL}:
-            self._add_endings(read_job(exchange, bytes(self._body)))
+        exchange, body = self._exchange, self._body
+        if self._subject is not None:
+            if exchange.kind in {*_ABOUT_A_JOB, Kind.EVENTS}:
+                self._add_endings(read_other_job(exchange, bytes(body), self._subject))
+        else:
+            self._add_endings(self._endings.parse_stream(body))
+            self._add_endings(self._endings.parse_list(body))
+            if exchange.kind in _ABOUT_A_JOB:
+                self._add_endings(read_job(exchange, bytes(body)))
         self._recorder.set_job_number(exchange)
         exchange.answered, exchange.answered_monotonic = self._recorder.now()
         exchange.over = exchange.answered
@@ -256,7 +279,10 @@ class JobRecorder:
 
         async def record_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self._record(exchange, scope["user"], message)
+                if SUBJECT in scope:
+                    await self._record_others(exchange, scope)
+                else:
+                    await self._record(exchange, scope["user"], message)
             await send(message)
 
         await self._app(scope, receive, record_and_send)
@@ -271,6 +297,15 @@ class JobRecorder:
         if job is not None and exchange.kind is Kind.START:
             self._exchanges.set_job(exchange, job)
         elif job is not None:
+            self._exchanges.update_job(job)
+
+    async def _record_others(self, exchange: Exchange, scope: Scope) -> None:
+        """Record what a request to another service's API did: one start may have made several jobs."""
+        if exchange.kind is Kind.START:
+            for job_id in scope.get(STARTED, ()):
+                if (job := await self._find(scope["user"], job_id)) is not None:
+                    self._exchanges.set_job(exchange, job)
+        elif exchange.job_id is not None and (job := await self._find(scope["user"], exchange.job_id)) is not None:
             self._exchanges.update_job(job)
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from translation_server.jobs.model import Job
 
+_ENDING: Final = frozenset({Kind.CANCEL, Kind.DELETE})  # no pause is asked for before these
 _WATCHING: Final = frozenset({Kind.POLL, Kind.LATEST, Kind.QUERY, Kind.EVENTS})
 _FULL: Final = 0.9  # of the time a long poll was to be held, from which it counts as a full one
 
@@ -87,7 +88,7 @@ class JobStory:
         """Return the report about the job, and the complaints about its client."""
         after = self._polls_after_end()
         complaints = [
-            *limits.early([one for one in self._requests if one.kind is not Kind.CANCEL], speed),
+            *limits.early([one for one in self._requests if one.kind not in _ENDING], speed),
             *limits.bursts(self._polls, speed),
             *(limits.after(after, self._known_by) if self._known_by else ()),
         ]

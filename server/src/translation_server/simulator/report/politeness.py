@@ -214,15 +214,21 @@ def repetitions(requests: Iterable[Exchange]) -> Iterator[Repetition]:
     """
     starts = [one for one in requests if one.kind is Kind.START]
     repeated = {(one.user, one.key) for one in starts if one.key is not None and one.attempt > 1}
-    failed: defaultdict[tuple[str | None, str | None], list[Exchange]] = defaultdict(list)
+    failed: defaultdict[str | None, list[Exchange]] = defaultdict(list)
     for start in sorted(starts, key=lambda one: one.number):
-        alike = failed[start.user, start.fingerprint]
-        first = next((one for one in alike if one.over is not None and one.over <= start.arrived), None)
+        before = failed[start.user]
+        first = next((one for one in before if _repeats(start, one)), None)
         if first is not None and start.attempt == 1:
-            alike.remove(first)
+            before.remove(first)
             yield Repetition(first, start)
         if _may_have_been_accepted(start) and (start.user, start.key) not in repeated:
-            alike.append(start)
+            before.append(start)
+
+
+def _repeats(start: Exchange, first: Exchange) -> bool:
+    """Return whether a start asks for what another one asked for, after that was over; some libraries say so."""
+    is_alike = start.fingerprint == first.fingerprint or (start.is_retry and start.path == first.path)
+    return is_alike and first.over is not None and first.over <= start.arrived
 
 
 def _may_have_been_accepted(start: Exchange) -> bool:
@@ -232,7 +238,7 @@ def _may_have_been_accepted(start: Exchange) -> bool:
 
 
 def _is_unreadable(start: Exchange) -> bool:
-    return start.status == 202 and start.told is None  # noqa: PLR2004 - accepted, but the answer was broken
+    return 200 <= (start.status or 0) < 300 and start.told is None  # noqa: PLR2004 - accepted, but the answer was broken
 
 
 def _what_happened(start: Exchange) -> str:
