@@ -146,6 +146,17 @@ async def test_a_connection_lost_at_commit_cancels_once(proxy, proxied, accept):
         assert job_id in cancellation.ended or await anext(changes) == Change("admin", job_id)
 
 
+async def test_a_connection_lost_at_commit_deletes_once(proxy, proxied, url, accept):
+    """Committed or not when the answer was lost, the job is gone, counts no more, and its deletion succeeded."""
+    job = (await accept(proxied, 1)).job
+    await proxied.settle("admin", START + 1)
+    proxy.to_strike = 1
+    assert await proxied.delete("admin", job.job_id) is True
+    assert proxy.struck == 1
+    assert await proxied.delete("admin", job.job_id) is False
+    assert value(url, COUNT) == value(url, "SELECT completed + errors FROM translation_owners") == 0
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_an_unknown_outcome_is_not_acknowledged(proxy, proxied, url, accept):
     """A start whose outcome cannot be found out fails; repeated later with the same key, it is one job."""

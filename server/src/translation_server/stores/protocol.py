@@ -84,7 +84,7 @@ class Change:
 
     Attributes:
         owner: The owner of the job.
-        job_id: The job whose end was written down; None if it is a new job.
+        job_id: The job whose end was written down; None if it is a new job, or one that ended and was deleted already.
     """
 
     owner: str
@@ -112,6 +112,12 @@ class JobStore(Protocol):
     def get_cached(self, owner: str, job_id: str) -> Job | None:
         """Return the owner's job as ``get_many`` would; None if there is none, or if finding it takes waiting."""
 
+    async def by_key(self, owner: str, key: str) -> Job | None:
+        """Return the owner's job that was accepted under this idempotency key; None if there is none.
+
+        A key that cannot be stored, with a lone surrogate or, in PostgreSQL, a NUL in it, is the key of no job.
+        """
+
     async def latest(self, owner: str) -> Job | None:
         """Return the job that was accepted last, None if there is none."""
 
@@ -126,6 +132,14 @@ class JobStore(Protocol):
 
     async def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
         """End a job that is pending at ``now`` as cancelled, after writing down the ends that came before."""
+
+    async def delete(self, owner: str, job_id: str) -> bool:
+        """Delete a job, with its idempotency key, whose end is written down; return whether there was such a job.
+
+        The counts follow in the same transaction. Of several that delete the same job one returns True; one more may,
+        if its connection was lost at the commit and it is not known which of them deleted the job. A pending job is
+        kept, and so is one that has ended and is not settled.
+        """
 
     async def next_end(self, owner: str) -> float | None:
         """Return the earliest end that is not written down yet, None if there is none."""

@@ -27,6 +27,15 @@ def to_counts(row: Sequence[int]) -> Mapping[Status, int]:
     return dict(zip(Status, row, strict=True))
 
 
+def is_encodable(text: str) -> bool:
+    """Return whether the text can be encoded in UTF-8, as both databases do: a lone surrogate cannot (RFC 3629)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(slots=True)
 class Owner:
     """The counters of one owner, as a transaction reads, changes and writes them.

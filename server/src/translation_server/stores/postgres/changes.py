@@ -122,23 +122,29 @@ class Changes:
         if self._gap:
             _LOGGER.warning("changes by other processes arrive again")
             hastened, self._gap = {owner for (owner,) in await connection.fetch(sql.OWNERS)}, False
-        positions: dict[str, int] = {}
         if _EVERYBODY in ended:
-            positions = dict(await connection.fetch(sql.POSITIONS))
+            positions: dict[str, int] = dict(await connection.fetch(sql.POSITIONS))
             ended = {owner for owner, endings in positions.items() if endings > self._positions.get(owner, 0)}
         changes = await self._read_ends(connection, sorted(ended))
-        for owner, endings in positions.items():  # beyond the last one that was found, if ended jobs were deleted
-            self._positions[owner] = max(endings, self._positions.get(owner, 0))
         return changes + [Change(owner, None) for owner in hastened]
 
     async def _read_ends(self, connection: Connection, owners: Sequence[str]) -> list[Change]:
-        """Return the ends that were not reported yet."""
+        """Return the ends that were not reported yet; places that no job has any more are reported without one."""
         changes: list[Change] = []
+        unread = {owner: -self._positions.get(owner, 0) for owner in owners}
+        endings: dict[str, int] = {}
         rows: Sequence[Sequence[Any]] = owners and [()] * _CHUNK
         while len(rows) == _CHUNK:
             after = [self._positions.get(owner, 0) for owner in owners]
             rows = await connection.fetch(sql.ENDED_SINCE, owners, after, _CHUNK)
-            for owner, job_id, ending in rows:
-                self._positions[owner] = ending
-                changes.append(Change(owner, job_id))
+            for owner, last, job_id, ending in rows:
+                endings[owner] = last
+                self._positions[owner] = last if ending is None else ending
+                if job_id is not None:
+                    unread[owner] -= 1
+                    changes.append(Change(owner, job_id))
+        for owner, last in endings.items():
+            self._positions[owner] = max(last, self._positions[owner])
+            if unread[owner] + last > 0:  # places have no gaps, unless jobs were deleted
+                changes.append(Change(owner, None))
         return changes

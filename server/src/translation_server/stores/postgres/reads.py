@@ -27,6 +27,7 @@ class Reads:
 
     Attributes:
         by_id: From an owner and ids to the owner's jobs among these, by id.
+        by_key: From an owner and an idempotency key to the owner's job under it.
         latest: From an owner to the job accepted last.
         next_end: From an owner to the earliest end that is not written down.
         ended_after: From an owner, a position and a limit to the next jobs in the order of ending.
@@ -35,6 +36,7 @@ class Reads:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
         self.by_id = self._batcher(_by_id)
+        self.by_key = self._batcher(_by_key)
         self.latest = self._batcher(_latest)
         self.next_end = self._batcher(_next_end)
         self.ended_after = self._batcher(_ended_after)
@@ -57,7 +59,7 @@ class Reads:
 
     async def close(self) -> None:
         """Wait until everything asked for is answered."""
-        for batcher in (self.by_id, self.latest, self.next_end, self.ended_after):
+        for batcher in (self.by_id, self.by_key, self.latest, self.next_end, self.ended_after):
             await batcher.close()
 
     def _batcher(
@@ -76,6 +78,12 @@ async def _by_id(connection: Connection, items: Sequence[tuple[str, Sequence[str
         {job_id: job for job_id in job_ids if (job := jobs.get(job_id)) is not None and job.owner == owner}
         for owner, job_ids in items
     ]
+
+
+async def _by_key(connection: Connection, items: Sequence[tuple[str, str]]) -> Sequence[Job | None]:
+    rows = await connection.fetch(sql.BY_KEY, *map(list, zip(*set(items), strict=True)))
+    jobs = {(job.owner, key): job for key, _, *row in rows for job in [to_job(row)]}
+    return [jobs.get(item) for item in items]
 
 
 async def _latest(connection: Connection, owners: Sequence[str]) -> Sequence[Job | None]:

@@ -63,10 +63,12 @@ COUNTS: Final = """
 PING: Final = "UPDATE translation_store SET pings = pings + 1"
 POSITIONS: Final = "SELECT owner, endings FROM translation_owners WHERE endings > 0"
 OWNERS: Final = "SELECT owner FROM translation_owners"
+# Also the last place given; without a job if all that were given since are of jobs that are deleted.
 ENDED_SINCE: Final = """
-    SELECT asked.owner, jobs.job_id, jobs.ending
+    SELECT asked.owner, owners.endings, jobs.job_id, jobs.ending
     FROM unnest($1::text[], $2::bigint[]) asked (owner, position)
-    JOIN translation_jobs jobs ON jobs.owner = asked.owner AND jobs.ending > asked.position
+    JOIN translation_owners owners ON owners.owner = asked.owner AND owners.endings > asked.position
+    LEFT JOIN translation_jobs jobs ON jobs.owner = asked.owner AND jobs.ending > asked.position
     ORDER BY asked.owner, jobs.ending LIMIT $3
 """
 
@@ -95,6 +97,11 @@ CANCEL: Final = """
     SET outcome = 'error', error_code = $1, error_message = $2, ends_at = given.ends_at, ending = given.ending
     FROM unnest($3::text[], $4::float8[], $5::bigint[]) given (job_id, ends_at, ending)
     WHERE jobs.job_id = given.job_id
+"""
+DELETE: Final = """
+    DELETE FROM translation_jobs jobs USING unnest($1::text[], $2::text[]) asked (owner, job_id)
+    WHERE jobs.job_id = asked.job_id AND jobs.owner = asked.owner AND jobs.ending IS NOT NULL
+    RETURNING jobs.owner, jobs.job_id, jobs.outcome
 """
 BY_KEY: Final = f"""
     SELECT jobs.idempotency_key, jobs.fingerprint, {_COLUMNS}

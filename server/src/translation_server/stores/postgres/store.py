@@ -19,9 +19,9 @@ from translation_server.stores.postgres.changes import Changes
 from translation_server.stores.postgres.connections import LOST, TROUBLE, Connection, Connections, Target
 from translation_server.stores.postgres.reads import Reads
 from translation_server.stores.postgres.schema import prepare
-from translation_server.stores.postgres.writes import Answer, Cancel, Insert, Settle, Transaction, Write
+from translation_server.stores.postgres.writes import Answer, Cancel, Delete, Insert, Settle, Transaction, Write
 from translation_server.stores.protocol import Accepted, Cancelled, Change, KeyTaken, StoreError, TooMany
-from translation_server.stores.records import LAST_SEQ, to_counts
+from translation_server.stores.records import LAST_SEQ, is_encodable, to_counts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -107,6 +107,12 @@ class PostgresStore:
         """See ``JobStore``."""
         return None
 
+    async def by_key(self, owner: str, key: str) -> Job | None:
+        """See ``JobStore``."""
+        if "\0" in key or not is_encodable(key):
+            return None
+        return await self._reads.by_key.submit((owner, key))
+
     async def latest(self, owner: str) -> Job | None:
         """See ``JobStore``."""
         return await self._reads.latest.submit(owner)
@@ -126,6 +132,13 @@ class PostgresStore:
             return Cancelled(None)
         cancelled: Cancelled = await self._writes.submit(Cancel(owner, job_id, now))
         return cancelled
+
+    async def delete(self, owner: str, job_id: str) -> bool:
+        """See ``JobStore``."""
+        if not sql.can_hold(job_id):
+            return False
+        deleted: bool = await self._writes.submit(Delete(owner, job_id))
+        return deleted
 
     async def next_end(self, owner: str) -> float | None:
         """See ``JobStore``."""

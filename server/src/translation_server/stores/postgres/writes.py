@@ -73,8 +73,21 @@ class Cancel:
     now: float
 
 
-Write = Insert | Settle | Cancel
-Answer = Accepted | KeyTaken | TooMany | Cancelled | tuple[str, ...]
+@dataclass(slots=True, eq=False)
+class Delete:
+    """See ``JobStore.delete``; a value, so that it can be repeated.
+
+    Attributes:
+        done: Whether it deleted the job, perhaps in a transaction of which nobody knows whether it was committed.
+    """
+
+    owner: str
+    job_id: str
+    done: bool = False
+
+
+Write = Insert | Settle | Cancel | Delete
+Answer = Accepted | KeyTaken | TooMany | Cancelled | bool | tuple[str, ...]
 
 
 class Transaction:
@@ -106,6 +119,7 @@ class Transaction:
             if isinstance(write, Settle):
                 self._answers[write] = self._ended.pop(write.owner, ())
         await self._cancel([write for write in writes if isinstance(write, Cancel)])
+        await self._delete([write for write in writes if isinstance(write, Delete)])
         await self._accept([write for write in writes if isinstance(write, Insert)])
         await self._finish()
         return [self._answers[write] for write in writes]
@@ -176,6 +190,15 @@ class Transaction:
             ends_at=max(now, job.created_at),
             ending=self._owners[job.owner].end(Status.ERROR),
         )
+
+    async def _delete(self, deletes: Sequence[Delete]) -> None:
+        if not deletes:
+            return
+        first = {(delete.owner, delete.job_id): delete for delete in reversed(deletes)}
+        for owner, job_id, outcome in await self._connection.fetch(sql.DELETE, *map(list, zip(*first, strict=True))):
+            self._owners[owner].count(outcome, -1)
+            first[owner, job_id].done = True
+        self._answers |= {delete: delete.done for delete in deletes}
 
     async def _accept(self, inserts: Sequence[Insert]) -> None:
         known = await self._find(inserts)

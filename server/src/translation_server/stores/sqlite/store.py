@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from translation_server.jobs.model import Draft, Job, Status
 from translation_server.stores.protocol import Accepted, Cancelled, Change, KeyTaken, StoreUnavailableError, TooMany
-from translation_server.stores.records import LAST_SEQ, to_counts, to_job
+from translation_server.stores.records import LAST_SEQ, is_encodable, to_counts, to_job
 from translation_server.stores.sqlite import database_file, sql
 from translation_server.stores.sqlite.group_commit import DirectCommit, GroupCommit
 from translation_server.stores.sqlite.reads import OwnChanges, Reader
@@ -75,6 +75,11 @@ class SqliteStore:
         """See ``JobStore``."""
         return self._reader.job(owner, job_id)
 
+    async def by_key(self, owner: str, key: str) -> Job | None:
+        """See ``JobStore``."""
+        rows = self._reader.rows(sql.BY_KEY, (owner, key)) if is_encodable(key) else []
+        return to_job(rows[0][1:]) if rows else None
+
     async def latest(self, owner: str) -> Job | None:
         """See ``JobStore``."""
         rows = self._reader.rows(sql.PAGE, {"owner": owner, "before": LAST_SEQ, "limit": 1})
@@ -94,6 +99,10 @@ class SqliteStore:
     async def cancel(self, owner: str, job_id: str, now: float) -> Cancelled:
         """See ``JobStore``."""
         return await self._commits.write(lambda transaction: transaction.cancel(owner, job_id, now))
+
+    async def delete(self, owner: str, job_id: str) -> bool:
+        """See ``JobStore``."""
+        return await self._commits.write(lambda transaction: transaction.delete(owner, job_id), is_short=True)
 
     async def next_end(self, owner: str) -> float | None:
         """See ``JobStore``."""
@@ -149,9 +158,11 @@ class SqliteStore:
         self._writing.close()
 
     def _changes_since(self, endings: Mapping[str, int], seq: int) -> list[Change]:
-        ended = [
-            Change(owner, job_id)
-            for owner, _ in self._reader.rows(sql.POSITIONS)
-            for (job_id,) in self._reader.rows(sql.ENDED_IDS, (owner, endings.get(owner, 0)))
-        ]
-        return [*ended, *(Change(owner, None) for (owner,) in self._reader.rows(sql.OWNERS_AFTER, (seq,)))]
+        changes: list[Change] = []
+        for owner, last in self._reader.rows(sql.POSITIONS):
+            position = endings.get(owner, 0)
+            job_ids = [job_id for (job_id,) in self._reader.rows(sql.ENDED_IDS, (owner, position))]
+            changes += [Change(owner, job_id) for job_id in job_ids]
+            if len(job_ids) < last - position:  # places have no gaps, unless jobs were deleted
+                changes.append(Change(owner, None))
+        return changes + [Change(owner, None) for (owner,) in self._reader.rows(sql.OWNERS_AFTER, (seq,))]

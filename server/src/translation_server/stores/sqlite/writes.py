@@ -80,6 +80,16 @@ class Transaction:
         self._end(owner, [(job.seq, Status.ERROR)])
         return Cancelled(self._find(owner, job_id), [*ended, job_id])
 
+    def delete(self, owner: str, job_id: str) -> bool:
+        """Delete a job whose end is written down, see ``JobStore.delete``."""
+        job = self._find(owner, job_id)
+        if job is None or not job.final:
+            return False
+        self._announce_change([job_id])
+        self._connection.execute(sql.DELETE, (job.seq,))
+        self._owner(owner).count(job.outcome, -1)
+        return True
+
     def forget(self, before: float, limit: int) -> int:
         """Delete jobs that ended long ago, see ``JobStore.forget``."""
         deleted = 0
