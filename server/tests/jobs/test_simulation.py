@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from translation_server.jobs.delays import Fixed, LogNormal, Proportional, Uniform
-from translation_server.jobs.model import Draft, Status
+from translation_server.jobs.model import Draft, Fate, Status
 from translation_server.jobs.simulation import Simulation, seen_at
 from translation_server.jobs.stages import Staged, parse_stages
 
@@ -146,3 +146,39 @@ def test_stages_stay_when_a_job_has_a_model_of_its_own():
 def test_a_job_without_stages_tells_none():
     """The member is missing."""
     assert seen_at(accept(), 1001.0).stage == {}
+
+
+@pytest.mark.parametrize(
+    ("fate", "status", "code", "message"),
+    [
+        (Fate(outcome="completed"), Status.COMPLETED, None, None),
+        (Fate(outcome="error"), Status.ERROR, "translation_failed", "The video could not be translated."),
+        (Fate(outcome="error", message="No sound."), Status.ERROR, "translation_failed", "No sound."),
+        (Fate(outcome="cancelled"), Status.ERROR, "cancelled", "The job was cancelled."),
+        (Fate(outcome="expired"), Status.ERROR, "expired", "The job expired before it was done."),
+        (Fate(outcome="aborted"), Status.ERROR, "aborted", "The job ended: aborted."),
+        (Fate(outcome="aborted", message="No sound."), Status.ERROR, "aborted", "No sound."),
+    ],
+)
+@pytest.mark.parametrize("errors", [0, 1])
+def test_a_fate_decides_how_a_job_ends(fate, status, code, message, errors):
+    """Whatever the share of errors; every word but `completed` and `error` is the code of the job's error."""
+    job = Simulation(Uniform(3, 7), errors, 1).accept(fate.apply(Draft("admin", 1000.0)), 1)
+    assert (job.outcome, job.error_code, job.error_message) == (status, code, message)
+
+
+@given(st.integers(1, 10**9), st.sampled_from([Fate(2.0), Fate(outcome="error"), Fate(0.0, "expired")]))
+def test_what_a_fate_leaves_out_is_drawn_as_without_it(ordinal, fate):
+    """It changes what it names, and nothing else."""
+    drawn = accept(ordinal, number=ordinal)
+    job = Simulation(Uniform(3, 7), 0.5, 1).accept(fate.apply(Draft("admin", 1000.0, number=ordinal)), ordinal)
+    assert job.job_id == drawn.job_id
+    assert fate.duration is not None or job.ends_at == drawn.ends_at
+    assert fate.outcome is not None or (job.outcome, job.error_message) == (drawn.outcome, drawn.error_message)
+
+
+def test_a_message_is_for_an_error_that_is_drawn_as_well():
+    """Without an outcome of its own a fate's message is said if the job ends in error, and only then."""
+    draft = Fate(2.0, message="No sound.").apply(Draft("admin", 1000.0))
+    jobs = [Simulation(Uniform(3, 7), errors, 1).accept(draft, 1) for errors in (0, 1)]
+    assert [job.error_message for job in jobs] == [None, "No sound."]

@@ -223,7 +223,7 @@ def test_documentation(server):
     """If it is on, every fault and every path is documented."""
     document = json.loads(server.send("GET", "/openapi.json").body)
     paths = {path for path in document["paths"] if path.startswith("/simulator/")}
-    names = "faults faults/{fault_id} incidents incidents/{name} clock reset report requests"
+    names = "faults faults/{fault_id} fates fates/{fate_id} incidents incidents/{name} clock reset report requests"
     assert paths == {f"/simulator/{name}" for name in names.split()}
     form = document["paths"]["/simulator/faults"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert {one["title"] for one in form["oneOf"]} == {*FAULTS, "text"}

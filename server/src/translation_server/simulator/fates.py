@@ -366,7 +366,7 @@ def _members(text: str) -> Iterator[dict[str, object]]:
 def _only(text: str) -> dict[str, object]:
     found = list(_members(text))
     if len(found) != 1:
-        raise RuleError("rules", f"are {len(found)} in this text: allowed is one, such as outcome=error duration=2")
+        raise RuleError("fates", f"are {len(found)} in this text: allowed is one, such as outcome=error duration=2")
     return found[0]
 
 

@@ -8,7 +8,7 @@ import pytest
 from server.tests.steady import Steady
 from starlette.requests import ClientDisconnect
 
-from translation_server.http.routes import JOB_NUMBER
+from translation_server.http.routes import FATE, JOB_NUMBER
 from translation_server.jobs.model import Job, Status
 from translation_server.simulator.recording.exchange import SCOPE_KEY, Kind
 from translation_server.simulator.recording.exchange_log import Exchanges
@@ -75,7 +75,7 @@ def ask(exchanges):
     """Send a request through the layers, and give what was recorded of it."""
     steady = Steady()
 
-    async def ask(app, request, *body, headers=(), client=None):
+    async def ask(app, request, *body, headers=(), client=None, **more):
         method, target = request.split()
         path, _, query = target.partition("?")
 
@@ -87,7 +87,7 @@ def ask(exchanges):
 
         clock = _ServersClock(steady)
         noting = JobRecorder(app, exchanges, find)
-        layer = Recorder(noting, exchanges, clock, is_open="/health".__eq__, monotonic=steady)
+        layer = Recorder(noting, exchanges, clock, is_open="/health".__eq__, monotonic=steady, **more)
         scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "headers": headers}
         with contextlib.suppress(ClientDisconnect, ZeroDivisionError):
             await layer(scope | {"user": "alice"}, (client or Client(*body)).receive, send)
@@ -146,6 +146,21 @@ async def test_the_number_of_a_start_is_in_the_scope(ask):
     app = Answering(PENDING)
     await ask(app, "GET /status/a")
     assert JOB_NUMBER not in app.scope
+
+
+async def test_the_fate_of_a_start_is_in_the_scope(ask):
+    """It is decided once the start has its number, for starts only; nothing is decided by default."""
+
+    def decide(exchange, scope):
+        return exchange.user, exchange.job, scope["path"]
+
+    app = Answering(PENDING)
+    await ask(app, "POST /start")
+    assert app.scope[FATE] is None
+    await ask(app, "POST /start", decide=decide)
+    assert app.scope[FATE] == ("alice", 2, "/start")
+    await ask(app, "GET /status/a", decide=decide)
+    assert FATE not in app.scope
 
 
 async def test_an_answer_that_was_read_is_in_the_record(exchanges):
