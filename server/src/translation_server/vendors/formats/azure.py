@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - pydantic reads them
+from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - pydantic reads some
 from http import HTTPStatus
 from typing import Final, Literal
 from urllib.parse import quote, urlencode
