@@ -90,9 +90,9 @@ STUDIO = Format(
             lambda jobs: {"jobs": [job(view)["data"] for view in jobs.views], "old": jobs.existing},
             201,
             accepts=Start,
-            check=lambda request: [Invalid(("header", "x-no"), "is not wanted", "value_error")]
-            if "x-no" in request.headers
-            else [],
+            check=lambda request: (
+                [Invalid(("header", "x-no"), "is not wanted", "value_error")] if "x-no" in request.headers else []
+            ),
             wait=preferred,
         ),
         Route("POST", "/v1/streams", START, accepts=Start, events=happened),
@@ -106,13 +106,17 @@ STUDIO = Format(
             job=lambda request: request.query["ids"].split(","),
         ),
         Route("POST", "/v1/jobs/{id}/cancel", CANCEL, lambda view: job(view) if view.cancelled else Reply("late", 400)),
-        Route("DELETE", "/v1/jobs/{id}", DELETE, lambda view: Reply(None, 204)),
-        Route("GET", "/v1/jobs/{id}/result", RESULT, lambda view: {"ok": True} if view.completed else Reply("early", 425)),
+        Route("DELETE", "/v1/jobs/{id}", DELETE, lambda _: Reply(None, 204)),
+        Route("GET", "/v1/jobs/{id}/result", RESULT, lambda one: {"ok": True} if one.completed else Reply("early", 425)),
         Route("GET", "/v1/jobs/{id}/events", EVENTS, events=happened, skip=lambda request: int(request.query["after"])),
         Route("POST", "/v1/jobs/{id}", POLL, job, when={"x-method": "get"}),
         Route("GET", "/v1/about", OTHER, lambda request: {"base": request.base, "q": dict(request.query)}),
     ),
 )
+
+def same_prompt(view, request):
+    return view.input["prompt"] == request.params["prompt"]
+
 
 NAMED = Format(
     name="named",
@@ -126,7 +130,6 @@ NAMED = Format(
     routes=(
         Route("POST", "/named", START, of_first(job), accepts=Start),
         Route("POST", "/named/find", POLL, job, job=lambda request: request.body["name"]),
-        Route("GET", "/named/by/{prompt}", POLL, job, match=lambda view, asked: view.input["prompt"] == asked.params["prompt"]),
-        Route("GET", "/named/at-once", POLL, job),
+        Route("GET", "/named/by/{prompt}", POLL, job, match=same_prompt),
     ),
 )

@@ -58,7 +58,7 @@ def test_a_job_goes_through_the_words_of_its_format(ask, start, server):
     assert requests.get(done["url"], timeout=5).headers["content-type"] == "video/mp4"
 
 
-def test_the_own_api_tells_of_it_as_well(ask, start, server):
+def test_the_own_api_tells_of_it_as_well(start, server):
     """With what was asked for in its metadata."""
     start("hello")
     [told] = server.client().list_jobs()
@@ -187,7 +187,10 @@ def test_deleting(ask, start, server):
     assert ask("DELETE", f"/v1/jobs/{pending}").status_code == 204
     server.clock.advance(30)
     assert ask("DELETE", f"/v1/jobs/{ended}").status_code == 204
-    assert [ask(*one).status_code for one in (("GET", f"/v1/jobs/{pending}"), ("DELETE", f"/v1/jobs/{ended}"))] == [404, 404]
+    assert [ask(*one).status_code for one in (("GET", f"/v1/jobs/{pending}"), ("DELETE", f"/v1/jobs/{ended}"))] == [
+        404,
+        404,
+    ]
     assert server.client().list_jobs() == []
 
 
@@ -270,7 +273,7 @@ def test_a_name_that_the_client_chooses_is_the_id(ask):
     assert ask("POST", "/named/find", json={}).status_code == 422
 
 
-def test_a_job_is_found_by_what_it_was_started_with(ask, server):
+def test_a_job_is_found_by_what_it_was_started_with(ask):
     """The newest of those."""
     for name in ("one", "two"):
         ask("POST", "/named", json={"prompt": "cat", "name": name})
@@ -278,9 +281,9 @@ def test_a_job_is_found_by_what_it_was_started_with(ask, server):
     assert ask("GET", "/named/by/dog").status_code == 404
 
 
-def test_the_words_of_an_order_in_a_text_are_obeyed(ask, start, server):
+def test_the_words_of_an_order_in_a_text_are_obeyed(ask, start):
     """In any text of the body, in the query or in a header; what is unknown is refused and named."""
-    assert state(ask, start("[simulate outcome=error duration=0 message=\"No.\"]")) == "broken"
+    assert state(ask, start('[simulate outcome=error duration=0 message="No."]')) == "broken"
     assert state(ask, start("x", body={"more": [{"deep": "[simulate outcome=cancelled duration=0]"}]})) == "stopped"
     assert state(ask, start("x", params={"q": "[simulate outcome=aborted duration=0]"})) == "aborted"
     assert state(ask, start("x", headers={"X-Simulate": "outcome=completed duration=0"})) == "done"

@@ -189,6 +189,7 @@ def _subject(call: Call) -> Subject:
         key=call.key,
         fingerprint=_fingerprint(asked) if kind is Kind.START else None,
         is_retry=_is_retry(asked),
+        wait=None if route is None or call.refused is not None else route.wait(asked),
         read=call.form.read,
         status_at=call.form.status_at,
     )

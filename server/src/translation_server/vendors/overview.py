@@ -48,14 +48,14 @@ _SECTION: Final = """<h2>{title}</h2>
 overview = APIRouter()
 
 
-@overview.get("/docs/formats", include_in_schema=False)
+@overview.get("/docs/formats", include_in_schema=False, response_model=None)
 def show(request: Request) -> Answer:
     """Show the mounted formats on a page."""
     sections = "".join(map(_section, describe(_mounts(request), request)))
     return Answer(_PAGE.format(sections=sections).encode(), ((b"content-type", b"text/html; charset=utf-8"),))
 
 
-@overview.get("/simulator/formats", include_in_schema=False)
+@overview.get("/simulator/formats", include_in_schema=False, response_model=None)
 def list_formats(request: Request) -> Answer:
     """List the mounted formats."""
     parameters.read_query(request.scope)

@@ -159,7 +159,7 @@ class CutLongPoll(Fault):
     """
 
     name = "cut_long_poll"
-    kinds = (Kind.POLL, Kind.LATEST, Kind.EVENTS)
+    kinds = (Kind.START, Kind.POLL, Kind.LATEST, Kind.EVENTS)
     seconds: float
     instead: str = "close"
 

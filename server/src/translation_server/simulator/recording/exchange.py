@@ -43,6 +43,7 @@ class Subject(NamedTuple):
         key: The idempotency key of a start, or the name chosen for its job.
         fingerprint: Digest of what a start asks for.
         is_retry: Whether the client's library says that it repeats a request.
+        wait: Seconds for which it asks to be held.
         read: Returns what a document about one job tells: a status, or another end; None: nothing.
         status_at: Where the status stands in such a document: ``data.status``; empty: nowhere.
     """
@@ -52,6 +53,7 @@ class Subject(NamedTuple):
     key: str | None
     fingerprint: str | None
     is_retry: bool
+    wait: float | None
     read: Callable[[Any], str | None]
     status_at: str
 

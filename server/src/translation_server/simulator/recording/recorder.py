@@ -129,9 +129,10 @@ class Recorder:
         if subject is None:
             kind, job_id = classify(scope["method"], path)
             key, further = _key(scope) if kind is Kind.START else None, {}
+            wait = _wait(scope) if kind in {Kind.POLL, Kind.LATEST} else None
         else:
-            kind, job_id, key = subject.kind, subject.job_id, subject.key
-            further = {"fingerprint": subject.fingerprint, "is_retry": subject.is_retry}
+            kind, job_id, key, wait = subject.kind, subject.job_id, subject.key, subject.wait
+            further = {"held": wait, "fingerprint": subject.fingerprint, "is_retry": subject.is_retry}
         arrived, arrived_monotonic = self.now()
         return self._exchanges.begin(
             kind,
@@ -140,7 +141,7 @@ class Recorder:
             user=scope.get("user"),
             job_id=job_id,
             key=key,
-            wait=_wait(scope) if subject is None and kind in {Kind.POLL, Kind.LATEST} else None,
+            wait=wait,
             arrived=arrived,
             arrived_monotonic=arrived_monotonic,
             **further,
