@@ -109,6 +109,23 @@ def test_a_job_that_is_counted_has_a_fate_of_its_own():
     assert len({job.ends_at for job in (first, *others)}) == 4
 
 
+def test_the_jobs_of_one_start_go_differently():
+    """Each part has a fate of its own, the same in any order of acceptance; the first one that of a start of one job."""
+    runs = [[accept(ordinal + part, number=3, part=part) for part in range(20)] for ordinal in (1, 500)]
+    drawn = [[(job.ends_at, job.outcome) for job in run] for run in runs]
+    assert drawn[0] == drawn[1]
+    assert len({ends_at for ends_at, _ in drawn[0]}) > 18
+    assert {outcome for _, outcome in drawn[0]} == {Status.COMPLETED, Status.ERROR}
+    alone, later = accept(number=3), [accept(number=number) for number in (30, 31, 32, 33)]
+    assert drawn[0][0] == (alone.ends_at, alone.outcome)
+    assert not {job.ends_at for job in later} & {ends_at for ends_at, _ in drawn[0]}
+
+
+def test_parts_of_a_start_that_is_not_counted_go_by_acceptance():
+    """Without a number, a job's place in the order of acceptance alone decides."""
+    assert accept(7, part=2).ends_at == accept(7).ends_at != accept(8, part=2).ends_at
+
+
 def test_a_counted_job_has_the_same_id_in_every_run():
     """A second run with the same seed has the same ids, and no two ids of a run are equal."""
     runs = [[accept(ordinal, number=1 + ordinal % 5).job_id for ordinal in range(10)] for _ in range(2)]

@@ -45,6 +45,7 @@ class Draft(NamedTuple):
         delay_model: Text form of the model its duration is drawn from; None: the server's.
         number: Its number among the jobs its owner asked for, from 1, if they are counted: with a seed, it decides the
             job's fate.
+        part: Its place among the jobs of one start, from 0.
         key: Idempotency key, if the request had one.
         fingerprint: Digest of the request: the same key with another digest is a mistake.
         error_code: The error, for programs, if it ends in one; None: ``FAILED``.
@@ -59,6 +60,7 @@ class Draft(NamedTuple):
     outcome: Status | None = None
     delay_model: str | None = None
     number: int | None = None
+    part: int = 0
     key: str | None = None
     fingerprint: bytes | None = None
     error_code: str | None = None

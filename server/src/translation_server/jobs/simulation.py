@@ -30,7 +30,8 @@ class Simulation:
         model: How long jobs take.
         error_probability: The share of them that ends in error, 0 to 1.
         seed: The same seed gives the same jobs, whatever the concurrency: what is drawn depends on a job's place in the
-            order of acceptance, or on its number among its user's jobs if they are counted. None: every run differs.
+            order of acceptance, or on its number among its user's jobs, and its part, if they are counted. None: every
+            run differs.
         randomness: Returns a number of unguessable bytes, for job ids.
     """
 
@@ -79,7 +80,8 @@ class Simulation:
     def _generator(self, draft: Draft, ordinal: int) -> random.Random:
         if self.seed is None:
             return _UNSEEDED
-        which = ordinal if draft.number is None else f"job:{draft.owner}:{draft.number}"
+        part = f".{draft.part}" if draft.part else ""
+        which = ordinal if draft.number is None else f"job:{draft.owner}:{draft.number}{part}"
         return random.Random(f"{self.seed}:{which}")  # noqa: S311 - repeatable
 
 
