@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from translation_server.jobs.model import Status
@@ -139,17 +140,17 @@ class Service:
             raise UnknownJobError(job_id)
         return Snapshot((job,), now)
 
+    async def by_key(self, owner: str, key: str) -> Snapshot:
+        """Return the job that was accepted under an idempotency key.
+
+        Raises:
+            UnknownJobError: The user has no such job; its ``job_id`` is the key.
+        """
+        return await self._settled_job(owner, lambda: self.store.by_key(owner, key), key)
+
     async def latest(self, owner: str) -> Snapshot:
         """Return the job accepted last; raises ``UnknownJobError`` while there is none."""
-
-        async def read(_: float) -> list[Job]:
-            job = await self.store.latest(owner)
-            return [job] if job else []
-
-        snapshot = await self._settled(owner, read)
-        if not snapshot.jobs:
-            raise UnknownJobError(None)
-        return snapshot
+        return await self._settled_job(owner, lambda: self.store.latest(owner), None)
 
     async def page(self, owner: str, status: Status | None, after: str | None, limit: int) -> Snapshot | None:
         """Return jobs, newest first, after the one with the id ``after``; None if there is no such job.
@@ -199,6 +200,19 @@ class Service:
             raise AlreadyEndedError(cancelled.job)
         return Snapshot([cancelled.job], now)
 
+    async def delete(self, owner: str, job_id: str) -> None:
+        """Delete a job, with its idempotency key. A pending job is cancelled first, and its waiters are woken.
+
+        Raises:
+            UnknownJobError: There is no such job; perhaps it was deleted a moment ago.
+        """
+        with suppress(AlreadyEndedError):  # either way its end is written down afterwards
+            await self.cancel(owner, job_id)
+        deleted = await self.store.delete(owner, job_id)
+        self.settlement.invalidate()
+        if not deleted:
+            raise UnknownJobError(job_id)
+
     async def hold(self, waiter: Waiter, owner: str, job_id: str, seconds: float) -> Snapshot:
         """Return the job once it has ended, after so many seconds, or when waiting has become pointless."""
         deadline = self.clock.now() + seconds
@@ -239,6 +253,18 @@ class Service:
                 return await self.store.counts()
         except (StoreUnavailableError, TimeoutError):
             return None
+
+    async def _settled_job(self, owner: str, read: Callable[[], Awaitable[Job | None]], asked: str | None) -> Snapshot:
+        """Return the job that ``read`` finds, settled; raise ``UnknownJobError(asked)`` if it finds none."""
+
+        async def read_all(_: float) -> list[Job]:
+            job = await read()
+            return [job] if job else []
+
+        snapshot = await self._settled(owner, read_all)
+        if not snapshot.jobs:
+            raise UnknownJobError(asked)
+        return snapshot
 
     async def _settled(self, owner: str, read: Callable[[float], Awaitable[list[Job]]]) -> Snapshot:
         """Return what ``read`` finds, once every end it shows is written down."""

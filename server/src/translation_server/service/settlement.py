@@ -87,15 +87,18 @@ class Settlement:
 
     def add(self, job: Job) -> None:
         """Wake the owner's streams that would sleep beyond the end of this new job."""
-        self._invalidate()
+        self.invalidate()
         self.waiters.wake_streams(job.owner, job.ends_at)
 
     async def wake_waiters(self, owner: str, job_ids: Sequence[str]) -> None:
         """Wake those who wait for these jobs, which have ended; hand each the record it waits for."""
-        self._invalidate()
+        self.invalidate()
         waited_for = self.waiters.waited_for(owner, job_ids)
         for start in range(0, len(waited_for), _CHUNK):
-            self.waiters.end_jobs(owner, await self._store.get_many(owner, waited_for[start : start + _CHUNK]))
+            chunk = waited_for[start : start + _CHUNK]
+            found = await self._store.get_many(owner, chunk)
+            # One that was deleted meanwhile is not found, and who waits for it has to learn that.
+            self.waiters.end_jobs(owner, {job_id: found.get(job_id) for job_id in chunk})
         if job_ids:
             self.waiters.wake_streams(owner)
 
@@ -103,10 +106,11 @@ class Settlement:
         """Wake those who wait for what another process wrote; runs until it is cancelled."""
         async with aclosing(self._store.changes()) as changes:
             async for change in changes:
-                self._invalidate()
+                self.invalidate()
                 self.waiters.end_jobs(change.owner, {} if change.job_id is None else {change.job_id: None})
 
-    def _invalidate(self) -> None:
+    def invalidate(self) -> None:
+        """Drop what was found for streams, as it may not be true any more."""
         self._changes += 1
         self._endings.clear()
 
