@@ -18,6 +18,7 @@ COMMITS = ("server/tests/stores/test_group_commit.py",)
 FILES = ("server/tests/stores/test_database_file.py",)
 LOST = ("server/tests/stores/test_lost_file.py",)
 READING = ("server/tests/stores/test_sqlite_reads.py",)
+DELETION = ("server/tests/stores/test_deletion.py",)
 SERVER = partial(Bug, part="server")
 SQL = "stores/postgres/sql.py"
 WRITES = "stores/postgres/writes.py"
@@ -49,8 +50,13 @@ STORE_BUGS = (
     SERVER("pending jobs are forgotten", SQL, "WHERE owner = owners.owner AND ending IS NOT NULL ORDER BY ending LIMIT $2", "WHERE owner = owners.owner ORDER BY ending LIMIT $2", CONTRACT),
     SERVER("a read knows no owner", "stores/postgres/reads.py", "is not None and job.owner == owner", "is not None", CONTRACT),
     SERVER("a replay begins at the end", SQL, "ends_at < $2::float8 - 3600", "ends_at < $2::float8 + 3600", SHARED),
+    SERVER("pending jobs are deleted", SQL, "jobs.owner = asked.owner AND jobs.ending IS NOT NULL\n    RETURNING", "jobs.owner = asked.owner\n    RETURNING", DELETION),
+    SERVER("counts do not follow a deletion", WRITES, "            self._owners[owner].count(outcome, -1)\n", "", DELETION),
+    SERVER("a key that is asked for is anybody's", "stores/postgres/reads.py", "jobs = {(job.owner, key): job for", "jobs = {(items[0][0], key): job for", DELETION),
     # PostgreSQL: an answer that is lost
     SERVER("a repeated transaction forgets what it made", "stores/postgres/writes.py", "insert.made.append(job.job_id)", "pass", FAULTS),
+    SERVER("a repeated deletion finds nothing", WRITES, "            first[owner, job_id].done = True\n        self._answers |= {delete: delete.done for delete in deletes}",
+        "            self._answers[first[owner, job_id]] = True\n        self._answers = {delete: False for delete in deletes} | self._answers", FAULTS),
     SERVER("nothing is tried again", CONNECTIONS, "(retry and isinstance(error, REPEATABLE))", "False", FAULTS),
     SERVER("all is tried for ever", CONNECTIONS, "or loop.time() + pause >= deadline", "", FAULTS),
     SERVER("a standby passes for a mistake of ours", CONNECTIONS, "    asyncpg.ReadOnlySQLTransactionError,  # what was the primary is a standby now\n", "", FAULTS),
@@ -64,6 +70,7 @@ STORE_BUGS = (
     SERVER("a name that is too long breaks the start", CHANGES, "if len(payload.encode()) <= _MAX_PAYLOAD else _EVERYBODY", "", SHARED),
     SERVER("all stores of a database share a channel", "stores/postgres/store.py", 'f"translation_{identity}"', '"translation"', SHARED),
     SERVER("a job that hastens the next end is not told", WRITES, "dict.fromkeys(self._hastened, HASTENED)", "dict.fromkeys((), HASTENED)", SHARED),
+    SERVER("an end that is deleted already wakes nobody", CHANGES, "if unread[owner] + last > 0:", "if False:", DELETION),
     # PostgreSQL: its tables
     SERVER("servers that start at once race", "stores/postgres/schema.py", "; SELECT pg_advisory_xact_lock({_LOCK})", "", SCHEMA),
     SERVER("newer tables are used", "stores/postgres/schema.py", "if rows[0][1] > VERSION:", "if False:", SCHEMA),
@@ -108,6 +115,9 @@ STORE_BUGS = (
     SERVER("an end is no change", LITE_WRITES, "        self._announce_change(ended)\n", "        self._announce_change(ended[:-1])\n", READING),
     SERVER("a cancellation is no change", LITE_WRITES, "        self._announce_change([job_id])\n", "        self._announce_change(['other'])\n", READING),
     SERVER("a deletion is no change", LITE_WRITES, "            self._announce_change([job_id for *_, job_id in old])\n", "            self._announce_change(['other'])\n", READING),
+    SERVER("a deletion by name is no change", LITE_WRITES, "        self._announce_change([job_id])\n        self._connection.execute(sql.DELETE", "        self._announce_change(['other'])\n        self._connection.execute(sql.DELETE", DELETION),
+    SERVER("counts do not follow a deletion, SQLite", LITE_WRITES, "        self._owner(owner).count(job.outcome, -1)\n", "", DELETION),
+    SERVER("an end that is deleted already wakes nobody, SQLite", "stores/sqlite/store.py", "if len(job_ids) < last - position:", "if False:", DELETION),
     SERVER("changes are not counted", LITE_FILE, "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes", READING),
     SERVER("deletions are not counted", LITE_FILE, "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes", READING),
     # SQLite: the file

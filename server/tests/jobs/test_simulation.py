@@ -110,7 +110,7 @@ def test_a_job_that_is_counted_has_a_fate_of_its_own():
 
 
 def test_the_jobs_of_one_start_go_differently():
-    """Each part has a fate of its own, the same in any order of acceptance; the first one that of a start of one job."""
+    """Each has a fate of its own, the same in any order of acceptance; the first one that of a start of one job."""
     runs = [[accept(ordinal + part, number=3, part=part) for part in range(20)] for ordinal in (1, 500)]
     drawn = [[(job.ends_at, job.outcome) for job in run] for run in runs]
     assert drawn[0] == drawn[1]
