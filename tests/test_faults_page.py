@@ -11,6 +11,7 @@ from docs.tables import PAGE, fill
 
 from server_process import ROOT, clean_environment
 from translation_server import TranslationServer, incidents
+from translation_server.simulator.fates import FATE_FIELDS
 
 TEXT = PAGE.read_text("utf-8")
 
@@ -88,3 +89,10 @@ def test_the_table_of_requests_is_complete():
         paths = requests.get(f"{server.base_url}/openapi.json", timeout=10).json()["paths"]
     named = set(re.findall(r"/simulator/[a-z{}_/]+(?=[`,])", TEXT.split("| request |")[1].split("\n\n")[0]))
     assert named == {path for path in paths if path.startswith("/simulator/")}
+
+
+def test_the_table_of_fates_is_complete():
+    """docs/testing.md has every value of a fate, and no other."""
+    rows = (ROOT / "docs/testing.md").read_text("utf-8").split("| value | what it means |")[1].split("\n\n")[0]
+    named = [name for line in rows.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert sorted(named) == sorted(FATE_FIELDS)
