@@ -68,7 +68,7 @@ class Draft(NamedTuple):
 
 
 class Fate(NamedTuple):
-    """What somebody else than its owner has decided about a job; what is None is left to the draft, or drawn.
+    """What a tester has decided about a job; whatever is None is drawn as usual.
 
     Attributes:
         duration: Seconds the job takes.

@@ -201,7 +201,7 @@ class Fates:
         job: int | None = None,
         message: str | None = None,
     ) -> ActiveFate:
-        """Decide about jobs that are started from now on; at least an outcome or a duration.
+        """Add a fate of jobs that are started from now on; it needs an outcome, a duration or both.
 
         Args:
             rule: All of it as text, such as ``"outcome=error duration=2 times=3"``, or as a ``FateRule``; what is given
