@@ -38,6 +38,8 @@ CANCELLED: Final = "cancelled"
 BEARER: Final = ("authorization", r"(?i:bearer) +(.+)")
 """The key in ``Authorization: Bearer KEY``, for `Format.keys`."""
 
+_LONGEST_NUMBER: Final = 9  # digits
+
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
@@ -108,6 +110,7 @@ class JobView:
         input: The body of the start.
         params: What stood in the path of the start.
         request: The request that is answered.
+        path: The path of the start, below the mount; what a job makes may depend on it.
     """
 
     id: str
@@ -123,6 +126,7 @@ class JobView:
     input: Mapping[str, Json]
     params: Mapping[str, str]
     request: ApiRequest
+    path: str = ""
 
     @property
     def base(self) -> str:
@@ -202,19 +206,29 @@ class Page:
         size: How many jobs are wanted.
         after: The id of the job after which the piece begins.
         default: How many jobs are told of if the request does not say.
-        in_body: Whether the two are members of the body.
+        in_body: Whether they are members of the body.
+        offset: How many of the newest jobs are left out, where a service counts them; None: it does not.
     """
 
     size: str = "limit"
     after: str = "after"
     default: int = 20
     in_body: bool = False
+    offset: str | None = None
 
     def wanted(self, request: ApiRequest) -> tuple[str | None, str | None]:
         """Return how many jobs a request wants, as it says it, and after which one; None: it does not say."""
-        given = request.body if self.in_body else request.query
+        given = self._given(request)
         size, after = given.get(self.size), given.get(self.after)
         return None if size is None else str(size), None if after is None else str(after)
+
+    def skipped(self, request: ApiRequest) -> int:
+        """Return how many of the newest jobs a request leaves out."""
+        given = "" if self.offset is None else str(self._given(request).get(self.offset, ""))
+        return int(given) if given.isdecimal() and len(given) <= _LONGEST_NUMBER else 0
+
+    def _given(self, request: ApiRequest) -> Mapping[str, Json]:
+        return request.body if self.in_body else request.query
 
 
 @dataclass(frozen=True)

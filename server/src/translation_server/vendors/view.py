@@ -20,7 +20,7 @@ _ROUNDS: Final = 40  # of a bisection, after which a microsecond of a year is kn
 def stored(form: Format, request: ApiRequest, number: int = 0, name: str | None = None) -> dict[str, Any]:
     """Return what a job of a format keeps of the request that started it: its metadata."""
     kept: dict[str, Any] = {"format": form.name, "input": dict(request.body)}
-    further = {"params": dict(request.params), "number": number, "name": name}
+    further = {"params": dict(request.params), "number": number, "name": name, "path": request.path}
     return kept | {key: value for key, value in further.items() if value}
 
 
@@ -60,6 +60,7 @@ def view_of(job: Job, now: float, form: Format, request: ApiRequest, speed: floa
         input=kept.get("input", {}),
         params=kept.get("params", {}),
         request=request,
+        path=kept.get("path", ""),
     )
 
 
