@@ -18,7 +18,7 @@ PROMPT = {"model": "ray-2", "prompt": "a cat"}
 ROUTES = {(route.method, route.path.removeprefix(GENERATIONS)): route for route in LUMA.routes}
 
 
-def view_at(seconds, *, path="/video", body=PROMPT, ending=None, params=None, **request):  # noqa: B008 - not changed
+def view_at(seconds, *, path="/video", body=PROMPT, ending=None, params=None, **request):
     """Return a generation of ten seconds as it is seen after some; with an ending, it has ended then in this way."""
     start = ApiRequest("POST", BASE, GENERATIONS + path, params or {}, body=body)
     draft = Draft("admin", NOW, metadata=orjson.dumps(stored(LUMA, start)).decode(), duration=10.0)
