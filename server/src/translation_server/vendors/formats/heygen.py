@@ -162,7 +162,7 @@ def _error(problem: Problem) -> Json:
     return {
         "error": {
             "code": _CODES.get(problem.status, usual),
-            "message": wrong.msg if wrong else problem.detail,
+            "message": wrong.msg.removeprefix("Value error, ") if wrong else problem.detail,
             "param": param or None,
             "doc_url": None,  # there it links to its documentation; here no host of a service is named
         }
