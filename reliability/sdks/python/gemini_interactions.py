@@ -1,0 +1,27 @@
+# mypy: disable-error-code="import-not-found"
+"""Gemini: an interaction in the background, polled as its guide does."""
+
+from __future__ import annotations
+
+import time
+
+from google import genai
+from outcome import Outcome, report
+
+
+def main(base_url: str, key: str, directive: str, action: str) -> Outcome:
+    """Start one job, and wait until it has ended or cancel it."""
+    client = genai.Client(api_key=key, http_options={"base_url": base_url})
+    interaction = client.interactions.create(model="gemini-omni-flash", input=directive, background=True)
+    if action == "cancel":
+        client.interactions.cancel(interaction.id)
+        interaction = client.interactions.get(interaction.id)
+    while action == "wait" and interaction.status in {"queued", "in_progress"}:
+        time.sleep(0.2)
+        interaction = client.interactions.get(interaction.id)
+    video = interaction.output_video
+    return Outcome(interaction.status, video and video.uri)
+
+
+if __name__ == "__main__":
+    report(main)
