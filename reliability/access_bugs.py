@@ -19,6 +19,7 @@ LOGINS = ("middleware/test_logins.py", "middleware/test_rate_limit.py")
 HASHED = ("middleware/test_htpasswd.py", "middleware/test_users.py")
 LINES = ("observability/test_log_format.py", "observability/test_log_file.py")
 COMMAND = ("test_cli.py",)
+FATES = ("simulator/test_fates.py",)
 HELD = ("service/test_waiters.py", "http/test_responses.py")
 SERVER = partial(Bug, part="server")
 
@@ -31,7 +32,7 @@ ACCESS_BUGS = (
     SERVER("credentials can be guessed at an open address", "middleware/basic_auth.py", "elif not self._is_open(path_of(scope)):", "elif authorization or not self._is_open(path_of(scope)):", ("middleware/test_basic_auth.py", "http/test_protection.py")),
     SERVER("the announced length is not looked at", "http/bodies.py", "if declared.isdecimal() and", "if False and", PROTECTION),
     SERVER("a body without an announced length may be endless", "http/bodies.py", "        if length > limit:\n", "        if False:\n", BODIES),
-    SERVER("a body may take for ever", "http/bodies.py", "asyncio.timeout(seconds)", "asyncio.timeout(None)", BODIES),
+    SERVER("a body may take for ever", "http/bodies.py", "asyncio.timeout(time_limit)", "asyncio.timeout(None)", BODIES),
     SERVER("who left is counted on", "service/waiters.py", "        self._registry.discard(self)\n", "        pass\n", HELD),
     SERVER("a removed user waits on", "service/waiters.py", "                        waiter.revoked = True\n                        waiter.wake()\n", "                        waiter.revoked = True\n", HELD),
     SERVER("a changed password ends nothing", "service/waiters.py", " or version != self._versions[owner]", "", HELD),
@@ -67,12 +68,20 @@ ACCESS_BUGS = (
     # a browser's credentials
     SERVER("other sites may start jobs", "middleware/access.py", "return site not in _OWN_SITES", "return False", PROTECTION),
     SERVER("older browsers are not protected", "middleware/access.py", "return not host or host !=", "return False and host !=", PROTECTION),
-    SERVER("a form is JSON", "http/bodies.py", "    _check_declared_as_json(headers)\n", "", PROTECTION),
+    SERVER("a form is JSON", "http/bodies.py", '    _check_declared_as_json(dict(reversed([*request.scope["headers"]])))  # of several, the first\n', "", PROTECTION),
     SERVER("a refused body is left unread", "middleware/access.py", 'if not self._is_read and message["type"] == "http.response.start":', "if False:", ("middleware/test_access.py", "http/on_the_wire/test_order.py")),
     SERVER("a refused body is read to its end", "middleware/access.py", " and self._length < _LARGEST_REST", "", ("middleware/test_access.py",)),
     SERVER("errors have no security headers", "middleware/access.py", "                await answering(message)\n        finally:", "                await send(message)\n        finally:", ("middleware/test_access.py",)),
     SERVER("the documentation is blocked by its policy", "middleware/access.py", "script-src 'self' 'unsafe-inline'; style-src", "script-src 'none'; style-src", ("tests/test_browser.py",)),
     SERVER("what is logged may break its line", "observability/log_format.py", 'return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)', "return text", LINES),
+    # fates
+    SERVER("a repeated start uses up another fate", "simulator/fates.py", "if (user, job) not in self._decided:", "if True:", FATES),
+    SERVER("a fate is given once too often", "simulator/fates.py", "self._counts[number, user] >= rule.times", "self._counts[number, user] > rule.times", FATES),
+    SERVER("a fate of another service's API strikes native starts", "simulator/fates.py", "self.format is None or self.format in formats", "self.format is None or not formats or self.format in formats", FATES),
+    SERVER("a fate wins over what the start scripts", "jobs/model.py", "        if draft.outcome is not None:\n            return draft\n        outcome, code", "        outcome, code", FATES),
+    SERVER("what a fate leaves out is drawn anew", "jobs/simulation.py", "drawn_duration = model.draw(rng)\n", "drawn_duration = 0.0 if draft.outcome else model.draw(rng)\n", ("jobs/test_simulation.py",)),
+    SERVER("a reset leaves fates in force", "simulator/simulator.py", "        self.fates.reset()\n", "", ("simulator/test_fates_served.py",)),
+    SERVER("escaped quotes end a directive", "simulator/fates.py", "_parse_words(found[0], _unescaped(found[1]))", "_parse_words(found[0], found[1])", FATES),
     # P10: any bytes
     SERVER("NaN is JSON", "http/bodies.py", ", parse_constant=_constant", "", BODIES),
     SERVER("half a surrogate pair is text", "http/bodies.py", "        if isinstance(item, str):\n            _check_text(item)\n", "", BODIES),

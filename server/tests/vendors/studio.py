@@ -55,6 +55,10 @@ def error(problem):
     )
 
 
+def _result(view):
+    return {"ok": True} if view.completed else Reply("early", 425)
+
+
 def happened(view):
     events = [Event("queued", {"id": view.id})]
     if view.progress >= 0.5 or view.ending:
@@ -107,12 +111,15 @@ STUDIO = Format(
         ),
         Route("POST", "/v1/jobs/{id}/cancel", CANCEL, lambda view: job(view) if view.cancelled else Reply("late", 400)),
         Route("DELETE", "/v1/jobs/{id}", DELETE, lambda _: Reply(None, 204)),
-        Route("GET", "/v1/jobs/{id}/result", RESULT, lambda one: {"ok": True} if one.completed else Reply("early", 425)),
+        Route(
+            "GET", "/v1/jobs/{id}/result", RESULT, lambda one: {"ok": True} if one.completed else Reply("early", 425)
+        ),
         Route("GET", "/v1/jobs/{id}/events", EVENTS, events=happened, skip=lambda request: int(request.query["after"])),
         Route("POST", "/v1/jobs/{id}", POLL, job, when={"x-method": "get"}),
         Route("GET", "/v1/about", OTHER, lambda request: {"base": request.base, "q": dict(request.query)}),
     ),
 )
+
 
 def same_prompt(view, request):
     return view.input["prompt"] == request.params["prompt"]

@@ -62,7 +62,7 @@ def test_the_own_api_tells_of_it_as_well(start, server):
     """With what was asked for in its metadata."""
     start("hello")
     [told] = server.client().list_jobs()
-    assert told.metadata == {"format": "studio", "input": {"prompt": "hello"}}
+    assert told.metadata == {"format": "studio", "input": {"prompt": "hello"}, "path": "/v1/jobs"}
 
 
 def test_a_start_may_make_several_jobs(ask):

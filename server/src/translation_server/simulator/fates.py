@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from translation_server.http.schemas import LONGEST_DURATION
 from translation_server.jobs.model import Fate
 from translation_server.jobs.numbers import to_number
-from translation_server.simulator.faults.fields import FIELDS, Field, RuleError, as_json, as_text
-from translation_server.simulator.faults.rules import _quote, _sentences, check_names
+from translation_server.simulator.faults.fields import FIELDS, Field, RuleError, as_json, as_text, parse_value
+from translation_server.simulator.faults.rules import check_names, quote, sentences
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -100,7 +100,7 @@ class FateRule:
 
     def __post_init__(self) -> None:
         for name, value in self._values().items():
-            object.__setattr__(self, name, _parse_value(name, value))
+            object.__setattr__(self, name, parse_value(name, value, FATE_FIELDS))
         if self.outcome is None and self.duration is None:
             raise RuleError("outcome", "is missing, and so is duration: a fate needs one of them, or both")
         if self.outcome == "completed" and self.message is not None:
@@ -108,7 +108,7 @@ class FateRule:
 
     def __str__(self) -> str:
         values = self._values().items()
-        return " ".join([_WORD, *(f"{name}={_quote(as_text(value))}" for name, value in values)])
+        return " ".join([_WORD, *(f"{name}={quote(as_text(value))}" for name, value in values)])
 
     @property
     def fate(self) -> Fate:
@@ -352,7 +352,7 @@ def _unescaped(words: str) -> str:
 
 def _members(text: str) -> Iterator[dict[str, object]]:
     """Yield the values of each fate in a text, by their names."""
-    for first, *rest in _sentences(text):
+    for first, *rest in sentences(text):
         members: dict[str, object] = {}
         for name, value in rest if first == (None, _WORD) else (first, *rest):
             if name is None:
@@ -377,11 +377,3 @@ def _to_rule(rule: FateRule | str | None, **values: object) -> FateRule:
         raise RuleError("rules", f"are {rule!r}: allowed is a FateRule, or the text of one")
     known = {} if rule is None else rule.as_json()
     return FateRule.from_json(known | {name: value for name, value in values.items() if value is not None})
-
-
-def _parse_value(name: str, value: object) -> object:
-    field = FATE_FIELDS[name]
-    try:
-        return field.parse(value)
-    except (TypeError, ValueError):
-        raise RuleError(name, f"is {repr(value)[:80]}: allowed is {field.allowed}") from None

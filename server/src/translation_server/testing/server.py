@@ -19,6 +19,7 @@ from translation_server.simulator.clocks import MovableClock
 from translation_server.simulator.simulator import Simulator
 from translation_server.testing.lifecycle import Lifecycle
 from translation_server.testing.options import choose_clock, choose_users, delay_settings, make_settings
+from translation_server.vendors.catalog import find_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from translation_server.simulator.report.politeness import Politeness
     from translation_server.simulator.report.report import Report
     from translation_server.testing.uvicorn_server import ServingThread
+    from translation_server.vendors.format import Format
 
 _MEMORY: Final = "sqlite:///:memory:"
 
@@ -63,6 +65,7 @@ class TranslationServer(Lifecycle):
         incident: What happens from the beginning, by its name in ``simulator.incidents``.
         database_url: Where the jobs are kept; by default in memory.
         port: The port to listen on; by default any free one.
+        formats: Other services' APIs that are mounted: formats, or their names.
         settings: Any other variable of the configuration, in lower case: ``max_wait=5``.
 
     Attributes:
@@ -95,6 +98,7 @@ class TranslationServer(Lifecycle):
         incident: Incident | str | None = None,
         database_url: str = _MEMORY,
         port: int = 0,
+        formats: Iterable[Format | str] = (),
         **settings: object,
     ) -> None:
         self._users = choose_users(username, password, users)
@@ -119,9 +123,11 @@ class TranslationServer(Lifecycle):
             "incident": incident and str(incident),
             "clock": clock,
         }
+        self._formats = find_formats(formats)
         self._arguments = {
             "completion_time": completion_time,
             "error_rate": error_rate or None,
+            "formats": [form.name for form in self._formats] or None,
             **texts,
             **given,
             **settings,
@@ -168,7 +174,7 @@ class TranslationServer(Lifecycle):
         return self._simulator.trace()
 
     def reset(self) -> None:
-        """Forget what has arrived, and go back to the first faults. Jobs and the clock stay."""
+        """Forget what has arrived and every fate, and go back to the first faults. Jobs and the clock stay."""
         self._simulator.reset()
 
     def begin(self, incident: Incident | str) -> None:
@@ -200,6 +206,18 @@ class TranslationServer(Lifecycle):
         )
         return client
 
+    @property
+    def api_key(self) -> str:
+        """The key of the user for other services' APIs: ``username:password``."""
+        return f"{self.username}:{self.password}"
+
+    def base_url_of(self, name: str) -> str:
+        """Return the URL below which a format is mounted; raises ``ValueError`` if it is not."""
+        mounts = {form.name: form.mount for form in self._formats} | {form.mount: form.mount for form in self._formats}
+        if name not in mounts:
+            raise ValueError(f"{name!r} is not mounted: mounted are {', '.join(mounts) or 'no formats'}")
+        return f"{self.base_url}/{mounts[name]}"
+
     def curl(self, path: str = "/status", *options: str) -> str:
         """Return the ``curl`` command line for a path, credentials included."""
         words = ["curl", "--user", f"{self.username}:{self.password}", *options, self.base_url + path]
@@ -210,7 +228,13 @@ class TranslationServer(Lifecycle):
         return {"base_url": self.base_url, "username": name, "password": self._users.get(name)} | arguments
 
     def _make_app(self) -> Application:
-        return create_app(self._settings, accounts=Accounts(self._users), clock=self.clock, simulator=self._simulator)
+        return create_app(
+            self._settings,
+            accounts=Accounts(self._users),
+            clock=self.clock,
+            simulator=self._simulator,
+            formats=self._formats,
+        )
 
     def _after_start(self, run: ServingThread, app: Application) -> None:
         service = self._service = app.state.service

@@ -153,7 +153,8 @@ class _Exchange:
         size, after = self._route.page.wanted(self._asked)
         most = _size_of(self._route.page, size)
         before = await find_id(self._service, self._user, self._form, after) if after else None
-        views = await self._newest(most + 1, before)
+        skipped = self._route.page.skipped(self._asked)
+        views = (await self._newest(skipped + most + 1, before))[skipped:]
         jobs = Jobs(views[:most], self._asked, more=len(views) > most)
         return render(self._route.answer(jobs), self._route.status)
 

@@ -13,7 +13,7 @@ from translation_server.jobs.numbers import to_number, to_whole
 from translation_server.simulator.recording.exchange import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 KINDS: Final = tuple(kind.value for kind in Kind)
 INSTEAD: Final = ("close", "reset", "502", "504")
@@ -70,13 +70,18 @@ class Field:
     schema: dict[str, object]
 
 
-def parse_value(name: str, value: object) -> object:
+def parse_value(name: str, value: object, fields: Mapping[str, Field] | None = None) -> object:
     """Return the value of a field that an argument, a JSON value or a text stands for.
+
+    Args:
+        name: The name of the field.
+        value: What was given.
+        fields: The declared fields; by default, those of faults and rules.
 
     Raises:
         RuleError: It is not allowed; the error names the allowed values.
     """
-    field = FIELDS[name]
+    field = (FIELDS if fields is None else fields)[name]
     try:
         return field.parse(value)
     except (TypeError, ValueError):

@@ -73,7 +73,7 @@ class Rule:
 
     def __str__(self) -> str:
         values = self._values()
-        return " ".join([self.fault.name, *(f"{name}={_quote(as_text(value))}" for name, value in values.items())])
+        return " ".join([self.fault.name, *(f"{name}={quote(as_text(value))}" for name, value in values.items())])
 
     def as_json(self) -> dict[str, Any]:
         """Return the rule as a flat JSON object, without the values that are unset."""
@@ -114,7 +114,8 @@ def check_names(given: Iterable[str], allowed: tuple[str, ...]) -> None:
             raise RuleError(name[:100], f"is not a name here: allowed are {', '.join(allowed)}")
 
 
-def _quote(text: str) -> str:
+def quote(text: str) -> str:
+    """Return a value as text that ``sentences`` reads as the same value."""
     return text if _PLAIN.fullmatch(text) else '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
@@ -136,7 +137,7 @@ def parse_rules(text: str, incidents: Mapping[str, tuple[Rule, ...]] | None = No
     Raises:
         RuleError: The text is not understood, or a value is not allowed; the error names the allowed values.
     """
-    return tuple(rule for words in _sentences(text) for rule in _rules(words, incidents))
+    return tuple(rule for words in sentences(text) for rule in _rules(words, incidents))
 
 
 def to_rule(fault: Fault | Rule | str, **conditions: object) -> Rule:
@@ -164,7 +165,8 @@ def _only(rules: tuple[Rule, ...]) -> Rule:
     return rules[0]
 
 
-def _sentences(text: str) -> Iterator[list[_Word]]:
+def sentences(text: str) -> Iterator[list[_Word]]:
+    """Yield the words of each rule in a text, which semicolons or lines separate; raises ``RuleError``."""
     words: list[_Word] = []
     place = 0
     while place < len(text):
