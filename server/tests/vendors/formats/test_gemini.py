@@ -210,7 +210,25 @@ def test_a_prediction_needs_an_instance_with_something_in_it(form):
             accepts.model_validate(wrong)
 
 
-@pytest.mark.parametrize("form", [INTERACTIONS, VEO, VERTEX], ids=lambda form: form.name)
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "invalid_request"),
+        (401, "authentication"),
+        (403, "permission_denied"),
+        (404, "not_found"),
+        (413, "invalid_request"),
+        (429, "rate_limit_exceeded"),
+        (503, "api_error"),
+    ],
+)
+def test_a_refused_interaction_has_a_word_for_a_code(status, code):
+    """The SDK's model of it does not accept a number."""
+    assert INTERACTIONS.error(Problem(status, "Why.")) == {"error": {"code": code, "message": "Why."}}
+    assert INTERACTIONS.invalid == 400
+
+
+@pytest.mark.parametrize("form", [VEO, VERTEX], ids=lambda form: form.name)
 def test_a_refusal_is_told_as_google_does(form):
     """With the code, its name, and what is wrong in which field."""
     told = form.error(Problem(429, "Why."))

@@ -6,6 +6,7 @@ The type URLs in answers, ``type.googleapis.com/…``, are names of types, and n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping  # noqa: TC003 - pydantic reads some
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -51,6 +52,7 @@ _STATUSES: Final = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
+_WORDS: Final = {401: "authentication", 403: "permission_denied", 404: "not_found", 429: "rate_limit_exceeded"}
 
 
 class _Body(BaseModel):
@@ -96,6 +98,12 @@ def _error(problem: Problem) -> Json:
     violations = [{"field": ".".join(map(str, one.loc[1:])), "description": one.msg} for one in problem.invalid]
     details = {"details": [{"@type": _BAD_REQUEST, "fieldViolations": violations}]} if violations else {}
     return {"error": told | details}
+
+
+def _interaction_error(problem: Problem) -> Json:
+    """Return a refusal as interactions have it: unlike elsewhere at Google, the code is a word."""
+    rest = "api_error" if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request"
+    return {"error": {"code": _WORDS.get(problem.status, rest), "message": problem.detail}}
 
 
 def _interaction(view: JobView) -> Json:
@@ -184,7 +192,7 @@ INTERACTIONS = Format(
     title="Gemini API, interactions",
     keys=_KEYS,
     words={0: "queued", 0.1: "in_progress", "completed": "completed", "error": "failed", "cancelled": "cancelled"},
-    error=_error,
+    error=_interaction_error,
     invalid=400,
     ids=Ids("v1_", BASE62, 22),
     environment={"GOOGLE_GEMINI_BASE_URL": "{base}", "GEMINI_API_KEY": "{key}"},
