@@ -305,7 +305,8 @@ def test_a_batch_is_told_as_recorded(at, outcome, word, counted):
     job = batch(at, outcome=outcome)
     told = answer(DOCUMENT, "GET", BATCH, job)
     summary = dict.fromkeys(("failed", "success", "inProgress", "notYetStarted", "cancelled"), 0) | {counted: 1}
-    failed = {"code": "InternalServerError", "message": "The video could not be translated.", "target": "Operation"}
+    failed = {"code": "InternalServerError", "message": "The video could not be translated."}
+    failed |= {"target": "Operation", "innerError": {**failed}}
     assert told == {
         "id": job.id,
         "createdDateTimeUtc": "2026-11-24T16:37:44.250Z",

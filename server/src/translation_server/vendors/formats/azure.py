@@ -237,8 +237,9 @@ def _batch(view: JobView) -> Json:
 
 
 def _error_of(view: JobView) -> Json:
-    told = {"code": "InternalServerError", "message": view.error, "target": "Operation"}
-    return {"error": told} if view.failed else {}
+    told = {"code": "InternalServerError", "message": view.error}
+    inner = {"target": "Operation", "innerError": told}  # from which the SDK takes the code
+    return {"error": told | inner} if view.failed else {}
 
 
 def _documents(view: JobView) -> Json:
