@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from translation_server.vendors.format import (
     BEARER,
@@ -57,13 +58,23 @@ def _body(*required: str, **by_model: str) -> type[BaseModel]:
         @model_validator(mode="before")
         @classmethod
         def require(cls, given: dict[str, Any]) -> dict[str, Any]:
-            """Give no value to what is required with this model, as it may have none."""
+            """Give None to what is required with this model, so that it is noticed if there is no value."""
             model = given.get("model")
             return dict.fromkeys(further.get(model, ()) if isinstance(model, str) else ()) | given
 
-    fields: dict[str, Any] = {name: (_TYPES.get(name, str), "") for names in further.values() for name in names}
-    fields |= {name: (_TYPES.get(name, str), ...) for name in required}
+    fields: dict[str, Any] = {name: (_type(name), "") for names in further.values() for name in names}
+    fields |= {name: (_type(name), ...) for name in required}
     return create_model("Start", __base__=Start, **fields)
+
+
+def _type(name: str) -> Any:  # noqa: ANN401 - a type, with what is checked before
+    return Annotated[_TYPES.get(name, str), BeforeValidator(_require_value)]
+
+
+def _require_value(value: object) -> object:
+    if value is None:
+        raise PydanticCustomError("missing", "Field required")
+    return value
 
 
 _STARTS: Final[Mapping[str, tuple[str, type[BaseModel]]]] = {
