@@ -6,7 +6,7 @@ import pytest
 from translation_server.jobs.delays import Uniform
 from translation_server.jobs.model import CANCELLED, FAILED, Draft, Status
 from translation_server.jobs.simulation import Simulation
-from translation_server.vendors.format import ApiRequest, Event, Invalid, Jobs, Problem
+from translation_server.vendors.format import ApiRequest, Event, Invalid, Jobs, Problem, Reply
 from translation_server.vendors.formats.fal import FAL
 from translation_server.vendors.view import stored, view_of
 
@@ -91,7 +91,7 @@ def test_the_result_is_the_answer_of_the_app():
     view = view_at(10)
     url = f"{BASE}/files/{view.id}.mp4"
     video = {"url": url, "content_type": "video/mp4", "file_name": "out.mp4", "file_size": 64}
-    assert ROUTES["GET", ""].answer(view) == {"video": video}
+    assert ROUTES["GET", ""].answer(view) == Reply({"video": video}, headers={"x-fal-request-id": view.id})
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_the_result_is_the_answer_of_the_app():
 )
 def test_without_a_result_the_answer_says_why(ending, code, body):
     """A result that is asked for early, or of a request that was cancelled or has failed, is an error."""
-    reply = ROUTES["GET", ""].answer(view_at(5, ending=ending))
-    assert (reply.status, reply.body) == (code, body)
+    view = view_at(5, ending=ending)
+    assert ROUTES["GET", ""].answer(view) == Reply(body, code, {"x-fal-request-id": view.id})
 
 
 @pytest.mark.parametrize(

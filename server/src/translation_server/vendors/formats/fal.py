@@ -80,15 +80,16 @@ def _told(view: JobView) -> Sequence[Event]:
     return [Event(None, status) for status in statuses]
 
 
-def _result(view: JobView) -> Json | Reply:
+def _result(view: JobView) -> Reply:
+    headers = {"x-fal-request-id": view.id}
     if view.ending is None:
-        return Reply({"detail": "Request is still in progress"}, 400)
+        return Reply({"detail": "Request is still in progress"}, 400, headers)
     if view.cancelled:
-        return Reply(_CANCELLED, 400)
+        return Reply(_CANCELLED, 400, headers)
     if view.failed:
-        return Reply({"detail": [{"loc": ["body"], "msg": view.error, "type": _FAILED_TYPE}]}, 422)
+        return Reply({"detail": [{"loc": ["body"], "msg": view.error, "type": _FAILED_TYPE}]}, 422, headers)
     video = {"url": view.file("mp4"), "content_type": "video/mp4", "file_name": "out.mp4", "file_size": 64}
-    return {"video": video}
+    return Reply({"video": video}, headers=headers)
 
 
 def _cancelled(view: JobView) -> Reply:
