@@ -21,13 +21,15 @@ _LARGEST_UPLOAD: Final = 2**30  # bytes
 _UPLOAD_TIME: Final = 120.0  # seconds
 _MOST_FIELDS: Final = 1000
 _FORM: Final = b"application/x-www-form-urlencoded"
+_JSON: Final = b"json"
 _MULTIPART: Final = b"multipart/form-data"
 
 
 async def read_fields(request: Request, limit: int, waiters: Waiters) -> dict[str, Json]:
     """Return the members of the JSON object or the fields of the form in a body; an empty one has none.
 
-    A file in a form is told of as text: ``<name, 3 bytes>``.
+    A file in a form is told of as text: ``<name, 3 bytes>``. A body that is neither JSON nor
+    a form is a file, and has the one member ``file``.
 
     Args:
         request: A request whose body was not read yet.
@@ -42,12 +44,30 @@ async def read_fields(request: Request, limit: int, waiters: Waiters) -> dict[st
         form = _Form(options.get(b"boundary", b""), limit)
         await read_pieces(request, _LARGEST_UPLOAD, form.write, waiters=waiters, time_limit=_UPLOAD_TIME)
         return form.fields()
+    if kind != _FORM and _JSON not in kind:
+        upload = _Upload()
+        await read_pieces(request, _LARGEST_UPLOAD, upload.count, waiters=waiters, time_limit=_UPLOAD_TIME)
+        return {"file": _told("", upload.length)} if upload.length else {}
     pieces: list[bytes] = []
     await read_pieces(request, limit, pieces.append, waiters=waiters)
     body = b"".join(pieces)
     if kind == _FORM:
         return dict(parse_qsl(body.decode("latin-1"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     return parse_object(body) if body else {}
+
+
+class _Upload:
+    """A body that is a file; nothing is kept but its length."""
+
+    def __init__(self) -> None:
+        self.length = 0
+
+    def count(self, piece: bytes) -> None:
+        self.length += len(piece)
+
+
+def _told(name: str, length: int) -> str:
+    return f"<{name}, {length} bytes>"
 
 
 class _Form:
@@ -127,4 +147,4 @@ class _Form:
         if file is None:
             self._fields.append((name, self._part.decode(errors="replace")))
         else:
-            self._fields.append((name, f"<{file.decode(errors='replace')}, {self._length} bytes>"))
+            self._fields.append((name, _told(file.decode(errors="replace"), self._length)))

@@ -76,6 +76,7 @@ class Calls:
         assert route is not None  # noqa: S101 - checked by the caller
         fields = await read_fields(request, self._limit, service.waiters)
         asked = call.request = replace(call.request, params=call.params, body=fields)
+        refuse_invalid(form, route, asked)
         if route.kind is Kind.START:
             call.key = key_of(form, asked)
         if route.match is not None and route.kind not in _MANY:
@@ -84,7 +85,6 @@ class Calls:
                 break
         elif route.match is None and route.kind in _ONE_JOB:
             call.job_id = await find_id(service, user, form, str(named_by(form, route, asked)))
-        refuse_invalid(form, route, asked)
 
 
 class _ReadBody:

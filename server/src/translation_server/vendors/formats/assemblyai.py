@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from translation_server.vendors.format import (
     DELETE,
     LIST,
+    OTHER,
     POLL,
     START,
     Format,
@@ -109,6 +110,7 @@ ASSEMBLYAI = Format(
         Route("GET", _TRANSCRIPTS, LIST, _list, page=_PAGE),
         Route("GET", f"{_TRANSCRIPTS}/{{id}}", POLL, _transcript),
         Route("DELETE", f"{_TRANSCRIPTS}/{{id}}", DELETE, _deleted),
+        Route("POST", "/v2/upload", OTHER, lambda request: {"upload_url": f"{request.base}/files/upload"}),
     ),
     error=_error,
     invalid=400,

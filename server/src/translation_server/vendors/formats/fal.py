@@ -139,5 +139,5 @@ FAL = Format(
         Route("PUT", f"{_REQUEST}/cancel", CANCEL, _cancelled),
     ),
     error=_error,
-    environment={"FAL_KEY": "{key}", "FAL_QUEUE_RUN_HOST": "{host}/fal"},
+    environment={"FAL_KEY": "{key}", "FAL_QUEUE_RUN_HOST": "{host}/fal", "FAL_RUN_HOST": "{host}/fal"},
 )
