@@ -139,17 +139,6 @@ def test_a_file_takes_the_place_of_the_address():
     assert [one.type for one in reasons(accepts, {"source_url": "", "target_lang": "es"})] == ["string_too_short"]
 
 
-def test_mistakes_stand_in_the_body_unless_another_place_is_named():
-    """The place comes first, once."""
-    found = [one._replace(loc=one.loc[1:]) for one in reasons(route(ELEVENLABS, "POST", DUBBING).accepts, {})]
-    told = ELEVENLABS.error(Problem(422, "", [*found, found[0]._replace(loc=("query", "cursor"))]))
-    assert [one["loc"] for one in told["detail"]] == [
-        ["body", "source_url"],
-        ["body", "target_lang"],
-        ["query", "cursor"],
-    ]
-
-
 @pytest.mark.parametrize(
     ("status", "code"),
     [

@@ -1,5 +1,7 @@
 """HeyGen's video translations, as its API tells of them."""
 
+from dataclasses import replace
+
 import pytest
 from server.tests.vendors.formats.shapes import ACCEPTED, BASE, DURATION, answer, reasons, request, route, view, views
 
@@ -126,13 +128,24 @@ def test_the_status_of_several():
     }
 
 
-@pytest.mark.parametrize("ids", ["", ",".join(["a"] * 101)])
-def test_too_few_and_too_many_ids_are_refused(ids):
-    """One query is about 1 to 100 jobs."""
+@pytest.mark.parametrize(("ids", "is_right"), [("", False), ("a", True), ("a," * 100, True), ("a," * 101, False)])
+def test_one_query_is_about_1_to_100_jobs(ids, is_right):
+    """Too few and too many ids are refused."""
     asked = request("GET", PATH + "/statuses", query={"video_translation_ids": ids})
-    told = answer(HEYGEN, "GET", PATH + "/statuses", Jobs([], asked))
-    assert told.status == 400
-    assert told.body["error"]["param"] == "video_translation_ids"
+    found = route(HEYGEN, "GET", PATH + "/statuses").check(asked)
+    assert [one.loc for one in found] == ([] if is_right else [("query", "video_translation_ids")])
+    if not is_right:
+        assert HEYGEN.error(Problem(400, "", found))["error"]["param"] == "video_translation_ids"
+
+
+@pytest.mark.parametrize(
+    ("key", "is_right"), [(None, True), ("a:B_9.-", True), ("a" * 256, False), ("", False), ("ä", False)]
+)
+def test_the_form_of_idempotency_keys(key, is_right):
+    """A start without one is right as well."""
+    headers = {} if key is None else {"idempotency-key": key}
+    found = route(HEYGEN, "POST", PATH).check(replace(START, headers=headers))
+    assert [one.loc for one in found] == ([] if is_right else [("header", "Idempotency-Key")])
 
 
 def test_a_list_goes_on_after_its_last_job():
@@ -155,18 +168,19 @@ def test_a_deleted_translation():
 
 
 def test_captions_are_there_once_the_translation_is_completed():
-    """Before, or if none were asked for, they are refused; so is another form."""
+    """Before, or if none were asked for, they are refused; so is a kind there is none of."""
     start = start_with(enable_caption=True)
     asked = request("GET", PATH + "/{id}/caption", query={"format": "srt"})
 
-    def caption(at, **more):
-        given = {"start": start, "asked": asked} | more
-        return answer(HEYGEN, "GET", PATH + "/{id}/caption", view(HEYGEN, given["start"], at, asked=given["asked"]))
+    def caption(at, start=start):
+        return answer(HEYGEN, "GET", PATH + "/{id}/caption", view(HEYGEN, start, at, asked=asked))
 
     job_id = view(HEYGEN, start).id
     assert caption(DURATION) == {"data": {"caption_url": f"{BASE}/files/{job_id}.srt"}}
     assert caption(1.0).status == caption(DURATION, start=START).status == 404
-    assert caption(DURATION, asked=request("GET", PATH, query={"format": "txt"})).status == 400
+    check = route(HEYGEN, "GET", PATH + "/{id}/caption").check
+    assert check(asked) == []
+    assert [one.loc for one in check(request("GET", PATH, query={"format": "txt"}))] == [("query", "format")]
 
 
 @pytest.mark.parametrize(

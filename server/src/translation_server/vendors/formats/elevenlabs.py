@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from translation_server.vendors.format import (
     CANCELLED,
@@ -45,7 +45,6 @@ _CODES: Final = {
     503: "service_unavailable",
 }
 _SERVER_ERROR: Final = 500
-_PLACES: Final = frozenset({"body", "query", "path", "header"})
 _KEYS: Final = (("xi-api-key", "(.+)"),)
 _ENVIRONMENT: Final = {"ELEVENLABS_API_KEY": "{key}"}
 _PAGE: Final = Page(size="page_size", after="cursor", default=100)
@@ -56,8 +55,6 @@ _Text = Annotated[str, Field(min_length=1)]
 
 class _Upload(BaseModel):
     """What starts have in common: a video, by its address or as a file."""
-
-    model_config = ConfigDict(extra="allow")
 
     file: _Text | None = None
     source_url: _Text | None = Field(default=None, validate_default=True)
@@ -83,8 +80,6 @@ class _Project(_Upload):
 
 
 class _Language(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
     target_language: _Text
 
 
@@ -191,8 +186,7 @@ def _error(problem: Problem) -> Json:
 
 
 def _mistake(invalid: Invalid) -> Json:
-    loc = list(invalid.loc) if invalid.loc[:1] and invalid.loc[0] in _PLACES else ["body", *invalid.loc]
-    return {"loc": loc, "msg": invalid.msg.removeprefix("Value error, "), "type": invalid.type}
+    return {"loc": [*invalid.loc], "msg": invalid.msg.removeprefix("Value error, "), "type": invalid.type}
 
 
 def _refuse(status: int, message: str) -> Reply:

@@ -5,9 +5,10 @@ One start makes one job for each output language. Version 2 ended on 2026-10-31.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from translation_server.vendors.format import (
     BEARER,
@@ -38,8 +39,9 @@ from translation_server.vendors.ids import HEX, Ids
 
 _LENGTH: Final = 12.3  # seconds of every video, once it is translated
 _MOST_LANGUAGES: Final = 200  # of one start; more than there are
+_KEY: Final = re.compile(r"[A-Za-z0-9_:.-]{1,255}")
 _MOST_IDS: Final = 100  # of one query
-_LANGUAGES: Final = ["English", "French (France)", "German (Germany)", "Hindi (India)", "Spanish (Spain)"]
+_LANGUAGES: Final = {"languages": ["English", "French (France)", "German (Germany)", "Spanish (Spain)"]}
 _CODES: Final = {
     401: "authentication_failed",
     402: "insufficient_credit",
@@ -73,8 +75,6 @@ class _Source(BaseModel):
 class _Start(BaseModel):
     """The body of a start; fields that are unknown here are ignored."""
 
-    model_config = ConfigDict(extra="allow")
-
     video: _Source
     output_languages: list[_Text] = Field(min_length=1, max_length=_MOST_LANGUAGES)
     title: str | None = None
@@ -87,11 +87,8 @@ class _Start(BaseModel):
 
 
 class _StartV2(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
     video_url: _Text
     output_language: _Text
-    title: str | None = None
 
 
 def _translation(view: JobView) -> Json:
@@ -124,15 +121,12 @@ def _page(jobs: Jobs) -> Json:
 
 
 def _ids(request: ApiRequest) -> list[str]:
-    return [one for one in request.query.get("video_translation_ids", "").split(",", _MOST_IDS) if one]
+    return [one for one in request.query.get("video_translation_ids", "").split(",") if one]
 
 
-def _statuses(jobs: Jobs) -> Json | Reply:
-    ids = _ids(jobs.request)
-    if not 1 <= len(ids) <= _MOST_IDS:
-        return _refuse(400, f"1 to {_MOST_IDS} ids are allowed.", "video_translation_ids")
+def _statuses(jobs: Jobs) -> Json:
     known = {view.id: view for view in jobs.views}
-    return {"data": [_status(one, known.get(one)) for one in ids], "has_more": False, "next_token": None}
+    return {"data": [_status(one, known.get(one)) for one in _ids(jobs.request)], "has_more": False, "next_token": None}
 
 
 def _status(asked: str, view: JobView | None) -> Json:
@@ -147,17 +141,29 @@ def _status(asked: str, view: JobView | None) -> Json:
 
 
 def _caption(view: JobView) -> Json | Reply:
-    kind = view.request.query.get("format", "")
-    if kind not in {"srt", "vtt"}:
-        return _refuse(400, "Allowed are srt and vtt.", "format")
-    if not view.completed or not view.input.get("enable_caption"):
-        return _refuse(404, "This translation has no captions, or is not completed.")
-    return {"data": {"caption_url": view.file(kind)}}
+    if view.completed and view.input.get("enable_caption"):
+        return {"data": {"caption_url": view.file(view.request.query["format"])}}
+    return Reply(_error(Problem(404, "This translation has no captions, or is not completed.")), 404)
+
+
+def _check_key(request: ApiRequest) -> list[Invalid]:
+    is_key = _KEY.fullmatch(request.headers.get("idempotency-key", "none"))
+    return [] if is_key else [Invalid(("header", "Idempotency-Key"), "1 to 255 of A-Za-z0-9_:.-", "value_error")]
+
+
+def _check_ids(request: ApiRequest) -> list[Invalid]:
+    is_right = 1 <= len(_ids(request)) <= _MOST_IDS
+    return [] if is_right else [Invalid(("query", "video_translation_ids"), "1 to 100 are allowed", "value_error")]
+
+
+def _check_kind(request: ApiRequest) -> list[Invalid]:
+    is_right = request.query.get("format") in {"srt", "vtt"}
+    return [] if is_right else [Invalid(("query", "format"), "srt and vtt are allowed", "value_error")]
 
 
 def _error(problem: Problem) -> Json:
     wrong = problem.invalid[0] if problem.invalid else None
-    param = ".".join(str(part) for part in wrong.loc if part != "body") if wrong else None
+    param = ".".join(str(part) for part in wrong.loc[1:]) if wrong else None
     usual = "internal_error" if problem.status >= _SERVER_ERROR else "invalid_parameter"
     return {
         "error": {
@@ -167,10 +173,6 @@ def _error(problem: Problem) -> Json:
             "doc_url": None,  # there it links to its documentation; here no host of a service is named
         }
     }
-
-
-def _refuse(status: int, message: str, *loc: str) -> Reply:
-    return Reply(_error(Problem(status, message, [Invalid(loc, message, "value_error")])), status)
 
 
 def _translation_v2(view: JobView) -> Json:
@@ -210,12 +212,13 @@ HEYGEN: Final = Format(
             START,
             lambda jobs: {"data": {"video_translation_ids": [view.id for view in jobs.views]}},
             accepts=_Start,
+            check=_check_key,
         ),
         Route("GET", "/v3/video-translations", LIST, _page, page=Page(size="limit", after="token", default=10)),
-        Route("GET", "/v3/video-translations/statuses", QUERY, _statuses, job=_ids),
-        Route("GET", "/v3/video-translations/languages", OTHER, lambda _: {"data": {"languages": _LANGUAGES}}),
+        Route("GET", "/v3/video-translations/statuses", QUERY, _statuses, job=_ids, check=_check_ids),
+        Route("GET", "/v3/video-translations/languages", OTHER, lambda _: {"data": _LANGUAGES}),
         Route("GET", "/v3/video-translations/{id}", POLL, lambda view: {"data": _translation(view)}),
-        Route("GET", "/v3/video-translations/{id}/caption", RESULT, _caption),
+        Route("GET", "/v3/video-translations/{id}/caption", RESULT, _caption, check=_check_kind),
         Route("DELETE", "/v3/video-translations/{id}", DELETE, lambda view: {"data": {"id": view.id}}),
     ),
 )
@@ -239,12 +242,7 @@ HEYGEN_V2: Final = Format(
             of_first(lambda view: {"error": None, "data": {"video_translate_id": view.id}}),
             accepts=_StartV2,
         ),
-        Route(
-            "GET",
-            "/v2/video_translate/target_languages",
-            OTHER,
-            lambda _: {"error": None, "data": {"languages": _LANGUAGES}},
-        ),
+        Route("GET", "/v2/video_translate/target_languages", OTHER, lambda _: {"error": None, "data": _LANGUAGES}),
         Route("GET", "/v2/video_translate/{id}", POLL, _translation_v2),
     ),
 )

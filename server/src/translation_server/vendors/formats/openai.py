@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, StrictBool, ValidationInfo, field_validator
 
 from translation_server.vendors.format import (
     BEARER,
@@ -29,6 +29,7 @@ from translation_server.vendors.format import (
     ApiRequest,
     Event,
     Format,
+    Invalid,
     Jobs,
     JobView,
     Json,
@@ -51,26 +52,21 @@ _DAY: Final = 86_400  # seconds
 _LONGEST_ANSWER: Final = 600.0  # seconds that a start is held which is not for the background
 _UPLOADED: Final = 1_767_225_600  # when every file was uploaded, as nothing is kept of files
 _LONGEST_NAME: Final = 60  # of a file, as it is told of later
+_LONGEST_NUMBER: Final = 9  # of an event, in digits
 _FILE: Final = re.compile(r"<(.*), (\d+) bytes>", re.DOTALL)
 _TEXT: Final = "This is a simulated answer."
 _CONTENT: Final = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 _NO_OUTPUT: Final = "There is no such file: this batch has no output."
-_CODES: Final[dict[int | str, str]] = {
-    401: "invalid_api_key",
-    429: "rate_limit_exceeded",
+_CODES: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
+_MISTAKES: Final = {"bool_type": "invalid_type", "dict_type": "invalid_type", "string_type": "invalid_type"} | {
     "missing": "missing_required_parameter",
     "value_error": "missing_required_parameter",
-    "string_type": "invalid_type",
 }
 _LIMITED: Final = 429
 _BUSY: Final = frozenset({_LIMITED, 503})
 _SERVER_ERROR: Final = 500
-_WORDS: Final[dict[float | str, str]] = {
-    _STARTED: "in_progress",
-    COMPLETED: "completed",
-    ERROR: "failed",
-    CANCELLED: "cancelled",
-}
+_ENDED: Final[dict[float | str, str]] = {COMPLETED: "completed", ERROR: "failed", CANCELLED: "cancelled"}
+_WORDS: Final = _ENDED | {_STARTED: "in_progress"}
 _ENDPOINTS: Final = (
     "^/v1/(responses|chat/completions|embeddings|completions|moderations|images/(generations|edits)|videos)$"
 )
@@ -80,59 +76,47 @@ _DEFAULTS: Final[dict[str, Json]] = (  # of members that a response has from its
     | {"text": {"format": {"type": "text"}}, "tool_choice": "auto", "tools": [], "top_p": 1.0}
     | {"truncation": "disabled", "metadata": {}}
 )
-_USAGE: Final = {
-    "input_tokens": 1,
+_USAGE: Final = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2} | {
     "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-    "total_tokens": 2,
-} | {
-    "output_tokens": 1,
     "output_tokens_details": {"reasoning_tokens": 0},
 }
-
 _Text = Annotated[str, Field(min_length=1)]
 _Metadata = Annotated[
     dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=512)]], Field(max_length=16)
 ]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="allow")
-
-
-class _Response(_Body):
+class _Response(BaseModel):
     model: _Text
     prompt: dict[str, Any] | None = None
     previous_response_id: str | None = None
     conversation: str | dict[str, Any] | None = None
     input: str | list[dict[str, Any]] | None = Field(default=None, validate_default=True)
-    store: bool | None = None
-    background: bool | None = None
-    stream: bool | None = None
+    background: StrictBool | None = None
+    stream: StrictBool | None = None
     metadata: _Metadata | None = None
 
     @field_validator("input")
     @classmethod
     def _something_is_given(cls, value: Json, info: ValidationInfo) -> Json:
-        if value is None and not any(
-            info.data.get(name) for name in ("prompt", "previous_response_id", "conversation")
-        ):
+        if value is None and not any(map(info.data.get, ("prompt", "previous_response_id", "conversation"))):
             raise ValueError("one of input, previous_response_id, prompt and conversation must be provided")
         return value
 
 
-class _Upload(_Body):
+class _Upload(BaseModel):
     file: _Text
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
 
-class _Batch(_Body):
+class _Batch(BaseModel):
     input_file_id: _Text
     endpoint: str = Field(pattern=_ENDPOINTS)
     completion_window: Literal["24h"]
     metadata: _Metadata | None = None
 
 
-class _Remix(_Body):
+class _Remix(BaseModel):
     prompt: _Text
 
 
@@ -148,8 +132,8 @@ def _error(problem: Problem) -> Reply:
     error = {
         "message": wrong.msg.removeprefix("Value error, ") if wrong else problem.detail,
         "type": "rate_limit_error" if problem.status == _LIMITED else server_error or "invalid_request_error",
-        "param": next((part for part in wrong.loc if part != "body"), None) if wrong else None,
-        "code": _CODES.get(wrong.type if wrong else problem.status, "invalid_value" if wrong else server_error),
+        "param": next(iter(wrong.loc[1:]), None) if wrong else None,
+        "code": _MISTAKES.get(wrong.type, "invalid_value") if wrong else _CODES.get(problem.status, server_error),
     }
     after = problem.retry_after if problem.status in _BUSY else None
     return Reply({"error": error}, None, {} if after is None else {"retry-after-ms": str(round(after * 1000))})
@@ -161,8 +145,8 @@ def _refuse(status: int, message: str) -> Reply:
 
 def _page(jobs: Jobs, tell: Callable[[JobView], Json]) -> Json:
     data = [tell(view) for view in jobs.views]
-    ends = {"first_id": data[0]["id"], "last_id": data[-1]["id"]} if data else {"first_id": None, "last_id": None}
-    return {"object": "list", "data": data, **ends, "has_more": jobs.more}
+    ids: list[str | None] = [view.id for view in jobs.views] or [None]
+    return {"object": "list", "data": data, "first_id": ids[0], "last_id": ids[-1], "has_more": jobs.more}
 
 
 def _response(view: JobView) -> Json:
@@ -231,7 +215,7 @@ def _output_events(view: JobView) -> list[tuple[str, Json]]:
 
 def _skip(request: ApiRequest) -> int:
     after = request.query.get("starting_after", "")
-    return int(after) + 1 if after.isdecimal() else 0
+    return int(after) + 1 if after.isdecimal() and len(after) <= _LONGEST_NUMBER else 0
 
 
 def _batch(view: JobView) -> Json:
@@ -316,16 +300,19 @@ def _video(view: JobView) -> Json:
 
 
 def _video_content(view: JobView) -> Reply:
-    kind = _CONTENT.get(view.request.query.get("variant", "video"))
-    if kind is None:
-        return _refuse(400, f"Allowed are {', '.join(_CONTENT)}.")
     if not view.completed:
         return _refuse(404, "The video is not ready yet, or could not be made; its status says which.")
-    return Reply(bytes(64), headers={"content-type": kind})
+    return Reply(bytes(64), headers={"content-type": _CONTENT[_variant(view.request)]})
 
 
-def _poll_hint(view: JobView) -> dict[str, str]:
-    return {} if view.poll_after is None else {"openai-poll-after-ms": str(round(view.poll_after * 1000))}
+def _variant(request: ApiRequest) -> str:
+    return request.query.get("variant", "video")
+
+
+def _check_variant(request: ApiRequest) -> list[Invalid]:
+    if _variant(request) in _CONTENT:
+        return []
+    return [Invalid(("query", "variant"), f"allowed are {', '.join(_CONTENT)}", "literal_error")]
 
 
 def _deleted(deleted_id: str, kind: str) -> Json:
@@ -385,13 +372,13 @@ VIDEOS: Final = replace(
     title="OpenAI videos, as gateways have them",
     words=_WORDS | {0: "queued", CANCELLED: "failed"},
     ids=Ids("video_", HEX, 32),
-    hints=_poll_hint,
+    hints=lambda view: {"openai-poll-after-ms": str(round((view.poll_after or 0.0) * 1000))},
     routes=(
         Route("POST", "/v1/videos", START, of_first(_video), accepts=_Video),
         Route("POST", "/v1/videos/{id}/remix", START, of_first(_video), accepts=_Remix),
         Route("GET", "/v1/videos", LIST, lambda jobs: _page(jobs, _video)),
         Route("GET", "/v1/videos/{id}", POLL, _video),
-        Route("GET", "/v1/videos/{id}/content", RESULT, _video_content),
+        Route("GET", "/v1/videos/{id}/content", RESULT, _video_content, check=_check_variant),
         Route("DELETE", "/v1/videos/{id}", DELETE, lambda view: _deleted(view.id, "video.deleted")),
     ),
 )
