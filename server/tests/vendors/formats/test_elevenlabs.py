@@ -1,5 +1,7 @@
 """ElevenLabs' dubbing and dubbing projects, as its API tells of them."""
 
+from dataclasses import replace
+
 import pytest
 from server.tests.vendors.formats.shapes import BASE, DURATION, answer, reasons, request, route, view, views
 
@@ -8,6 +10,7 @@ from translation_server.vendors.formats.elevenlabs import ELEVENLABS, ELEVENLABS
 
 DUBBING = "/v1/dubbing"
 PROJECT = "/v1/dubbing/project"
+LANGUAGES = PROJECT + "/{id}/language"
 LANGUAGE = PROJECT + "/{id}/language/{language}_l"
 ACCEPTED = "2026-11-24T16:37:44.250Z"
 START = request("POST", DUBBING, {"name": "A video", "source_url": "https://example.com/a.mp4", "target_lang": "es"})
@@ -115,7 +118,7 @@ def test_deletions():
     """A dubbing answers with a word, a project with nothing."""
     assert answer(ELEVENLABS, "DELETE", DUBBING + "/{id}", view(ELEVENLABS, START)) == {"status": "ok"}
     deletion = route(ELEVENLABS_PROJECTS, "DELETE", PROJECT + "/{id}")
-    assert (deletion.status, deletion.answer(view(ELEVENLABS_PROJECTS, PROJECT_START)).body) == (204, None)
+    assert (deletion.status, deletion.answer(view(ELEVENLABS_PROJECTS, PROJECT_START))) == (204, None)
 
 
 def test_an_empty_start_is_refused():
@@ -202,8 +205,8 @@ def test_a_project_without_a_language_is_the_job_itself(at, outcome, word):
     told = project(at, start, outcome=outcome)[1]
     assert (told["status"], told["language_ids"], told["reference"]) == (word, [], None)
     assert language(at, start)[1].status == 404
-    listed = answer(ELEVENLABS_PROJECTS, "GET", PROJECT + "/{id}/language", view(ELEVENLABS_PROJECTS, start, at))
-    assert listed == {"languages": [], "next_cursor": None}
+    asked = Jobs([view(ELEVENLABS_PROJECTS, start, at)], request("GET", PROJECT))
+    assert answer(ELEVENLABS_PROJECTS, "GET", LANGUAGES, asked) == {"languages": [], "next_cursor": None}
 
 
 @pytest.mark.parametrize(
@@ -246,17 +249,31 @@ def test_the_job_of_a_language_is_named_by_its_id():
 
 def test_a_language_can_be_added_to_a_project():
     """It is a job of its own, which belongs to the project and is none itself."""
-    path = PROJECT + "/{id}/language"
-    start = request("POST", path, {"target_language": "fr"}, params={"id": "dub_p"})
-    jobs = views(ELEVENLABS_PROJECTS, start)
-    told = answer(ELEVENLABS_PROJECTS, "POST", path, jobs)
-    assert (told["project_id"], told["language_id"]) == ("dub_p", f"{jobs.first.id}_l")
-    assert language(0.0, start, of="dub_p")[1]["target_language"] == "fr"
-    listed = answer(ELEVENLABS_PROJECTS, "GET", PROJECT, Jobs(jobs.views, request("GET", PROJECT)))
-    assert listed == {"projects": [], "next_cursor": None}
-    assert [one.loc for one in reasons(route(ELEVENLABS_PROJECTS, "POST", path).accepts, {})] == [
+    first = view(ELEVENLABS_PROJECTS, PROJECT_START)
+    start = request("POST", LANGUAGES, {"target_language": "fr"}, params={"id": first.id})
+    added = view(ELEVENLABS_PROJECTS, start, ordinal=2)
+    told = answer(ELEVENLABS_PROJECTS, "POST", LANGUAGES, Jobs([added], start))
+    assert (told["project_id"], told["language_id"], told["target_language"]) == (first.id, f"{added.id}_l", "fr")
+    is_project = route(ELEVENLABS_PROJECTS, "GET", PROJECT).match
+    assert [is_project(one, start) for one in (first, added)] == [True, False]
+    assert [one.loc for one in reasons(route(ELEVENLABS_PROJECTS, "POST", LANGUAGES).accepts, {})] == [
         ("body", "target_language")
     ]
+
+
+def test_the_languages_of_a_project():
+    """They are told of and deleted together, those that were added before the first one."""
+    first = view(ELEVENLABS_PROJECTS, PROJECT_START)
+    asked = request("GET", LANGUAGES, params={"id": first.id})
+    added = view(ELEVENLABS_PROJECTS, replace(asked, body={"target_language": "fr"}), ordinal=2)
+    other = view(ELEVENLABS_PROJECTS, PROJECT_START, ordinal=3)
+    for method, path in (("GET", LANGUAGES), ("DELETE", PROJECT + "/{id}")):
+        match = route(ELEVENLABS_PROJECTS, method, path).match
+        assert [match(one, asked) for one in (other, added, first)] == [False, True, True]
+    seen = [replace(one, request=asked) for one in (added, first)]
+    told = answer(ELEVENLABS_PROJECTS, "GET", LANGUAGES, Jobs(seen, asked))
+    assert [one["target_language"] for one in told["languages"]] == ["fr", "es"]
+    assert answer(ELEVENLABS_PROJECTS, "GET", LANGUAGES, Jobs([], asked)).status == 404
 
 
 def test_a_list_of_projects_has_no_languages():

@@ -22,8 +22,7 @@ BATCH_BODY = {
 }
 BATCH_START = request("POST", BATCH, BATCH_BODY)
 VIDEO_START = request("POST", VIDEO, {"prompt": "A video", "model": "sora-2"})
-CREATED = int(ACCEPTED)
-ENDED = int(ACCEPTED + DURATION)
+CREATED, ENDED = int(ACCEPTED), int(ACCEPTED + DURATION)
 REASON = "The video could not be translated."
 MOMENTS = [0.0, 0.9, 1.0, 9.9, DURATION]
 
@@ -207,7 +206,7 @@ def test_missing_parameters_are_named():
         "model",
         "missing_required_parameter",
     )
-    starts = ((BATCHES, BATCH, {}), (VIDEOS, VIDEO, {}), (BATCHES, FILE, {"purpose": "batch"}))
+    starts = ((BATCHES, BATCH, {}), (VIDEOS, VIDEO, {}), (BATCHES, FILE, {"file": "no file", "purpose": "batch"}))
     assert [refusal(*start)["param"] for start in starts] == ["input_file_id", "prompt", "file"]
 
 
@@ -319,6 +318,7 @@ def test_a_batch_that_is_not_completed_has_no_output(at, outcome):
 def test_an_uploaded_file_is_known_by_its_id(name):
     """Nothing is kept of it, and yet it can be asked for and deleted."""
     body = {"file": f"<{name}, 3 bytes>", "purpose": "batch"}
+    assert reasons(route(BATCHES, "POST", FILE).accepts, body) == []
     told = answer(BATCHES, "POST", FILE, request("POST", FILE, body))
     file_id = told["id"]
     about = {"bytes": 3, "created_at": 1_767_225_600, "filename": name, "purpose": "batch", "status": "processed"}

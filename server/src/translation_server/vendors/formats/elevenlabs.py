@@ -5,6 +5,7 @@ A project is ready while its language is still being dubbed: clients wait for th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
@@ -16,8 +17,10 @@ from translation_server.vendors.format import (
     ERROR,
     LIST,
     POLL,
+    QUERY,
     RESULT,
     START,
+    ApiRequest,
     Format,
     Invalid,
     Jobs,
@@ -38,15 +41,12 @@ _QUEUED: Final = 0.1  # of the progress; then the video of a project is prepared
 _READY: Final = 0.3
 _CODES: Final = {
     401: "invalid_api_key",
-    403: "missing_permissions",
     404: "dubbing_not_found",
     425: "dubbing_not_dubbed",
     429: "too_many_concurrent_requests",
     503: "service_unavailable",
 }
 _SERVER_ERROR: Final = 500
-_KEYS: Final = (("xi-api-key", "(.+)"),)
-_ENVIRONMENT: Final = {"ELEVENLABS_API_KEY": "{key}"}
 _PAGE: Final = Page(size="page_size", after="cursor", default=100)
 _SUFFIX: Final = "_l"  # from the id of a job to that of its language
 
@@ -143,8 +143,7 @@ def _project_word(view: JobView) -> str:
 
 
 def _projects(jobs: Jobs) -> Json:
-    # A language that was added to a project is a job as well, and no project.
-    projects = [_project(view) | {"language_ids": []} for view in jobs.views if not view.params]
+    projects = [_project(view) | {"language_ids": []} for view in jobs.views]
     wanted = jobs.request.query.get("status")
     return {"projects": [one for one in projects if wanted in {None, one["status"]}], "next_cursor": _cursor(jobs)}
 
@@ -170,8 +169,19 @@ def _language(view: JobView) -> Json | Reply:
     }
 
 
-def _languages(view: JobView) -> Json:
-    return {"languages": [_language(view)] if view.input.get("target_language") else [], "next_cursor": None}
+def _languages(jobs: Jobs) -> Json | Reply:
+    if not jobs.views:
+        return _refuse(404, "There is no such project.")
+    languages = [_language(view) for view in jobs.views if view.input.get("target_language")]
+    return {"languages": languages, "next_cursor": None}
+
+
+def _is_project(view: JobView, _: ApiRequest) -> bool:
+    return not view.params  # a language that was added to a project is a job as well, with the project in its path
+
+
+def _is_of_project(view: JobView, request: ApiRequest) -> bool:
+    return request.params["id"] in {view.id, view.params.get("id")}
 
 
 def _failure(view: JobView) -> Json:
@@ -196,11 +206,11 @@ def _refuse(status: int, message: str) -> Reply:
 ELEVENLABS: Final = Format(
     name="elevenlabs",
     title="ElevenLabs dubbing",
-    keys=_KEYS,
+    keys=(("xi-api-key", "(.+)"),),
     words={0: "dubbing", COMPLETED: "dubbed", ERROR: "failed", CANCELLED: "failed"},
     ids=Ids(alphabet=BASE62, length=22),
     error=_error,
-    environment=_ENVIRONMENT,
+    environment={"ELEVENLABS_API_KEY": "{key}"},
     routes=(
         Route(
             "POST",
@@ -216,22 +226,19 @@ ELEVENLABS: Final = Format(
     ),
 )
 
-ELEVENLABS_PROJECTS: Final = Format(
+ELEVENLABS_PROJECTS: Final = replace(
+    ELEVENLABS,
     name="elevenlabs-projects",
-    mount="elevenlabs",
     title="ElevenLabs dubbing projects",
-    keys=_KEYS,
     words={0: "queued", _QUEUED: "processing", COMPLETED: "completed", ERROR: "failed", CANCELLED: "failed"},
     ids=Ids("dub_", BASE62, 22),
-    error=_error,
-    environment=_ENVIRONMENT,
     routes=(
         Route("POST", "/v1/dubbing/project", START, of_first(_project), accepts=_Project),
-        Route("GET", "/v1/dubbing/project", LIST, _projects, page=_PAGE),
+        Route("GET", "/v1/dubbing/project", LIST, _projects, page=_PAGE, match=_is_project),
         Route("GET", "/v1/dubbing/project/{id}", POLL, _project),
-        Route("DELETE", "/v1/dubbing/project/{id}", DELETE, lambda _: Reply(None), 204),
+        Route("DELETE", "/v1/dubbing/project/{id}", DELETE, status=204, match=_is_of_project),
         Route("POST", "/v1/dubbing/project/{id}/language", START, of_first(_language), accepts=_Language),
-        Route("GET", "/v1/dubbing/project/{id}/language", POLL, _languages),
+        Route("GET", "/v1/dubbing/project/{id}/language", QUERY, _languages, match=_is_of_project),
         Route(
             "GET",
             f"/v1/dubbing/project/{{id}}/language/{{language}}{_SUFFIX}",

@@ -53,7 +53,7 @@ _LONGEST_ANSWER: Final = 600.0  # seconds that a start is held which is not for 
 _UPLOADED: Final = 1_767_225_600  # when every file was uploaded, as nothing is kept of files
 _LONGEST_NAME: Final = 60  # of a file, as it is told of later
 _LONGEST_NUMBER: Final = 9  # of an event, in digits
-_FILE: Final = re.compile(r"<(.*), (\d+) bytes>", re.DOTALL)
+_FILE: Final = r"(?s)^<.*, [0-9]+ bytes>$"
 _TEXT: Final = "This is a simulated answer."
 _CONTENT: Final = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/jpeg"}
 _NO_OUTPUT: Final = "There is no such file: this batch has no output."
@@ -105,7 +105,7 @@ class _Response(BaseModel):
 
 
 class _Upload(BaseModel):
-    file: _Text
+    file: str = Field(pattern=_FILE)
     purpose: Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 
 
@@ -258,11 +258,10 @@ def _batch_output_file(view: JobView) -> Json | Reply:
 
 def _upload(request: ApiRequest) -> Json:
     """Return the file of an upload; its id holds all there is to know about it, as nothing is kept of files."""
-    name, size = request.body["file"], 0
-    if found := _FILE.fullmatch(name):
-        name, size = found[1], int(found[2])
-    kept = json.dumps([size, request.body["purpose"], name[-_LONGEST_NAME:]], separators=(",", ":")).encode()
-    return _file("file-" + base64.urlsafe_b64encode(kept).decode().rstrip("="), size, request.body["purpose"], name)
+    name, _, size = request.body["file"][1 : -len(" bytes>")].rpartition(", ")
+    purpose = request.body["purpose"]
+    kept = json.dumps([int(size), purpose, name[-_LONGEST_NAME:]], separators=(",", ":")).encode()
+    return _file("file-" + base64.urlsafe_b64encode(kept).decode().rstrip("="), int(size), purpose, name)
 
 
 def _stored_file(request: ApiRequest) -> Json | Reply:
