@@ -43,6 +43,7 @@ def view_of(job: Job, now: float, form: Format, request: ApiRequest, speed: floa
         speed: Seconds that pass for the job in one of the client's.
     """
     kept: Mapping[str, Any] = orjson.loads(job.metadata)
+    now = max(now, job.created_at)  # which was rounded to milliseconds, and may lie ahead
     seen = seen_at(job, now)
     ending = _ending(job) if seen.status is not Status.PENDING else None
     progress = seen.progress if ending == COMPLETED else min(seen.progress, _MOST_PROGRESS)

@@ -161,6 +161,12 @@ def test_without_a_first_iteration_the_translation_is_made_at_once():
     assert "latestIteration" not in answer(VIDEO, "GET", TRANSLATION, Jobs([made], made.request))
 
 
+def test_a_translation_that_is_made_at_once_is_never_seen_before_that():
+    """Also where the moment of its acceptance was rounded up to the next millisecond, and has not come yet."""
+    made = view(VIDEO, put({"input": INPUT}), -0.0004, lasts=0.0)
+    assert (made.word, made.now, VIDEO.hints(made)) == ("Succeeded", made.created, {})
+
+
 def test_an_iteration_is_started_and_read_by_its_own_name():
     """The start answers with the iteration, not with the translation."""
     iteration, _ = two_steps(11.0)
