@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from translation_server.app import Application
+    from translation_server.testing.certificate import Certificate
 
 _HOST: Final = "127.0.0.1"
 _NOT_RUNNING: Final = "the server is not running: use it inside `with TranslationServer() as server:`, or await start()"
@@ -22,11 +23,13 @@ class Lifecycle:
     Args:
         port: The port it listens on unless `start` names another one; 0: any free port.
         max_connections: How many connections there may be at the same time.
+        certificate: What it speaks https with; None: it speaks http.
     """
 
-    def __init__(self, port: int, max_connections: int) -> None:
+    def __init__(self, port: int, max_connections: int, certificate: Certificate | None = None) -> None:
         self._default_port = port
         self._max_connections = max_connections
+        self._certificate = certificate
         self._address = (_HOST, port)
         self._run: ServingThread | None = None
 
@@ -55,7 +58,7 @@ class Lifecycle:
 
         Args:
             port: The port; 0: any free one; by default the one the server was made with.
-            host: An address of this machine.
+            host: An address of this machine. With TLS, clients accept 127.0.0.1, ::1 and localhost only.
 
         Raises:
             OSError: The port cannot be had.
@@ -88,12 +91,28 @@ class Lifecycle:
     def base_url(self) -> str:
         """The server's URL, without a slash at the end; raises ``RuntimeError`` unless the server is running."""
         host, port = self._running_address()
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     @property
     def port(self) -> int:
         """The port the server listens on; raises ``RuntimeError`` unless the server is running."""
         return self._running_address()[1]
+
+    @property
+    def ca_file(self) -> str:
+        """The path of a PEM file with the authority whose certificates a client of a ``tls=True`` server is to trust.
+
+        It is a text, as ``SSL_CERT_FILE`` and ``verify=`` take it. The file is there while the server runs, and during
+        `TranslationServer.restart`; after the next start it is in the same place, with the same content.
+
+        Raises:
+            RuntimeError: The server is not running, or it speaks http.
+        """
+        self._running_address()
+        if self._certificate is None:
+            raise RuntimeError("the server speaks http, without a certificate: make it with tls=True")
+        return self._certificate.ca_file
 
     def _make_app(self) -> Application:
         """Make the application; called in the thread that runs it."""
@@ -124,7 +143,7 @@ class Lifecycle:
             raise RuntimeError(f"the server runs already, at {self.base_url}")
         sock = listen(host, port)
         self._address = sock.getsockname()[:2]
-        self._run = ServingThread(sock, self._make_app, self._max_connections)
+        self._run = ServingThread(sock, self._make_app, self._max_connections, self._certificate)
         return self._run
 
     def _give_up(self, run: ServingThread) -> None:

@@ -11,15 +11,16 @@ with TranslationServer(completion_time=5400, clock="stepped") as server, server.
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from translation_server.app import create_app
 from translation_server.middleware.users import Accounts
 from translation_server.simulator.clocks import MovableClock
 from translation_server.simulator.simulator import Simulator
+from translation_server.testing.certificate import Certificate
 from translation_server.testing.lifecycle import Lifecycle
 from translation_server.testing.options import choose_clock, choose_users, delay_settings, make_settings
-from translation_server.vendors.catalog import find_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from translation_server.simulator.report.politeness import Politeness
     from translation_server.simulator.report.report import Report
     from translation_server.testing.uvicorn_server import ServingThread
-    from translation_server.vendors.format import Format
 
 _MEMORY: Final = "sqlite:///:memory:"
 
@@ -65,7 +65,7 @@ class TranslationServer(Lifecycle):
         incident: What happens from the beginning, by its name in ``simulator.incidents``.
         database_url: Where the jobs are kept; by default in memory.
         port: The port to listen on; by default any free one.
-        formats: Other services' APIs that are mounted: formats, or their names.
+        tls: Whether it speaks https, with a certificate of its own; see ``ca_file``. Needs ``translation-server[tls]``.
         settings: Any other variable of the configuration, in lower case: ``max_wait=5``.
 
     Attributes:
@@ -76,6 +76,7 @@ class TranslationServer(Lifecycle):
         password: The user's password.
 
     Raises:
+        ModuleNotFoundError: ``tls`` needs a library that is not installed; the message says how to install it.
         TypeError: There is no such setting.
         ValueError: A setting makes no sense; the message names it, and what is allowed.
     """
@@ -98,7 +99,7 @@ class TranslationServer(Lifecycle):
         incident: Incident | str | None = None,
         database_url: str = _MEMORY,
         port: int = 0,
-        formats: Iterable[Format | str] = (),
+        tls: bool = False,
         **settings: object,
     ) -> None:
         self._users = choose_users(username, password, users)
@@ -123,19 +124,18 @@ class TranslationServer(Lifecycle):
             "incident": incident and str(incident),
             "clock": clock,
         }
-        self._formats = find_formats(formats)
         self._arguments = {
             "completion_time": completion_time,
             "error_rate": error_rate or None,
-            "formats": [form.name for form in self._formats] or None,
             **texts,
             **given,
+            "tls": tls or None,
             **settings,
         }
         self._service: Service | None = None
         self._clients: list[TranslationStatusClient] = []
         self._detach_from_clock: Callable[[], None] = lambda: None
-        super().__init__(port, self._settings.max_connections)
+        super().__init__(port, self._settings.max_connections, Certificate() if tls else None)
 
     def __repr__(self) -> str:
         where = self.base_url if self.is_running else "not running"
@@ -151,8 +151,9 @@ class TranslationServer(Lifecycle):
         host, port = self._running_address()
         if self._settings.database_url == _MEMORY:
             raise ValueError("the jobs are in memory and would be lost: give database_url='sqlite:////tmp/jobs.db'")
-        self.__exit__(None, None, None)
-        self._start(port, host)
+        with self._certificate or nullcontext():  # a client that asks meanwhile finds the file of the authority
+            self.__exit__(None, None, None)
+            self._start(port, host)
 
     @property
     def held(self) -> int:
@@ -174,7 +175,7 @@ class TranslationServer(Lifecycle):
         return self._simulator.trace()
 
     def reset(self) -> None:
-        """Forget what has arrived and every fate, and go back to the first faults. Jobs and the clock stay."""
+        """Forget what has arrived, and go back to the first faults. Jobs and the clock stay."""
         self._simulator.reset()
 
     def begin(self, incident: Incident | str) -> None:
@@ -206,35 +207,21 @@ class TranslationServer(Lifecycle):
         )
         return client
 
-    @property
-    def api_key(self) -> str:
-        """The key of the user for other services' APIs: ``username:password``."""
-        return f"{self.username}:{self.password}"
-
-    def base_url_of(self, name: str) -> str:
-        """Return the URL below which a format is mounted; raises ``ValueError`` if it is not."""
-        mounts = {form.name: form.mount for form in self._formats} | {form.mount: form.mount for form in self._formats}
-        if name not in mounts:
-            raise ValueError(f"{name!r} is not mounted: mounted are {', '.join(mounts) or 'no formats'}")
-        return f"{self.base_url}/{mounts[name]}"
-
     def curl(self, path: str = "/status", *options: str) -> str:
         """Return the ``curl`` command line for a path, credentials included."""
-        words = ["curl", "--user", f"{self.username}:{self.password}", *options, self.base_url + path]
+        trust = [] if self._certificate is None else ["--cacert", self.ca_file]
+        words = ["curl", "--user", f"{self.username}:{self.password}", *trust, *options, self.base_url + path]
         return shlex.join(words)
 
     def _credentials(self, arguments: dict[str, Any]) -> dict[str, Any]:
         name = arguments.get("username", self.username)
-        return {"base_url": self.base_url, "username": name, "password": self._users.get(name)} | arguments
+        ours = {"base_url": self.base_url, "username": name, "password": self._users.get(name)}
+        if self._certificate is not None and arguments.get("session") is None:  # whose session is told by itself
+            ours["verify"] = self.ca_file
+        return ours | arguments
 
     def _make_app(self) -> Application:
-        return create_app(
-            self._settings,
-            accounts=Accounts(self._users),
-            clock=self.clock,
-            simulator=self._simulator,
-            formats=self._formats,
-        )
+        return create_app(self._settings, accounts=Accounts(self._users), clock=self.clock, simulator=self._simulator)
 
     def _after_start(self, run: ServingThread, app: Application) -> None:
         service = self._service = app.state.service

@@ -15,7 +15,7 @@ import os
 import socket
 import threading
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import uvicorn
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from translation_server.app import Application
+    from translation_server.testing.certificate import Certificate
 
 _BACKLOG: Final = 2048
 _LAST_PORT: Final = 65_535
@@ -95,13 +96,20 @@ class ServingThread:
         make_app: Makes the application; called in the thread.
         max_connections: At the same time, as far as the process may open files; a request on a further one is answered
             with 503, and the connection closed.
+        certificate: What it speaks https with; None: it speaks http.
 
     Attributes:
         started: Done once the server answers; its exception is why it cannot.
         ended: Done once nothing is left of the server; its exception is what went wrong after the start.
     """
 
-    def __init__(self, sock: socket.socket, make_app: Callable[[], Application], max_connections: int) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        make_app: Callable[[], Application],
+        max_connections: int,
+        certificate: Certificate | None = None,
+    ) -> None:
         self.started: Future[Application] = Future()
         self.ended: Future[None] = Future()
         for future in (self.started, self.ended):
@@ -109,6 +117,7 @@ class ServingThread:
         self._sock = sock
         self._make_app = make_app
         self._max_connections = possible_connections(max_connections)
+        self._certificate = certificate
         self._server: _Server | None = None
         self._thread = threading.Thread(target=self._run, name="translation server", daemon=True)
         self._thread.start()
@@ -132,12 +141,8 @@ class ServingThread:
 
     def _run(self) -> None:
         try:
-            app = self._make_app()
-            try:
-                self._server = _Server(app, self._max_connections, self.started)
-                self._server.run([self._sock])
-            finally:
-                app.release()
+            with self._certificate or nullcontext() as certificate:
+                self._serve(certificate and certificate.server_file)
         except BaseException as error:  # noqa: BLE001 - raised by whoever starts the server, or else by who stops it
             self._sock.close()
             future = self.ended if self.started.done() else self.started
@@ -145,6 +150,14 @@ class ServingThread:
         finally:
             if not self.ended.done():
                 self.ended.set_result(None)
+
+    def _serve(self, certificate_file: str | None) -> None:
+        app = self._make_app()
+        try:
+            self._server = _Server(app, self._max_connections, certificate_file, self.started)
+            self._server.run([self._sock])
+        finally:
+            app.release()
 
 
 class _Server(uvicorn.Server):
@@ -155,7 +168,9 @@ class _Server(uvicorn.Server):
         stopping: Set in this loop to stop the server.
     """
 
-    def __init__(self, app: Application, max_connections: int, started: Future[Application]) -> None:
+    def __init__(
+        self, app: Application, max_connections: int, certificate_file: str | None, started: Future[Application]
+    ) -> None:
         # h11, because httptools takes the body of a request that offers an upgrade for the next request.
         super().__init__(
             uvicorn.Config(
@@ -170,6 +185,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE,
                 limit_concurrency=max_connections + 1,  # it counts the connection that it refuses
+                ssl_certfile=certificate_file,  # with the key in it
             )
         )
         self.loop: asyncio.AbstractEventLoop | None = None

@@ -6,6 +6,9 @@ own: reading from it is shut down. To every server that looks like a client that
 it still has to send, and closes the connection. A reset is the same with ``SO_LINGER`` at zero seconds, which makes
 closing send RST instead of FIN (``tcp(7)``, ``socket(7)``).
 
+With TLS it is the same below the encryption: FIN or RST come without the alert ``close_notify`` (RFC 8446, section
+6.1), as from a machine that fails. A client may word it otherwise: Python's ``ssl`` calls both an ``SSLEOFError``.
+
 What this leans on: ``/proc/self/fd`` (Linux) or ``/dev/fd`` (macOS), and the addresses of a TCP connection in
 ``scope["client"]`` and ``scope["server"]``. Where one is missing (Windows, a Unix socket, a client address taken from
 ``X-Forwarded-For``), the answer is left incomplete instead, and a warning says so. Nothing of a server is used.
