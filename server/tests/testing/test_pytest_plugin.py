@@ -51,6 +51,36 @@ def test_has_none():
     assert SEEN
 """
 
+SDKS = """
+import json
+import os
+import ssl
+import urllib.request
+
+import pytest
+
+BEFORE = dict(os.environ)
+
+@pytest.mark.translation_server(formats=["replicate"], tls=True, completion_time=5)
+def test_with_variables(translation_server, translation_server_environment):
+    assert translation_server_environment == translation_server.environment_of("replicate")
+    assert set(os.environ.items()) >= set(translation_server_environment.items())
+    headers = {"Authorization": "Bearer " + os.environ["REPLICATE_API_TOKEN"], "Content-Type": "application/json"}
+    url = os.environ["REPLICATE_BASE_URL"] + "/v1/predictions"
+    request = urllib.request.Request(url, b'{"version": "v", "input": {}}', headers)
+    with urllib.request.urlopen(request) as answer:
+        started = json.load(answer)
+    translation_server.clock.advance(5)
+    with urllib.request.urlopen(urllib.request.Request(started["urls"]["get"], headers=headers)) as answer:
+        assert json.load(answer)["status"] == "succeeded"
+
+def test_they_are_gone():
+    assert {**os.environ, "PYTEST_CURRENT_TEST": ""} == {**BEFORE, "PYTEST_CURRENT_TEST": ""}
+
+def test_without_formats(translation_server_environment):
+    pass
+"""
+
 LIGHT = """
 import sys
 
@@ -88,7 +118,15 @@ def test_each_test_that_asks_has_a_server_of_its_own(run_pytest):
     assert (status, "6 passed" in told) == (0, True), told
 
 
+def test_official_sdks_find_the_server_by_their_variables(run_pytest):
+    """They are set for the test alone; without a format there are none, and that is said."""
+    status, told = run_pytest(SDKS)
+    assert (status, "2 passed, 1 error" in told) == (1, True), told
+    assert "there are no variables to set: @pytest.mark.translation_server(formats=['openai'])" in told
+
+
 WRONG = {
+    "formats=['replicat']": "there is no format 'replicat': allowed are ",
     "completion_tyme=5": "there is no setting 'completion_tyme': did you mean 'completion_time'?",
     "error_rate=2": "error_rate is 2: allowed is a number from 0 to 1",
     "5400": "settings have names: completion_time=5400",
@@ -115,6 +153,7 @@ def test_a_marker_that_makes_no_sense_is_an_error_in_few_words(run_pytest):
     [
         ("--markers", "@pytest.mark.translation_server(**settings): what the fixture translation_server is made with"),
         ("--fixtures", "A translation job service of the test's own, on a free port"),
+        ("--fixtures", "The environment variables by which official SDKs find `translation_server`, set for this test"),
     ],
 )
 def test_pytest_tells_of_it(run_pytest, option, words):

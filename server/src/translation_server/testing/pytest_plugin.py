@@ -9,6 +9,14 @@ def test_a_long_job(translation_server):
     assert client.wait(job_id).status in {"completed", "error"}
 ```
 
+With formats, official SDKs are tested, unchanged; ``translation_server_environment`` leads them here.
+
+```python
+@pytest.mark.translation_server(formats=["replicate"], completion_time=0.1)
+def test_a_prediction(translation_server_environment):
+    assert replicate.run("owner/model", input={"prompt": "a cat"})
+```
+
 The report of a test that fails has a section about the server: the line that makes the same one again, how the client
 behaved, and the last requests.
 """
@@ -21,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Mapping
 
     # Imported where it is needed: the plugin is loaded in every run of pytest, whether a server is wanted or not.
     from translation_server.testing.server import TranslationServer
@@ -29,7 +37,8 @@ if TYPE_CHECKING:
 _MARKER: Final = "translation_server"
 _MARKER_HELP: Final = (
     "translation_server(**settings): what the fixture translation_server is made with, as TranslationServer has it: "
-    "completion_time=5400, error_rate=0.1, seed=1, faults=['503 times=2'], incident='lost_start', clock='real', …"
+    "completion_time=5400, error_rate=0.1, seed=1, faults=['503 times=2'], incident='lost_start', clock='real', "
+    "formats=['replicate'], tls=True, …"
 )
 _SERVER: Final = pytest.StashKey["TranslationServer"]()
 """The key under which a test's item keeps its server."""
@@ -51,6 +60,24 @@ def translation_server(request: pytest.FixtureRequest) -> Iterator[TranslationSe
     with _make_server(request.node) as server:
         request.node.stash[_SERVER] = server
         yield server
+
+
+@pytest.fixture
+def translation_server_environment(
+    translation_server: TranslationServer, monkeypatch: pytest.MonkeyPatch
+) -> Mapping[str, str]:
+    """The environment variables by which official SDKs find `translation_server`, set for this test: a mapping.
+
+    Those of all formats of the marker `translation_server(formats=["openai"])`: their base URLs and keys, and with
+    `tls=True` the file of the authority to trust. Make the SDK's client in the test; and import there an SDK that reads
+    variables when it is imported.
+    """
+    environment = translation_server.environment_of()
+    if not environment:
+        pytest.fail(f"there are no variables to set: @pytest.mark.{_MARKER}(formats=['openai'])", pytrace=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return environment
 
 
 @pytest.hookimpl(wrapper=True)
@@ -91,5 +118,5 @@ def _make_server(item: pytest.Item) -> TranslationServer:
                 raise TypeError("settings have names: completion_time=5400")  # noqa: TRY301 - reported like all others
             settings |= marker.kwargs
         return TranslationServer(**settings)
-    except (TypeError, ValueError) as error:
+    except (ModuleNotFoundError, TypeError, ValueError) as error:
         pytest.fail(f"@pytest.mark.{_MARKER}: {error}", pytrace=False)

@@ -21,6 +21,8 @@ from translation_server.simulator.simulator import Simulator
 from translation_server.testing.certificate import Certificate
 from translation_server.testing.lifecycle import Lifecycle
 from translation_server.testing.options import choose_clock, choose_users, delay_settings, make_settings
+from translation_server.testing.sdk_environment import called, environment_variables, mount_url
+from translation_server.vendors.catalog import find_formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from translation_server.simulator.report.politeness import Politeness
     from translation_server.simulator.report.report import Report
     from translation_server.testing.uvicorn_server import ServingThread
+    from translation_server.vendors.format import Format
 
 _MEMORY: Final = "sqlite:///:memory:"
 
@@ -65,6 +68,7 @@ class TranslationServer(Lifecycle):
         incident: What happens from the beginning, by its name in ``simulator.incidents``.
         database_url: Where the jobs are kept; by default in memory.
         port: The port to listen on; by default any free one.
+        formats: Other services' APIs that are mounted, by name or as ``Format``; see ``base_url_of``.
         tls: Whether it speaks https, with a certificate of its own; see ``ca_file``. Needs ``translation-server[tls]``.
         settings: Any other variable of the configuration, in lower case: ``max_wait=5``.
 
@@ -99,6 +103,7 @@ class TranslationServer(Lifecycle):
         incident: Incident | str | None = None,
         database_url: str = _MEMORY,
         port: int = 0,
+        formats: Iterable[Format | str] = (),
         tls: bool = False,
         **settings: object,
     ) -> None:
@@ -119,6 +124,8 @@ class TranslationServer(Lifecycle):
             random_seed=self._simulator.seed,
             database_url=database_url,
         )
+        formats = [formats] if isinstance(formats, str) else [*formats]
+        self._formats = find_formats(formats)
         texts = {
             "delay_model": delay_model and str(delay_model),
             "incident": incident and str(incident),
@@ -129,6 +136,7 @@ class TranslationServer(Lifecycle):
             "error_rate": error_rate or None,
             **texts,
             **given,
+            "formats": [one if isinstance(one, str) else one.name for one in formats] or None,
             "tls": tls or None,
             **settings,
         }
@@ -154,6 +162,41 @@ class TranslationServer(Lifecycle):
         with self._certificate or nullcontext():  # a client that asks meanwhile finds the file of the authority
             self.__exit__(None, None, None)
             self._start(port, host)
+
+    def base_url_of(self, name: str) -> str:
+        """Return the URL below which a mounted format is, without a slash at its end.
+
+        Args:
+            name: The name of the format, or of its mount.
+
+        Raises:
+            RuntimeError: The server is not running.
+            ValueError: It is not mounted; the message names what is.
+        """
+        return mount_url(called(name, self._formats)[0], self.base_url)
+
+    @property
+    def api_key(self) -> str:
+        """The API key under every mount: ``username:password``."""
+        return f"{self.username}:{self.password}"
+
+    def environment_of(self, *names: str) -> dict[str, str]:
+        """Return the environment variables by which official SDKs find this server and trust its certificate.
+
+        Args:
+            names: The names of formats or mounts; by default all that are mounted.
+
+        Raises:
+            RuntimeError: The server is not running.
+            ValueError: One is not mounted; the message names what is.
+        """
+        return environment_variables(
+            [form for name in names for form in called(name, self._formats)] if names else self._formats,
+            base_url=self.base_url,
+            username=self.username,
+            password=self.password,
+            ca_file=None if self._certificate is None else self.ca_file,
+        )
 
     @property
     def held(self) -> int:
@@ -210,7 +253,7 @@ class TranslationServer(Lifecycle):
     def curl(self, path: str = "/status", *options: str) -> str:
         """Return the ``curl`` command line for a path, credentials included."""
         trust = [] if self._certificate is None else ["--cacert", self.ca_file]
-        words = ["curl", "--user", f"{self.username}:{self.password}", *trust, *options, self.base_url + path]
+        words = ["curl", "--user", self.api_key, *trust, *options, self.base_url + path]
         return shlex.join(words)
 
     def _credentials(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +264,13 @@ class TranslationServer(Lifecycle):
         return ours | arguments
 
     def _make_app(self) -> Application:
-        return create_app(self._settings, accounts=Accounts(self._users), clock=self.clock, simulator=self._simulator)
+        return create_app(
+            self._settings,
+            accounts=Accounts(self._users),
+            clock=self.clock,
+            simulator=self._simulator,
+            formats=self._formats,
+        )
 
     def _after_start(self, run: ServingThread, app: Application) -> None:
         service = self._service = app.state.service
