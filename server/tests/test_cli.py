@@ -150,6 +150,30 @@ def test_simulate_has_a_control_api_and_a_clock(tmp_path):
     assert "canary" not in said
 
 
+def test_simulate_mounts_other_services(tmp_path):
+    """The option wins over the environment; each mount is told of once, with its key in words, and answers."""
+    with serving(tmp_path, "--formats", "replicate,openai", command="simulate", FORMATS="heygen") as it:
+        key = {"Authorization": "Bearer admin:canary-secret"}
+        answer = httpx.get(f"{it.url}/replicate/v1/predictions", headers=key, timeout=10, trust_env=False)
+        assert (answer.status_code, answer.json()["results"]) == (200, [])
+        assert get(it, "/heygen/v3/video-translations").status_code == 404
+    said = it.said.read_text()
+    assert said.count(f"  replicate    {it.url}/replicate, API key admin:PASSWORD\n") == 1
+    assert said.count(f"  openai       {it.url}/openai, API key admin:PASSWORD\n") == 1
+    assert "heygen" not in said
+    assert "canary" not in said
+
+
+@pytest.mark.parametrize("command", ["check-config", "simulate"])
+def test_a_service_that_is_unknown(tmp_path, command):
+    """It is refused in a line that names the variable, and what there is."""
+    done = run(tmp_path, command, **CREDENTIALS, FORMATS="replicat")
+    assert done.returncode == 2
+    assert "FORMATS is 'replicat': " in done.stderr
+    assert "replicate" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "variables", "line"),
     [

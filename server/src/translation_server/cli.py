@@ -13,18 +13,24 @@ Exit status:
 Those of `report` are in its module.
 """
 
+from __future__ import annotations
+
 import argparse
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from translation_server._version import __version__
 from translation_server.config.settings import Settings, SettingsError
 from translation_server.jobs.numbers import to_count, to_number
 from translation_server.simulator.report import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from translation_server.vendors.format import Format
 
 _STOPPED: Final = 0
 _FAILED: Final = 1
@@ -104,13 +110,18 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    given = {"FAULTS": options.faults, "CLOCK_SPEED": options.clock, "CONTROL_API": "on"}
+    given = {
+        "FAULTS": options.faults,
+        "FORMATS": options.formats,
+        "CLOCK_SPEED": options.clock,
+        "CONTROL_API": "on",
+    }
     settings = _load(options.env_file, **{name: value for name, value in given.items() if value is not None})
     if refused := tuple(_exposures(settings, options.host)):
         raise SettingsError(refused)
     import uvicorn  # noqa: PLC0415 - takes time, which the other commands do not need
 
-    from translation_server.app import create_app  # noqa: PLC0415 - likewise
+    from translation_server.app import create_app, formats_of  # noqa: PLC0415 - likewise
     from translation_server.observability import log_file  # noqa: PLC0415 - likewise
     from translation_server.testing.uvicorn_server import listen  # noqa: PLC0415 - likewise
 
@@ -128,13 +139,13 @@ def _simulate(options: argparse.Namespace) -> int:
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_STOP_TIMEOUT,
         )
-        for line in _welcome(settings, *sock.getsockname()[:2]):
+        for line in _welcome(settings, formats_of(settings), *sock.getsockname()[:2]):
             _print(line, sys.stderr)
         uvicorn.Server(config).run(sockets=[sock])
     return _STOPPED
 
 
-def _welcome(settings: Settings, host: str, port: int) -> Iterator[str]:
+def _welcome(settings: Settings, formats: Iterable[Format], host: str, port: int) -> Iterator[str]:
     """Say where a simulator is, and what is special about it."""
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     yield f"The simulator is running on {url} (pid {os.getpid()})"
@@ -143,6 +154,8 @@ def _welcome(settings: Settings, host: str, port: int) -> Iterator[str]:
     yield f"  report card  translation-server report --base-url {url}"
     yield f"  clock        {_clock_in_words(settings.clock_speed)}"
     yield f"  faults       {settings.faults or 'none yet'}"
+    for mount in dict.fromkeys(form.mount for form in formats):
+        yield f"  {mount:<11}  {url}/{mount}, API key {settings.api_username or 'USERNAME'}:PASSWORD"
 
 
 def _clock_in_words(speed: float) -> str:
@@ -156,11 +169,13 @@ def _clock_in_words(speed: float) -> str:
 
 def _check_config(options: argparse.Namespace) -> int:
     settings = _load(options.env_file)
-    from translation_server.middleware.users import accounts_of  # noqa: PLC0415 - takes time, as above
+    from translation_server.app import formats_of  # noqa: PLC0415 - takes time, as above
+    from translation_server.middleware.users import accounts_of  # noqa: PLC0415 - likewise
     from translation_server.simulator.configured import faults_of  # noqa: PLC0415 - likewise
 
     accounts_of(settings)
     faults_of(settings)
+    formats_of(settings)
     for name, value in settings.effective().items():
         _print(f"{name}={value}")
     if settings.has_sample_password:
@@ -203,6 +218,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     simulate.add_argument(
         "--faults", metavar="RULES", help="what goes wrong from the beginning: '503 rate=0.1; reset times=2'"
+    )
+    simulate.add_argument(
+        "--formats",
+        metavar="NAMES",
+        help="other services' APIs, each below its name: heygen,replicate; or all; or your own: package.module:NAME",
     )
     simulate.add_argument(
         "--clock",
