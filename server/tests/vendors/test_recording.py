@@ -227,3 +227,20 @@ def test_every_incident_works_under_a_mount(name):
         holds = all(rule.fault.name == "cut_long_poll" for rule in incidents.LIBRARY[name].rules)
         assert holds or any(one.fault for one in server.requests), "nothing went wrong"
         assert len(server.client().list_jobs()) == 1
+
+
+def test_a_start_that_is_repeated_without_a_key_is_counted_with_the_first(ask, server):
+    """So a library that tries again gets through, and the next job meets the fault once more."""
+    server.faults.add(Status(429), times=1, kind="start")
+    codes = [ask("POST", "/v1/jobs", json={"prompt": "x"}).status_code for _ in range(4)]
+    assert codes == [429, 201, 429, 201]
+    assert ask("POST", "/v1/jobs", json={"prompt": "y"}).status_code == 429
+    assert [one.repeats for one in server.requests] == [1, 1, 3, 3, 5]
+
+
+def test_a_fault_in_place_of_the_service_does_not_wait_for_the_client(ask, server):
+    """Its body has been read already."""
+    server.faults.add(Status(429), kind="start")
+    began = time.monotonic()
+    ask("POST", "/v1/jobs", json={"prompt": "x"})
+    assert time.monotonic() - began < 4  # it was five seconds

@@ -1,9 +1,10 @@
-"""Where the formats of a server are, and the environment variables by which official SDKs find them. Pure."""
+"""Where the formats of a server are, and the environment variables by which official SDKs find them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
+
+from translation_server.vendors.overview import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,15 +48,7 @@ def environment_variables(
         password: The user's password.
         ca_file: The path of the authority that clients of the server are to trust, if it speaks https.
     """
-    known = {
-        "host": urlsplit(base_url).netloc,
-        "key": f"{username}:{password}",
-        "username": username,
-        "password": password,
-    }
-    found = {
-        name: value.format_map(known | {"base": mount_url(form, base_url)})
-        for form in forms
-        for name, value in form.environment.items()
-    }
+    found: dict[str, str] = {}
+    for form in forms:
+        found |= environment(form.environment, mount_url(form, base_url), username, password)
     return found if ca_file is None else found | dict.fromkeys(_TRUST, ca_file)

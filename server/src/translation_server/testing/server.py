@@ -218,7 +218,7 @@ class TranslationServer(Lifecycle):
         return self._simulator.trace()
 
     def reset(self) -> None:
-        """Forget what has arrived, and go back to the first faults. Jobs and the clock stay."""
+        """Forget what has arrived and every fate, and go back to the first faults. Jobs and the clock stay."""
         self._simulator.reset()
 
     def begin(self, incident: Incident | str) -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _PAGE: Final = 100  # jobs looked at in one go
 _MANY: Final = frozenset({Kind.LIST, Kind.QUERY})
 _ONE_JOB: Final = frozenset({Kind.POLL, Kind.RESULT, Kind.CANCEL, Kind.DELETE, Kind.EVENTS})
+_LONGEST_NAME: Final = 255
 _DIGEST: Final = 16  # characters
 
 
@@ -90,15 +91,19 @@ class Calls:
 class _ReadBody:
     """A request whose body has been read: what is behind finds an empty one, and then when the client leaves."""
 
-    __slots__ = ("_is_read", "_receive")
+    __slots__ = ("_is_read", "_is_told", "_receive")
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._is_read = False
+        self._is_told = False
 
     async def receive(self) -> Message:
         if self._is_read:
-            return await self._receive()
+            if self._is_told:
+                return await self._receive()
+            self._is_told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
         message = await self._receive()
         self._is_read = not message.get("more_body", False)
         return message
@@ -154,10 +159,16 @@ def named_by(form: Format, route: Route, asked: ApiRequest) -> Any:  # noqa: ANN
 
 
 def key_of(form: Format, asked: ApiRequest) -> str | None:
-    """Return the idempotency key of a start: the name that was chosen for the job, or what the header says."""
+    """Return the idempotency key of a start: the name that was chosen for the job, or what the header says.
+
+    Raises:
+        ProblemError: It cannot be kept.
+    """
     name = None if form.named is None else form.named(asked)
     if name is None and form.idempotency is not None:
         name = asked.headers.get(form.idempotency)
+    if name is not None and not (len(name) <= _LONGEST_NAME and name.isprintable()):
+        raise ProblemError(form.invalid, f"A name or a key is printable text of at most {_LONGEST_NAME} characters.")
     return f"{form.name}:{name}" if name else None
 
 

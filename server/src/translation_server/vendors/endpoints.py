@@ -19,8 +19,7 @@ from translation_server.simulator.faults.fields import RuleError
 from translation_server.simulator.recording.exchange import STARTED, Kind
 from translation_server.vendors.calls import find_id, named_by, newest_first
 from translation_server.vendors.format import Jobs, JobView, Reply
-from translation_server.vendors.mounts import CALL, dressed
-from translation_server.vendors.rendering import render
+from translation_server.vendors.mounts import CALL, dressed, render
 from translation_server.vendors.stream import JobStream
 from translation_server.vendors.view import format_of, stored, view_of
 

@@ -10,16 +10,16 @@ from urllib.parse import parse_qsl
 
 import orjson
 
+from translation_server.http.answers import Answer
 from translation_server.http.parameters import headers_by_name, path_of, set_header
-from translation_server.vendors.format import ApiRequest, Format, Invalid, Problem, Route
-from translation_server.vendors.rendering import render
+from translation_server.vendors.format import ApiRequest, Format, Invalid, Json, Problem, Reply, Route
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from starlette.types import Message, Scope
 
-    from translation_server.http.answers import Answer, Header
+    from translation_server.http.answers import Header
 
     Send = Callable[[Message], Awaitable[None]]
 
@@ -29,6 +29,8 @@ CALL: Final = "translation_server.vendor_call"
 FORMATS: Final = "translation_server.formats"
 """The key of the names of its format and its mount."""
 
+_JSON: Final = b"application/json"
+_BYTES: Final = b"application/octet-stream"
 _PROBLEM: Final = b"application/problem+json"
 _DROPPED: Final = frozenset({b"content-type", b"content-length", b"www-authenticate"})
 _NAME: Final = re.compile(r"\{(\w+)(:path)?\}")
@@ -174,6 +176,22 @@ def dressed(form: Format, status: int, headers: Iterable[Header], body: bytes) -
     )
     kept = [(name, value) for name, value in headers if name not in _DROPPED]
     return render(form.error(problem), status, kept)
+
+
+def render(given: Json | Reply, status: int, headers: Iterable[Header] = ()) -> Answer:
+    """Return the answer; what a `Reply` says wins over ``status`` and ``headers``."""
+    reply = given if isinstance(given, Reply) else Reply(given)
+    own = {name.lower().encode(): value.encode("latin-1") for name, value in reply.headers.items()}
+    match reply.body:
+        case None:
+            body, kind = b"", None
+        case bytes():
+            body, kind = reply.body, _BYTES
+        case _:
+            body, kind = orjson.dumps(reply.body), _JSON
+    typed = {} if kind is None else {b"content-type": kind}
+    found = typed | {name: value for name, value in headers if name not in own} | own
+    return Answer(body, [*found.items()], reply.status or status)
 
 
 def base_url(scope: Scope, mount: str) -> str:

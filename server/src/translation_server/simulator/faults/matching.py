@@ -64,13 +64,18 @@ def count_key(active: ActiveRule, exchange: Exchange) -> CountKey:
             return (active.number,)
         case "user":
             return (active.number, exchange.user)
-    return (active.number, exchange.user, _subject(exchange))
+    return (active.number, exchange.user, _counted(exchange))
 
 
 def draw(number: int, exchange: Exchange, seed: int) -> float:
     """Return a number from 0 up to 1 that is drawn for one request and one rule."""
     name = f"{seed}:fault:{number}:{exchange.user}:{_subject(exchange)}:{exchange.kind}:{exchange.attempt}"
     return random.Random(name).random()  # noqa: S311 - repeatable, which secrets are not
+
+
+def _counted(exchange: Exchange) -> object:
+    """Return what ``times`` counts by: starts that a client repeats without a key are counted together."""
+    return _subject(exchange) if exchange.repeats is None else ("start", exchange.repeats)
 
 
 def _subject(exchange: Exchange) -> object:

@@ -42,6 +42,8 @@ class Subject(NamedTuple):
         job_id: The job it is about, if it names one.
         key: The idempotency key of a start, or the name chosen for its job.
         fingerprint: Digest of what a start asks for.
+        repeats: Of a start without a key, the number of the first of those that ask for the same because the one before
+            failed; its own if it repeats none. Only for other services' APIs, where that is known when it arrives.
         is_retry: Whether the client's library says that it repeats a request.
         wait: Seconds for which it asks to be held.
         read: Returns what a document about one job tells: a status, or another end; None: nothing.
@@ -118,6 +120,7 @@ class Exchange:
     wait: float | None = None
     held: float | None = None
     fingerprint: str | None = None
+    repeats: int | None = None
     is_retry: bool = False
     arrived: float = 0.0
     arrived_monotonic: float = 0.0

@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 from translation_server.jobs.model import Job
 from translation_server.simulator.recording.exchange import Exchange, Kind, Requests
 
+_REFUSED: Final = 400
 MOST_KEPT: Final = 100_000
 
 _Key = TypeVar("_Key", bound=Hashable)
@@ -49,6 +50,7 @@ class Exchanges:
         self._starts: Counter[str | None] = Counter()
         self._numbers = _Newest[Hashable, int](2 * self._most)  # of jobs, by key and by id
         self._attempts = _Newest[Hashable, int](2 * self._most)
+        self._last_starts = _Newest[Hashable, Exchange](self._most)  # without keys, by what they ask for
         self._jobs = _Newest[str, Job](self._most)
 
     def begin(self, kind: Kind, method: str, path: str, **known: object) -> Exchange:
@@ -59,6 +61,7 @@ class Exchanges:
             exchange.number = self._arrived
             exchange.job = self._job_of(exchange)
             exchange.attempt = self._count(exchange)
+            exchange.repeats = self._repeated(exchange)
             self._log.append(exchange)
         return exchange
 
@@ -121,6 +124,16 @@ class Exchanges:
         number = self._numbers.get(name)
         self._numbers[name] = self._next_job(exchange.user) if number is None else number
         return self._numbers[name]
+
+    def _repeated(self, exchange: Exchange) -> int | None:
+        if exchange.kind is not Kind.START or exchange.key is not None or exchange.fingerprint is None:
+            return None
+        name = (exchange.user, exchange.fingerprint)
+        last = self._last_starts.get(name)
+        self._last_starts[name] = exchange
+        if last is None or last.over is None or (last.answered is not None and (last.status or 0) < _REFUSED):
+            return exchange.number
+        return last.repeats
 
     def _next_job(self, user: str | None) -> int:
         self._starts[user] += 1
