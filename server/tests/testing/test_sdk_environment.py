@@ -80,9 +80,10 @@ def test_every_format_s_variables_can_be_filled_in():
 
 
 def test_with_tls_they_say_whom_to_trust():
-    """What OpenSSL, requests and Node.js read, by the same path."""
-    given = {"base_url": "https://127.0.0.1:1", "username": "ann", "password": "x", "ca_file": "/tmp/ca.pem"}  # noqa: S108 - not opened
-    trust = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"), "/tmp/ca.pem")  # noqa: S108
+    """What OpenSSL, requests, botocore and Node.js read, by the same path."""
+    names = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+    given = {"base_url": "https://127.0.0.1:1", "username": "ann", "password": "x", "ca_file": "ca.pem"}
+    trust = dict.fromkeys(names, "ca.pem")
     assert environment_variables([], **given) == trust
     assert environment_variables([OWN], **given).items() > trust.items()
 

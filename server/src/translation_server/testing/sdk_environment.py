@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from translation_server.vendors.format import Format
 
-_TRUST: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-"""What OpenSSL (so Python's ``ssl``, httpx, aiohttp), requests (so botocore and azure-core) and Node.js trust."""
+_TRUST: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+"""What OpenSSL (so Python's ``ssl``, httpx, aiohttp), requests (so azure-core), botocore and Node.js trust."""
 
 
 def mount_url(form: Format, base_url: str) -> str:
