@@ -87,4 +87,8 @@ ACCESS_BUGS = (
     SERVER("half a surrogate pair is text", "http/bodies.py", "        if isinstance(item, str):\n            _check_text(item)\n", "", BODIES),
     SERVER("a name may come twice", "http/bodies.py", "if len(found) < len(pairs):", "if False:", BODIES),
     SERVER("any depth will do", "http/bodies.py", "if depth > _DEEPEST:", "if False:", BODIES),
+    # a test's server: its certificate and its formats
+    SERVER("a restart takes the authority's file away", "testing/server.py", "        with self._certificate or nullcontext():", "        with nullcontext():", ("testing/test_tls.py",)),
+    SERVER("a private key outlives its server", "testing/certificate.py", "            if self._inside == 0:\n                self._remove()\n", "", ("testing/test_tls.py",)),
+    SERVER("a mount's name stands for no format", "testing/sdk_environment.py", " or [form for form in forms if form.mount == name]", "", ("testing/test_sdk_environment.py",)),
 )  # fmt: skip
