@@ -60,6 +60,16 @@ async def is_told(holding):
         return True
 
 
+async def hears_of_a_cancellation(service, other):
+    """Return whether another process hears of a cancellation within half a second, which it does not at first."""
+    job = await start(service)
+    async with holding(other, job.job_id) as task:
+        await service.cancel("admin", job.job_id)
+        done, _ = await asyncio.wait({task}, timeout=0.5)
+        task.cancel()
+    return bool(done)
+
+
 async def is_unknown(service, job, key="k"):
     """Return whether no way leads to the job."""
     ways = (service.find, service.cancel, service.delete)
@@ -165,7 +175,25 @@ async def test_an_end_that_a_deletion_overtakes_still_wakes(service, monkeypatch
             await task
 
 
-async def test_who_waits_in_another_process_is_answered(service, make_service, clock):
+async def test_who_waits_in_another_process_is_answered(service, make_service):
+    """A held request there is soon told the one or the other; those about other jobs wait on."""
+    other = await make_service()
+    jobs = [await start(service, 5000.0) for _ in range(2)]
+    following = asyncio.create_task(other.settlement.follow_changes())
+    while not await hears_of_a_cancellation(service, other):
+        pass
+    async with holding(other, jobs[0].job_id) as task, holding(other, jobs[1].job_id) as later:
+        await service.delete("admin", jobs[0].job_id)
+        assert await is_told(task)
+        assert not later.done()
+        await service.cancel("admin", jobs[1].job_id)
+        assert (await later).job.was_cancelled
+    following.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await following
+
+
+async def test_who_hears_nothing_of_a_deletion_is_answered(service, make_service, clock):
     """When its time is over at the latest, though the job would have taken much longer."""
     other = await make_service()
     job = await start(service, 5000.0)

@@ -12,6 +12,7 @@ from translation_server.stores import Accepted, Change
 from translation_server.stores.postgres import changes
 
 PENDING, COMPLETED, ERROR = Status
+GONE = Change("admin", None, gone=True)
 NO_KEYS = ["", "other", "\0", "k\0", "\ud800", "k\ud800", "ü" * 10_000, "\n"]
 
 
@@ -296,12 +297,12 @@ async def test_an_end_that_is_deleted_before_others_read_it_is_heard_of(apart, a
             *(here.cancel("admin", job_id, START) for job_id in jobs[:3]),
             *(here.delete("admin", jobs[number]) for number in deleted),
         )
-        found = await hear(heard, Change("admin", None))
+        found = await hear(heard, GONE)
         await here.cancel("admin", jobs[3], START)
         found += await hear(heard, Change("admin", jobs[3]))
     kept = [job_id for number, job_id in enumerate(jobs) if number not in deleted]
     assert [change.job_id for change in found if change.job_id] == kept
-    assert found.count(Change("admin", None)) == 1
+    assert found.count(GONE) == 1
 
 
 async def test_a_deletion_by_itself_is_no_end(apart, accept):
@@ -334,5 +335,5 @@ async def test_many_owners_whose_ends_are_all_gone(postgres_url, open_a_store, a
     )
     async with contextlib.aclosing(there.changes()) as following, asyncio.timeout(PATIENCE):
         found = [await anext(following) for _ in range(11)]
-    assert {change.owner for change in found if change.job_id is None} == set(owners[:-1])
+    assert {change.owner for change in found if change.gone} == set(owners[:-1])
     assert [change.job_id for change in found if change.job_id] == [job.job_id for job in jobs[-2:]]

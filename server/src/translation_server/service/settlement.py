@@ -108,6 +108,18 @@ class Settlement:
             async for change in changes:
                 self.invalidate()
                 self.waiters.end_jobs(change.owner, {} if change.job_id is None else {change.job_id: None})
+                if change.gone:
+                    await self._wake_after_deletions(change.owner)
+
+    async def _wake_after_deletions(self, owner: str) -> None:
+        """Wake those who wait for any of the owner's jobs that has ended or is deleted: nothing tells which it is."""
+        waited_for = self.waiters.jobs_of(owner)
+        with suppress(StoreUnavailableError):  # then they learn it when their wait is over
+            for start in range(0, len(waited_for), _CHUNK):
+                chunk = waited_for[start : start + _CHUNK]
+                found = await self._store.get_many(owner, chunk)
+                over = {job_id: found.get(job_id) for job_id in chunk if job_id not in found or found[job_id].final}
+                self.waiters.end_jobs(owner, over)
 
     def invalidate(self) -> None:
         """Drop what was found for streams, as it may not be true any more."""

@@ -202,6 +202,10 @@ class Waiters:
         """Return for which of these jobs, by themselves, somebody waits."""
         return [job_id for job_id in job_ids if (owner, job_id) in self._waiters]
 
+    def jobs_of(self, owner: str) -> list[str]:
+        """Return the owner's jobs for which, by themselves, somebody waits."""
+        return [job_id for name, job_id in self._waiters if name == owner and job_id is not None]
+
     def end_jobs(self, owner: str, jobs: Mapping[str, Job | None]) -> None:
         """Wake who waits for any of these jobs, by id, and the owner's streams; hand over the records there are."""
         for job_id, job in jobs.items():

@@ -84,11 +84,13 @@ class Change:
 
     Attributes:
         owner: The owner of the job.
-        job_id: The job whose end was written down; None if it is a new job, or one that ended and was deleted already.
+        job_id: The job whose end was written down; None if it is a new job, or not known.
+        gone: Whether any of the owner's jobs may have ended, as those that did are deleted already.
     """
 
     owner: str
     job_id: str | None
+    gone: bool = False
 
 
 class JobStore(Protocol):

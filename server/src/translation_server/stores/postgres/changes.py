@@ -146,5 +146,5 @@ class Changes:
         for owner, last in endings.items():
             self._positions[owner] = max(last, self._positions[owner])
             if unread[owner] + last > 0:  # places have no gaps, unless jobs were deleted
-                changes.append(Change(owner, None))
+                changes.append(Change(owner, None, gone=True))
         return changes

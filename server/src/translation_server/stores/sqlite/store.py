@@ -164,5 +164,5 @@ class SqliteStore:
             job_ids = [job_id for (job_id,) in self._reader.rows(sql.ENDED_IDS, (owner, position))]
             changes += [Change(owner, job_id) for job_id in job_ids]
             if len(job_ids) < last - position:  # places have no gaps, unless jobs were deleted
-                changes.append(Change(owner, None))
+                changes.append(Change(owner, None, gone=True))
         return changes + [Change(owner, None) for (owner,) in self._reader.rows(sql.OWNERS_AFTER, (seq,))]
