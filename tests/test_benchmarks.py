@@ -241,3 +241,13 @@ def test_embedded_compares_both():
     assert status == 0, printed
     assert len(row(printed, "`TranslationServer()`")[0]) == len(row(printed, "`uvicorn main:app`")[0]) == 2
     assert re.search(r"\d+ times as fast to start, \d+ times to stop", printed)
+
+
+@pytest.mark.prove
+def test_formats_compares_a_read_with_and_without_them():
+    """The command prints how long each takes, and how far two equal servers are apart."""
+    status, printed = command("formats.py", "--rounds", "3", "--reads", "5")
+    assert status == 0, printed
+    names = ("without formats", "the same again", "all formats mounted", "a poll below a mount")
+    assert [len(row(printed, name)[0]) for name in names] == [2] * 4
+    assert "3 rounds of 5 reads each" in printed

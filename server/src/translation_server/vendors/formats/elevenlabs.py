@@ -210,7 +210,6 @@ ELEVENLABS: Final = Format(
     words={0: "dubbing", COMPLETED: "dubbed", ERROR: "failed", CANCELLED: "failed"},
     ids=Ids(alphabet=BASE62, length=22),
     error=_error,
-    environment={"ELEVENLABS_API_KEY": "{key}"},
     routes=(
         Route(
             "POST",
