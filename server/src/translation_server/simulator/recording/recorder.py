@@ -52,6 +52,7 @@ _FIXED: Final = {
 }
 _OF_A_JOB: Final = {("GET", "/status"): Kind.POLL, ("GET", "/jobs"): Kind.POLL, ("DELETE", "/jobs"): Kind.CANCEL}
 
+_REFUSED: Final = 400
 _ABOUT_A_JOB: Final = frozenset({Kind.START, Kind.POLL, Kind.LATEST, Kind.CANCEL})
 
 
@@ -280,34 +281,37 @@ class JobRecorder:
 
         async def record_and_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                if SUBJECT in scope:
-                    await self._record_others(exchange, scope)
-                else:
-                    await self._record(exchange, scope["user"], message)
+                if exchange.kind is Kind.START:
+                    await self._record_start(exchange, scope["user"], _started(scope, message))
+                elif exchange.job_id is not None and message["status"] < _REFUSED:
+                    await self._record_cancellation(scope["user"], exchange.job_id)
             await send(message)
 
         await self._app(scope, receive, record_and_send)
 
-    async def _record(self, exchange: Exchange, user: str, message: Message) -> None:
-        if exchange.kind is Kind.START and message["status"] == 202:  # noqa: PLR2004 - accepted
-            location: bytes = dict(message.get("headers", ())).get(b"location", b"")
-            exchange.job_id = location.decode().rpartition("/")[2]
-        elif exchange.kind is Kind.START or message["status"] != 200:  # noqa: PLR2004 - OK
-            return
-        job = await self._find(user, exchange.job_id or "")
-        if job is not None and exchange.kind is Kind.START:
-            self._exchanges.set_job(exchange, job)
-        elif job is not None:
+    async def _record_start(self, exchange: Exchange, user: str, job_ids: Iterable[str]) -> None:
+        for job_id in job_ids:
+            job = await self._find(user, job_id)
+            if job is not None:
+                self._exchanges.set_job(exchange, job)
+            else:
+                exchange.job_id = exchange.job_id or job_id
+
+    async def _record_cancellation(self, user: str, job_id: str) -> None:
+        job = await self._find(user, job_id)
+        if job is not None:
             self._exchanges.update_job(job)
 
-    async def _record_others(self, exchange: Exchange, scope: Scope) -> None:
-        """Record what a request to another service's API did: one start may have made several jobs."""
-        if exchange.kind is Kind.START:
-            for job_id in scope.get(STARTED, ()):
-                if (job := await self._find(scope["user"], job_id)) is not None:
-                    self._exchanges.set_job(exchange, job)
-        elif exchange.job_id is not None and (job := await self._find(scope["user"], exchange.job_id)) is not None:
-            self._exchanges.update_job(job)
+
+def _started(scope: Scope, message: Message) -> Iterable[str]:
+    """Return the ids of the jobs that a start made or found, from its answer."""
+    if SUBJECT in scope:
+        ids: Iterable[str] = scope.get(STARTED, ())
+        return ids
+    if message["status"] != 202:  # noqa: PLR2004 - accepted
+        return ()
+    location: bytes = dict(message.get("headers", ())).get(b"location", b"")
+    return (location.decode().rpartition("/")[2],)
 
 
 def _key(scope: Scope) -> str | None:
