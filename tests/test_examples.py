@@ -83,6 +83,7 @@ ROWS = {
     "many_jobs.py": Row(("1/5  part", "5/5  part", ENDED), lambda _: given("5")),
     "notebook.ipynb": Row((f"{ENDED} after .* by 1 request", "pending", ENDED, *[rf"\.\.\w+  {ENDED}"] * 5)),
     "one_job.py": Row(("The latest job is pending", f"It ended as {ENDED}", "Initial status: ", "learnt by")),
+    "own_format.py": Row(("queued\n", "rendering\n", r"ready: http://127.0.0.1:\d+/studio/files/.*\.mp4")),
     "plain_polling.py": Row(
         (
             *("one second", "-> completed", "at once", "-> completed"),
