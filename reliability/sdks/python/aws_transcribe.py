@@ -11,13 +11,12 @@ from outcome import Outcome, report
 
 def main(base_url: str, key: str, directive: str, action: str) -> Outcome:
     """Start one job, and wait until it has ended or cancel it."""
-    username, _, password = key.partition(":")
     client = boto3.client(
         "transcribe",
         endpoint_url=base_url,
         region_name="us-east-1",
-        aws_access_key_id=username,
-        aws_secret_access_key=password,
+        aws_access_key_id=key,
+        aws_secret_access_key=key,
     )
     name = f"job-{uuid.uuid4().hex[:12]}"
     client.start_transcription_job(

@@ -20,7 +20,8 @@ async def main(base_url: str, key: str, directive: str, action: str) -> Outcome:
         await asyncio.sleep(0.2)
         interaction = await client.interactions.get(interaction.id)
     video = interaction.output_video
-    return Outcome(interaction.status, video and video.uri)
+    reason = interaction.errors[0].message if interaction.errors else None
+    return Outcome(interaction.status, video and video.uri, reason)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ async def _run(program: Callable[..., Any]) -> Outcome:
 
 
 def _print(outcome: Outcome) -> None:
-    texts = {name: None if value is None else str(value) for name, value in outcome._asdict().items()}
+    texts = {name: None if one is None else str(getattr(one, "value", one)) for name, one in outcome._asdict().items()}
     print(
         json.dumps({"status": texts["status"], "error": None, "message": texts["message"], "result": texts["result"]})
     )
