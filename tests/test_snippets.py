@@ -19,6 +19,7 @@ ELSEWHERE = {
     "python3 run.py test": (".ci/run", "run.py test"),
     "pip install -r requirements.txt && ": ("tests/test_commands.py", "pip install -r requirements.txt && "),
     "python3 test_integration.py": ("tests/test_commands.py", "python3 test_integration.py"),
+    '"admin:secretpassword"': ("tests/test_vendor_examples.py", '"admin:secretpassword"'),
     '--8<-- "examples/caught/': ("tests/test_report_card.py", "caught"),
     '--8<-- "examples/': ("tests/test_examples.py", "test_every_example_has_a_row"),
 }
