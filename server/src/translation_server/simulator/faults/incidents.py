@@ -87,6 +87,12 @@ LIBRARY: Final[dict[str, Incident]] = {
             "Wait for as long as `Retry-After` says before the next request.",
         ),
         _incident(
+            "limited_start",
+            "429 retry_after=1 kind=start times=1",
+            "The first start of a job is refused with 429, as too many are under way.",
+            "Repeat the same start, body and all, once the time in `Retry-After` is over.",
+        ),
+        _incident(
             "eventual_404",
             "not_found kind=poll times=2",
             "A job that was accepted is unknown for its first moments, as its record has not reached every machine.",
@@ -103,6 +109,18 @@ LIBRARY: Final[dict[str, Incident]] = {
             "latency 0.3 times=2",
             "Answers take a third of a second, where they used to take no time.",
             "Waiting for an answer uses up the deadline, and is no reason to ask again meanwhile.",
+        ),
+        _incident(
+            "result_not_ready",
+            "425 kind=result times=1",
+            "A job is completed, and the first request for its result is answered 425, as the file is not there yet.",
+            "Ask for the result again, and do not start the job again: it is paid for.",
+        ),
+        _incident(
+            "expired_result",
+            "403 kind=result times=1",
+            "The link to a result has expired, and answers 403.",
+            "Keep the job's id rather than the link: ask for the job again, and take its new link.",
         ),
         _incident(
             "unknown_status",
