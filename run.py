@@ -4,7 +4,8 @@ python3 run.py demo                  starts a server and a client, and shows one
 python3 run.py test                  lint, types and every behaviour: what to run after a change, in a few minutes
 python3 run.py test -- -k deadline   only the tests that these arguments of pytest select
 python3 run.py prove                 what takes longer: all tests with coverage, the reliability commands at full size,
-                                     planted bugs, benchmarks, installations on every Python that is here
+                                     official SDKs of other services, planted bugs, benchmarks, installations
+                                     on every Python that is here
 python3 run.py lock                  renews the two lock files
 
 Each command sets up .venv first: the first run downloads the packages of a lock file, later runs use what is there.
@@ -40,6 +41,8 @@ WORKERS = 2 * (os.cpu_count() or 2)  # many tests wait for a process, a disk or 
 SIDE_BY_SIDE = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
 # `prove` runs these once more, with nothing beside them: they hold the client to its deadlines.
 EXACT = ["client/tests/test_deadline.py", "client/tests/test_threads.py", "client/tests/test_async_client.py"]
+# They run with nothing beside them as well: each SDK is a program of its own, and several run at a time.
+OFFICIAL_SDKS = ["tests/test_vendor_sdks.py", "tests/test_vendor_examples.py"]
 PLANTED_BUGS = ["--sample", "12", "--seed", "512451"]  # the same until the tables change; every night all are planted
 OUTCOMES = {
     0: "The job ended as completed. To see one fail: python3 run.py demo --fail",
@@ -161,9 +164,12 @@ def test(pytest_arguments: Sequence[str]) -> None:
 def prove() -> None:
     """Runs what takes longer than one likes to wait for after each change."""
     every = [PYTHON, "-m", "pytest", *SIDE_BY_SIDE, "-q", "--cov", f"--cov-fail-under={COVERAGE_FLOOR}"]
+    every += [f"--ignore={file}" for file in OFFICIAL_SDKS]
     step(f"pytest, {WORKERS} tests at a time, those that take long as well, with coverage", every)
     alone = [PYTHON, "-m", "pytest", "-q", *EXACT]
     step("pytest, one test at a time: deadlines are kept to a tenth of a second", alone, TEST_LATENESS_ALLOWED="0.05")
+    step("installing the official SDKs of other services into .sdks", [PYTHON, "reliability/vendor_sdks.py", "--setup"])
+    step("pytest, official SDKs against this server", [PYTHON, "-m", "pytest", "-q", *OFFICIAL_SDKS])
     planted = [PYTHON, "reliability/seeded_bugs.py", *PLANTED_BUGS]
     step(f"planting {PLANTED_BUGS[1]} bugs: the tests must notice each of them", planted)
     say("All of it holds.")
