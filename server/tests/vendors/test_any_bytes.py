@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from urllib.parse import quote
 
 import pytest
@@ -76,6 +77,8 @@ JSON = st.recursive(
     max_leaves=6,
 )
 FURTHER = ("prefer", "idempotency-key", "x-simulate", "x-stainless-retry-count", "amz-sdk-request")
+HOSTS = re.compile(rb"https?://([^/\"\\\s:?]+)")
+OWN_HOSTS = {b"127.0.0.1", b"x", b"example.com"}  # ours, those of the starts above, and one that belongs to nobody
 KINDS = ["application/json", "multipart/form-data; boundary=b", "application/x-www-form-urlencoded", "text/plain", ""]
 
 
@@ -169,3 +172,4 @@ def test_no_request_gives_a_server_error(name, data):
     for (scope, body), (status, headers, answer) in zip(requests, asyncio.run(exchange(form, requests)), strict=True):
         assert status < 500, (scope["method"], scope["path"], scope["query_string"], scope["headers"], body, answer)
         assert headers.get(b"content-type") != b"application/problem+json"
+        assert {*HOSTS.findall(answer)} <= OWN_HOSTS

@@ -72,6 +72,18 @@ def test_a_start_may_make_several_jobs(ask):
     assert len({one["id"] for one in made}) == 3
 
 
+def test_a_start_makes_all_its_jobs_or_none():
+    """Where a limit allows only some of them, as a client that is refused does not know of any."""
+    with TranslationServer(formats=[STUDIO], max_pending_jobs=3, completion_time=60) as server:
+        url, key = server.base_url_of("studio") + "/v1/jobs", {"authorization": f"Bearer {server.api_key}"}
+        made = [
+            requests.post(url, json={"prompt": "x", "count": count}, headers=key, timeout=5).status_code
+            for count in (2, 2, 1)
+        ]
+        assert made == [201, 429, 201]
+        assert len(server.client().list_jobs()) == 3
+
+
 def test_a_repeated_key_is_answered_with_the_same_jobs(ask):
     """In the same order, even if the body is another one, and without it there are new ones."""
     first, again, other = (

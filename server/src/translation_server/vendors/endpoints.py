@@ -103,8 +103,7 @@ class _Exchange:
         if call.job_id is not None:
             started = [(await self._find(call.job_id), True)]
         else:
-            wanted = range(self._form.how_many(self._asked))
-            started = [await self._start_one(number, call.key, fate) for number in wanted]
+            started = await self._start_all(call.key, fate)
         found = [one for one, _ in started]
         self._request.scope[STARTED] = [one.job.job_id for one in found]
         route = self._route
@@ -183,6 +182,20 @@ class _Exchange:
             return
         async for job, _ in newest_first(self._service, self._user, self._form, self._asked, self._route):
             yield job.job_id
+
+    async def _start_all(self, key: str | None, fate: Fate | None) -> list[tuple[Snapshot, bool]]:
+        """Start as many jobs as the request asks for, or none."""
+        started: list[tuple[Snapshot, bool]] = []
+        try:
+            for number in range(self._form.how_many(self._asked)):
+                started.append(await self._start_one(number, key, fate))  # noqa: PERF401 - needed if one fails
+        except Exception:
+            for found, is_old in started:
+                if not is_old:
+                    with suppress(UnknownJobError):
+                        await self._service.delete(self._user, found.job.job_id)
+            raise
+        return started
 
     async def _start_one(self, number: int, key: str | None, fate: Fate | None) -> tuple[Snapshot, bool]:
         form, asked = self._form, self._asked
