@@ -14,6 +14,7 @@ from tests.snippets import WRITTEN_URL, snippets_of
 
 from server_process import ROOT, clean_environment
 from translation_server import TranslationServer
+from translation_server.vendors.catalog import built_in
 
 PAGE = "docs/vendors.md"
 KEY = '"admin:secretpassword"'  # which every example has, and no snippet of another kind
@@ -31,7 +32,7 @@ def sections():
     return {title: text for title, text in titled.items() if KEY in text}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server():
     """A server with every format, and with the user that the page names."""
     user = {"username": "admin", "password": "secretpassword"}
@@ -39,56 +40,85 @@ def server():
         yield running
 
 
-def run(example, server, *, before=""):
-    """Run an example against a server; return what became of it."""
-    return subprocess.run(
-        [SDK_PYTHON, "-c", before + example.code.replace(WRITTEN_URL, server.base_url)],
-        env=clean_environment() | {"NO_PROXY": "*"},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+@pytest.fixture
+def run(server):
+    """Runs an example against the server, with other text in it if need be."""
+    if not SDK_PYTHON.exists():
+        pytest.skip("there are no SDKs: python reliability/vendor_sdks.py --setup")
+
+    def run(example, *, patience=PATIENCE, **replaced):
+        code = example.code.replace(WRITTEN_URL, server.base_url)
+        for old, new in replaced.items():
+            code = code.replace(old, new)
+        return subprocess.run(
+            [SDK_PYTHON, "-c", code],
+            env=clean_environment() | {"NO_PROXY": "*"},
+            capture_output=True,
+            text=True,
+            timeout=patience,
+            check=False,
+        )
+
+    return run
+
+
+def example_with(words):
+    """Return the single example in which these words stand."""
+    [found] = [one for one in EXAMPLES if words in one.code]
+    return found
 
 
 @pytest.mark.prove
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_an_example_ends_with_the_result(example, server):
+def test_an_example_ends_with_the_result(example, run, server):
     """It prints the result of its job, which is the only one it made."""
-    if not SDK_PYTHON.exists():
-        pytest.skip("there are no SDKs: python reliability/vendor_sdks.py --setup")
-    jobs = len(server.client().list_jobs())
-    done = run(example, server)
+    done = run(example)
     assert done.returncode == 0, done.stderr
     assert ENDED.search(done.stdout), done.stdout
-    assert len(server.client().list_jobs()) == jobs + 1
+    assert len(server.client().list_jobs()) == 1
 
 
 @pytest.mark.prove
-def test_an_example_that_ends_otherwise_is_noticed(server):
-    """A job that fails, and a key that is wrong, do not pass for a result."""
-    if not SDK_PYTHON.exists():
-        pytest.skip("there are no SDKs: python reliability/vendor_sdks.py --setup")
-    [example] = [one for one in EXAMPLES if "LumaAI(" in one.code]
-    server.fates.add(outcome="error", times=1)
-    failed = run(example, server)
-    assert failed.returncode != 0 or not ENDED.search(failed.stdout)
-    server.fates.clear()
-    example = type(example)(example.page, example.line, example.language, example.code.replace("admin:", "eve:"), None)
-    assert run(example, server).returncode != 0
+@pytest.mark.parametrize("spoilt", ["outcome", "key"])
+def test_an_example_that_ends_otherwise_is_noticed(run, server, spoilt):
+    """A job that fails, or a key that is wrong, does not pass for a result."""
+    example = example_with("LumaAI(")
+    if spoilt == "outcome":
+        server.fates.add(outcome="error")
+        done = run(example)
+        assert server.requests.where(told="error")
+    else:
+        done = run(example, admin="eve")
+    assert done.returncode != 0 or not ENDED.search(done.stdout)
+
+
+@pytest.mark.prove
+def test_a_wait_that_never_ends(run, server):
+    """The synchronous wait of ``runwayml`` goes on although it was told that the task is cancelled."""
+    server.fates.add(outcome="cancelled", duration=0)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run(example_with("RunwayML("), patience=30)
+    [job] = server.report().jobs
+    assert job.after_end >= 2
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize(
+    ("words", "raised"), [("replicate.Client(", "ValidationError"), ("RevAiAPIClient(", "KeyError: 'ABORTED'")]
+)
+def test_a_word_nobody_documented(run, server, words, raised):
+    """SDKs that know a list of words break on another one."""
+    server.fates.add(outcome="aborted", duration=0.2)
+    done = run(example_with(words))
+    assert done.returncode != 0
+    assert raised in done.stderr
 
 
 def test_every_mount_has_an_example(server):
     """All services that can be mounted have a section, and every URL in it leads to a mount."""
-    mounted = {url.rpartition("/")[2] for url in map(server.base_url_of, names_of(server))}
-    assert {name for text in sections().values() for name in MOUNTS.findall(text)} - {"docs"} == mounted
-
-
-def names_of(server):
-    """Return the names of all formats that are mounted."""
-    from translation_server.vendors.catalog import built_in  # noqa: PLC0415 - only here
-
-    return list(built_in())
+    mounted = {form.mount for form in built_in().values()}
+    assert {server.base_url_of(name) for name in mounted} == {f"{server.base_url}/{name}" for name in mounted}
+    assert {name for text in sections().values() for name in MOUNTS.findall(text)} == mounted
 
 
 @pytest.mark.parametrize("title", sections())
