@@ -7,7 +7,9 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,8 @@ sys.path.append(str(ROOT / "reliability"))  # where the command finds its own mo
 
 import vendor_sdks  # noqa: E402 - found once the path is set
 from sdks.rows import HERE, SCENARIOS, load_rows, set_up  # noqa: E402 - as above
+
+from translation_server import TranslationServer  # noqa: E402 - as above
 
 ROWS = {row.name: row for row in load_rows()}
 SEED = 512451
@@ -111,3 +115,23 @@ def test_names_and_keys_make_one_job(name):
     """With a name or a key of the client's, a lost start costs nothing, and the report card is clean."""
     assert ROWS[name].expected["lost-close"] == ROWS[name].expected["lost-504"] == "1 job"
     assert not ROWS[name].card
+
+
+@pytest.mark.prove
+def test_a_task_of_ninety_minutes_takes_as_long_as_the_sdk_sleeps(tmp_path):
+    """On a clock that is moved: Runway's SDK first looks after 6 seconds, give or take a quarter, and then knows."""
+    row = ROWS["runway-video"]
+    set_up({row.environment})
+    with TranslationServer(formats=["runway"], completion_time=5400, clock="stepped") as server:
+        began = time.monotonic()
+        command = [*row.command, server.base_url_of("runway"), server.api_key, "A cat", "wait"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as running:
+            while not server.requests.where(kind="start", status=200):
+                assert running.poll() is None, "it ended without a start"
+                assert time.monotonic() - began < 30
+            server.clock.advance(5400)
+            printed, _ = running.communicate(timeout=60)
+        took = time.monotonic() - began
+    assert json.loads(printed)["status"] == "SUCCEEDED"
+    assert 4.5 <= took < 30  # most of it are the pause of the SDK and its start
+    assert len(server.requests.where(kind="poll")) == 1
