@@ -12,7 +12,7 @@ from outcome import Outcome, report
 async def main(base_url: str, key: str, directive: str, _action: str) -> Outcome:
     """Start one job, and wait until it has ended; it cannot be cancelled."""
     client = genai.Client(api_key=key, http_options={"base_url": base_url}).aio
-    operation = await client.models.generate_videos(model="veo-3.1-generate-preview", prompt=directive)
+    operation = await client.models.generate_videos(model="veo-3.1-generate-preview", source={"prompt": directive})
     while not operation.done:
         await asyncio.sleep(0.2)
         operation = await client.operations.get(operation)

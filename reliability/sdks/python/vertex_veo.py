@@ -12,7 +12,7 @@ from outcome import Outcome, report
 def main(base_url: str, key: str, directive: str, _action: str) -> Outcome:
     """Start one job, and wait until it has ended; it cannot be cancelled."""
     client = genai.Client(vertexai=True, api_key=key, http_options={"base_url": base_url})
-    operation = client.models.generate_videos(model="veo-3.1-generate-001", prompt=directive)
+    operation = client.models.generate_videos(model="veo-3.1-generate-001", source={"prompt": directive})
     while not operation.done:
         time.sleep(0.2)
         operation = client.operations.get(operation)
