@@ -19,6 +19,8 @@ LOGINS = ("middleware/test_logins.py", "middleware/test_rate_limit.py")
 HASHED = ("middleware/test_htpasswd.py", "middleware/test_users.py")
 LINES = ("observability/test_log_format.py", "observability/test_log_file.py")
 COMMAND = ("test_cli.py",)
+MOUNTED = ("vendors/test_endpoints.py",)
+RECORDED = ("vendors/test_recording.py",)
 FATES = ("simulator/test_fates.py",)
 HELD = ("service/test_waiters.py", "http/test_responses.py")
 SERVER = partial(Bug, part="server")
@@ -82,6 +84,19 @@ ACCESS_BUGS = (
     SERVER("what a fate leaves out is drawn anew", "jobs/simulation.py", "drawn_duration = model.draw(rng)\n", "drawn_duration = 0.0 if draft.outcome else model.draw(rng)\n", ("jobs/test_simulation.py",)),
     SERVER("a reset leaves fates in force", "simulator/simulator.py", "        self.fates.reset()\n", "", ("simulator/test_fates_served.py",)),
     SERVER("escaped quotes end a directive", "simulator/fates.py", "_parse_words(found[0], _unescaped(found[1]))", "_parse_words(found[0], found[1])", FATES),
+    # other services' APIs
+    SERVER("jobs of another API are told of", "vendors/endpoints.py", "if format_of(found.job) != self._form.name:", "if False:", MOUNTED),
+    SERVER("a start makes some of its jobs", "vendors/endpoints.py", "                if not is_old:\n", "                if is_old:\n", MOUNTED),
+    SERVER("a fate gives way to an order in a text", "vendors/endpoints.py", "request.scope.get(FATE) or (_fate_in(call.request) if self._obeys else None)", "(_fate_in(call.request) if self._obeys else None) or request.scope.get(FATE)", MOUNTED),
+    SERVER("every user scripts jobs", "vendors/endpoints.py", "if self._obeys else None", "if True else None", ("vendors/test_any_bytes.py",)),
+    SERVER("a wrong key asks for Basic credentials", "vendors/mounts.py", ', b"www-authenticate"})', "})", MOUNTED),
+    SERVER("links to results need a key", "vendors/mounts.py", 'return mount in self._mounts and f"/{rest}".startswith(FILES)', "return False", MOUNTED),
+    SERVER("the fields of a form are endless", "vendors/bodies.py", "if self._limit < 0:", "if False:", MOUNTED),
+    SERVER("a word is told too late in a stream", "vendors/view.py", "            least = middle\n", "            most = middle\n", MOUNTED),
+    SERVER("starts without keys are struck for ever", "simulator/recording/exchange_log.py", "        return last.repeats\n", "        return exchange.number\n", RECORDED),
+    SERVER("what a client's library repeats is another job", "simulator/report/politeness.py", " or (start.is_retry and start.path == first.path)", "", RECORDED),
+    SERVER("a hint in milliseconds is not seen", "simulator/recording/answers.py", '    (b"x-ms-retry-after-ms", _MILLISECONDS),\n', "", RECORDED),
+    SERVER("a status is renamed where there is none", "simulator/faults/altered_response.py", "    place[last] = status\n", "    document[last] = status\n", RECORDED),
     # P10: any bytes
     SERVER("NaN is JSON", "http/bodies.py", ", parse_constant=_constant", "", BODIES),
     SERVER("half a surrogate pair is text", "http/bodies.py", "        if isinstance(item, str):\n            _check_text(item)\n", "", BODIES),

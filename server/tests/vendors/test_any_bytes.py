@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from server.tests.vendors.studio import STUDIO
 
 from translation_server.app import create_app
 from translation_server.config.settings import Settings
@@ -173,3 +174,19 @@ def test_no_request_gives_a_server_error(name, data):
         assert status < 500, (scope["method"], scope["path"], scope["query_string"], scope["headers"], body, answer)
         assert headers.get(b"content-type") != b"application/problem+json"
         assert {*HOSTS.findall(answer)} <= OWN_HOSTS
+
+
+@pytest.mark.parametrize(("control", "state"), [("off", "queued"), ("on", "broken")])
+def test_users_of_an_ordinary_server_script_nothing(control, state):
+    """An order in a text is only text, unless the control API says that this server is for tests."""
+    given = {"api_username": "admin", "api_password": "secret", "database_url": "sqlite:///:memory:"}
+    app = create_app(Settings(**given, control_api=control), formats=[STUDIO])
+    headers = [(b"authorization", f"Bearer {KEY}".encode()), (b"content-type", b"application/json")]
+    body = json.dumps({"prompt": "[simulate outcome=error duration=0]"}).encode()
+
+    async def start():
+        async with app.running():
+            return await ask(app, scope_of(STUDIO, "POST", "/v1/jobs", "", headers), body)
+
+    status, _, answer = asyncio.run(start())
+    assert (status, json.loads(answer)["jobs"][0]["state"]) == (201, state)
