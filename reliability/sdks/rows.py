@@ -151,7 +151,9 @@ def _install_node(lock: Path) -> None:
 def _install_python(folder: Path, lock: Path) -> None:
     uv = [sys.executable, "-m", "uv"]
     subprocess.run([*uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True)
-    subprocess.run([*uv, "pip", "sync", "--quiet", "--python", folder, "--require-hashes", lock], check=True)
+    subprocess.run(
+        [*uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", folder, "--require-hashes", lock], check=True
+    )
 
 
 def _python(folder: Path) -> Path:
