@@ -6,7 +6,7 @@ python3 run.py test -- -k deadline   only the tests that these arguments of pyte
 python3 run.py prove                 what takes longer: all tests with coverage, the reliability commands at full size,
                                      official SDKs of other services, planted bugs, benchmarks, installations
                                      on every Python that is here
-python3 run.py lock                  renews the two lock files
+python3 run.py lock                  renews the lock files, those of the SDKs as well
 
 Each command sets up .venv first: the first run downloads the packages of a lock file, later runs use what is there.
 """
@@ -42,6 +42,7 @@ SIDE_BY_SIDE = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorde
 # `prove` runs these once more, with nothing beside them: they hold the client to its deadlines.
 EXACT = ["client/tests/test_deadline.py", "client/tests/test_threads.py", "client/tests/test_async_client.py"]
 # They run with nothing beside them as well: each SDK is a program of its own, and several run at a time.
+SDKS = "reliability/sdks"
 OFFICIAL_SDKS = ["tests/test_vendor_sdks.py", "tests/test_vendor_examples.py"]
 PLANTED_BUGS = ["--sample", "12", "--seed", "512451"]  # the same until the tables change; every night all are planted
 OUTCOMES = {
@@ -176,7 +177,7 @@ def prove() -> None:
 
 
 def lock() -> None:
-    """Renews the lock files from what the `pyproject.toml`s ask for."""
+    """Renews the lock files from what the `pyproject.toml`s, and the lists of SDKs, ask for."""
     step("pip install uv", [PYTHON, "-m", "pip", "install", "-qq", "--upgrade", "uv"])
     uv = [PYTHON, "-m", "uv", "pip", "compile", "--quiet", "--upgrade", "--universal", "--generate-hashes"]
     uv += ["--no-emit-index-url", "--no-emit-find-links", "--python-version", "3.11"]
@@ -184,6 +185,10 @@ def lock() -> None:
     uv += ["--custom-compile-command", "python3 run.py lock"]
     step("lock", [*uv, "--extra", "cli", *PARTS, "-o", RUN_LOCK.name])
     step("lock", [*uv, "--all-extras", "--group", "dev", "-c", RUN_LOCK.name, *PARTS, "-o", TEST_LOCK.name])
+    for name in ("requirements", "requirements-veo"):  # the second for google-genai 2, which excludes 3
+        step("lock the SDKs of PyPI", [*uv, f"{SDKS}/{name}.in", "-o", f"{SDKS}/{name}.lock"])
+    npm = ["npm", "--prefix", SDKS, "install", "--package-lock-only", "--ignore-scripts", "--silent"]
+    step("lock the SDKs of npm", [*npm, "--omit-lockfile-registry-resolved=true"], advice="It needs Node.js with npm.")
 
 
 def step(name: str, command: Sequence[str], *, advice: str = "", **variables: str) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from translation_server.vendors.format import ApiRequest, Format, Json, Page, Route
     from translation_server.vendors.mounts import Call
 
+_HINTED: Final = frozenset({Kind.START, Kind.POLL})  # what is asked next is a poll
 _RESULT: Final = bytes(64)
 _MOST_PER_PAGE: Final = 1000
 _SAME: Final = b""  # the fingerprint of every start with a key: services do not compare what else it says
@@ -228,7 +229,8 @@ class _Exchange:
         return JobStream(self._service, self._user, job_id, self._form, self._route, self._asked)
 
     def _render(self, answer: Json | Reply, view: JobView) -> Answer:
-        hints = {} if view.ending is not None else self._form.hints(view)
+        is_asked_again = view.ending is None and self._route.kind in _HINTED
+        hints = self._form.hints(view) if is_asked_again else {}
         headers = [(name.lower().encode(), value.encode()) for name, value in hints.items()]
         return render(answer, self._route.status, headers)
 
