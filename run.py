@@ -45,6 +45,7 @@ EXACT = ["client/tests/test_deadline.py", "client/tests/test_threads.py", "clien
 SDKS = "reliability/sdks"
 OFFICIAL_SDKS = ["tests/test_vendor_sdks.py", "tests/test_vendor_examples.py"]
 PLANTED_BUGS = ["--sample", "12", "--seed", "512451"]  # the same until the tables change; every night all are planted
+OPTIONS = {"fail": "demo", "coverage": "test", "tested": "prove"}
 OUTCOMES = {
     0: "The job ended as completed. To see one fail: python3 run.py demo --fail",
     1: "The job ended in error, as it was asked to.",
@@ -61,11 +62,14 @@ def main() -> int:
     parser.add_argument("command", choices=["demo", "test", "prove", "lock"])
     parser.add_argument("pytest_arguments", nargs="*", help="for test, after --")
     parser.add_argument("--fail", action="store_true", help="for demo: the job ends in error")
+    parser.add_argument("--coverage", action="store_true", help="for test: measure it, for prove --tested")
+    parser.add_argument("--tested", action="store_true", help="for prove: test --coverage has just been run")
     arguments = parser.parse_args()
     if arguments.pytest_arguments and arguments.command != "test":
         parser.error(f"{arguments.command} takes no further arguments")
-    if arguments.fail and arguments.command != "demo":
-        parser.error(f"--fail is for demo, not for {arguments.command}")
+    for option, command in OPTIONS.items():
+        if getattr(arguments, option) and arguments.command != command:
+            parser.error(f"--{option} is for {command}, not for {arguments.command}")
     os.chdir(ROOT)
     try:
         with orderly_exit():
@@ -86,9 +90,9 @@ def run(arguments: argparse.Namespace) -> None:
         case "demo":
             demo(fails=arguments.fail)
         case "test":
-            test(arguments.pytest_arguments)
+            test(arguments.pytest_arguments, coverage=arguments.coverage)
         case "prove":
-            prove()
+            prove(tested=arguments.tested)
         case _:
             lock()
 
@@ -147,7 +151,7 @@ def demo(*, fails: bool = False) -> None:
     say(f"The server is stopped. What both wrote down:\n    {server.log_file}\n    {log}")
 
 
-def test(pytest_arguments: Sequence[str]) -> None:
+def test(pytest_arguments: Sequence[str], *, coverage: bool = False) -> None:  # noqa: PT028 - not one of pytest's
     """Runs every check and every test of a behaviour, or only pytest with the arguments given."""
     if pytest_arguments:
         step("pytest", [PYTHON, "-m", "pytest", *pytest_arguments])
@@ -158,19 +162,22 @@ def test(pytest_arguments: Sequence[str]) -> None:
     step("pip check", [PYTHON, "-m", "pip", "check", "--disable-pip-version-check"])
     # The same examples each time, so that a failure is the change's own; `prove` draws new ones.
     behaviours = [*SIDE_BY_SIDE, "-q", "--hypothesis-profile=ci", "-m", "not prove"]
+    behaviours += ["--cov", "--cov-report="] if coverage else []
     step(f"pytest, {WORKERS} tests at a time", [PYTHON, "-m", "pytest", *behaviours])
     say("All checks and all tests passed. What takes longer: python3 run.py prove")
 
 
-def prove() -> None:
-    """Runs what takes longer than one likes to wait for after each change."""
+def prove(*, tested: bool = False) -> None:
+    """Runs what takes longer than one likes to wait for after each change; all tests, unless half of them just ran."""
     every = [PYTHON, "-m", "pytest", *SIDE_BY_SIDE, "-q", "--cov", f"--cov-fail-under={COVERAGE_FLOOR}"]
     every += [f"--ignore={file}" for file in OFFICIAL_SDKS]
+    every += ["-m", "prove", "--cov-append"] if tested else []
     step(f"pytest, {WORKERS} tests at a time, those that take long as well, with coverage", every)
     alone = [PYTHON, "-m", "pytest", "-q", *EXACT]
     step("pytest, one test at a time: deadlines are kept to a tenth of a second", alone, TEST_LATENESS_ALLOWED="0.05")
     step("installing the official SDKs of other services into .sdks", [PYTHON, "reliability/vendor_sdks.py", "--setup"])
-    step("pytest, official SDKs against this server", [PYTHON, "-m", "pytest", "-q", *OFFICIAL_SDKS])
+    sdks = [PYTHON, "-m", "pytest", "-q", "-n", str(len(OFFICIAL_SDKS)), "--dist", "loadfile", *OFFICIAL_SDKS]
+    step("pytest, official SDKs against this server", sdks)
     planted = [PYTHON, "reliability/seeded_bugs.py", *PLANTED_BUGS]
     step(f"planting {PLANTED_BUGS[1]} bugs: the tests must notice each of them", planted)
     say("All of it holds.")

@@ -82,10 +82,21 @@ def test_the_proof_leaves_nothing_out(steps):
     assert [Path(file).exists() for file in run.EXACT] == [True] * len(run.EXACT)
     left_out = {one.removeprefix("--ignore=") for one in everything if one.startswith("--ignore=")}
     assert left_out == set(sdks[-len(run.OFFICIAL_SDKS) :]) == set(run.OFFICIAL_SDKS)
-    assert {"-m", "-k", "-n"}.isdisjoint(sdks[sdks.index("pytest") :])
+    assert {"-m", "-k"}.isdisjoint(sdks[sdks.index("pytest") :])
     assert [Path(file).exists() for file in run.OFFICIAL_SDKS] == [True] * len(run.OFFICIAL_SDKS)
     assert setting_up[1:] == ["reliability/vendor_sdks.py", "--setup"]
     assert bugs[1] == "reliability/seeded_bugs.py"
+
+
+def test_what_was_tested_with_coverage_is_not_tested_twice(steps):
+    """The proof then runs the other half and adds to what was measured; the floor is for both."""
+    run.test([], coverage=True)
+    behaviours = steps[-1][1]
+    assert behaviours[-4:] == ["-m", "not prove", "--cov", "--cov-report="]
+    run.prove(tested=True)
+    [rest] = [command for name, command in steps if "with coverage" in name]
+    assert rest[-3:] == ["-m", "prove", "--cov-append"]
+    assert f"--cov-fail-under={run.COVERAGE_FLOOR}" in rest
 
 
 def test_arguments_go_to_pytest_alone(steps):
@@ -106,7 +117,9 @@ def test_a_failing_step_is_named():
         run.step("ruff check", [sys.executable, "-c", "raise SystemExit(7)"])
 
 
-@pytest.mark.parametrize("arguments", [[], ["sing"], ["demo", "--", "-k", "x"], ["prove", "x"], ["test", "--fail"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["sing"], ["demo", "--", "-k", "x"], ["prove", "x"], ["test", "--fail"], ["test", "--tested"]]
+)
 def test_a_wrong_command_line_is_a_usage_error(arguments):
     """What is not a command is refused with the usage, and nothing is set up."""
     done = subprocess.run(
