@@ -1,11 +1,13 @@
 """Which formats there are, and which may be mounted."""
 
 import re
+import sys
 from dataclasses import replace
 
 import pytest
 from server.tests.vendors.studio import NAMED, STUDIO
 
+from translation_server.vendors import formats
 from translation_server.vendors.catalog import built_in, find_formats, formats_in
 from translation_server.vendors.mounts import Mounts
 
@@ -63,3 +65,16 @@ def test_all_formats_can_be_mounted_together():
         (form.mount, route.method, route.path, *route.when.items()) for form in mounts.formats for route in form.routes
     ]
     assert len(set(seen)) == len(seen)
+
+
+def test_one_more_file_is_one_more_format(tmp_path, monkeypatch):
+    """In the folder of formats; nothing else names it."""
+    text = "from server.tests.vendors.studio import STUDIO\nfrom dataclasses import replace\n"
+    (tmp_path / "cinema.py").write_text(f"{text}CINEMA = replace(STUDIO, name='cinema', mount='')\n", "utf-8")
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    built_in.cache_clear()
+    try:
+        assert [(form.name, form.mount) for form in find_formats(["cinema"])] == [("cinema", "cinema")]
+    finally:
+        built_in.cache_clear()
+        sys.modules.pop(f"{formats.__name__}.cinema", None)
