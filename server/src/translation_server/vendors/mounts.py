@@ -196,7 +196,7 @@ def render(given: Json | Reply, status: int, headers: Iterable[Header] = ()) -> 
 
 def base_url(scope: Scope, mount: str) -> str:
     """Return the URL of a mount as the client of this request sees it."""
-    host = headers_by_name(scope).get(b"host", b"").decode("latin-1")
+    host = headers_by_name(scope).get(b"host", b"").decode("latin-1") or ":".join(map(str, scope["server"]))
     return f"{scope['scheme']}://{host}{scope.get('root_path', '')}/{mount}"
 
 
