@@ -20,6 +20,7 @@ from translation_server.formats import (
     Invalid,
     Reply,
     Route,
+    is_named,
     iso,
     of_first,
 )
@@ -137,6 +138,7 @@ NAMED = Format(
     routes=(
         Route("POST", "/named", START, of_first(job), accepts=Start),
         Route("POST", "/named/find", POLL, job, job=lambda request: request.body["name"]),
+        Route("POST", "/named/{id}/more", START, of_first(job), accepts=Start, requires=is_named),
         Route("GET", "/named/by/{prompt}", POLL, job, match=same_prompt),
     ),
 )

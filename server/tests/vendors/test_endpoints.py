@@ -293,6 +293,14 @@ def test_a_job_is_found_by_what_it_was_started_with(ask):
     assert ask("GET", "/named/by/dog").status_code == 404
 
 
+def test_a_start_may_need_another_job(ask, server):
+    """Without it nothing is started, and the answer is that to an unknown job."""
+    refused = ask("POST", "/named/one/more", json={"prompt": "x", "name": "two"})
+    assert (refused.status_code, server.client().list_jobs()) == (404, [])
+    ask("POST", "/named", json={"prompt": "x", "name": "one"})
+    assert ask("POST", "/named/one/more", json={"prompt": "x", "name": "two"}).ok
+
+
 def test_the_words_of_an_order_in_a_text_are_obeyed(ask, start):
     """In any text of the body, in the query or in a header; what is unknown is refused and named."""
     assert state(ask, start('[simulate outcome=error duration=0 message="No."]')) == "broken"

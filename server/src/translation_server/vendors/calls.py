@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from translation_server.service.service import Service
     from translation_server.vendors.format import ApiRequest, Format, JobView, Route
 
+    Match = Callable[[JobView, ApiRequest], bool]
+
 _PAGE: Final = 100  # jobs looked at in one go
 _MANY: Final = frozenset({Kind.LIST, Kind.QUERY})
 _ONE_JOB: Final = frozenset({Kind.POLL, Kind.RESULT, Kind.CANCEL, Kind.DELETE, Kind.EVENTS})
@@ -80,12 +82,18 @@ class Calls:
         refuse_invalid(form, route, asked)
         if route.kind is Kind.START:
             call.key = key_of(form, asked)
+        if route.requires is not None and await self._newest(form, asked, user, route.requires) is None:
+            raise UnknownJobError("")
         if route.match is not None and route.kind not in _MANY:
-            async for job, _ in newest_first(service, user, form, asked, route):
-                call.job_id = job.job_id
-                break
+            call.job_id = await self._newest(form, asked, user, route.match)
         elif route.match is None and route.kind in _ONE_JOB:
             call.job_id = await find_id(service, user, form, str(named_by(form, route, asked)))
+
+    async def _newest(self, form: Format, asked: ApiRequest, user: str, match: Match) -> str | None:
+        """Return our id of the user's newest job for which ``match`` returns True; None: there is none."""
+        async for job, _ in newest_first(self._service(), user, form, asked, match):
+            return job.job_id
+        return None
 
 
 class _ReadBody:
@@ -110,7 +118,7 @@ class _ReadBody:
 
 
 async def newest_first(  # noqa: PLR0913, PLR0917 - what decides about each job
-    service: Service, user: str, form: Format, asked: ApiRequest, route: Route, after: str | None = None
+    service: Service, user: str, form: Format, asked: ApiRequest, match: Match | None, after: str | None = None
 ) -> AsyncIterator[tuple[Job, JobView]]:
     """Yield the user's jobs of a format, the newest first, each with how it is seen now.
 
@@ -119,7 +127,7 @@ async def newest_first(  # noqa: PLR0913, PLR0917 - what decides about each job
         user: Whose jobs.
         form: The format.
         asked: The request.
-        route: Its route, of which ``match`` says which jobs are meant.
+        match: Returns whether a job is meant; None: all are.
         after: Our id of the job after which to begin; an unknown one is before all.
     """
     speed = service.clock.speed
@@ -130,7 +138,7 @@ async def newest_first(  # noqa: PLR0913, PLR0917 - what decides about each job
         for job in found.jobs:
             if format_of(job) == form.name:
                 view = view_of(job, found.now, form, asked, speed)
-                if route.match is None or route.match(view, asked):
+                if match is None or match(view, asked):
                     yield job, view
         after = found.jobs[-1].job_id
 

@@ -171,7 +171,7 @@ class _Exchange:
 
     async def _newest(self, most: int, after: str | None = None) -> list[JobView]:
         views: list[JobView] = []
-        async for _, view in newest_first(self._service, self._user, self._form, self._asked, self._route, after):
+        async for _, view in newest_first(self._service, self._user, self._form, self._asked, self._route.match, after):
             views.append(view)
             if len(views) >= most:
                 break
@@ -181,7 +181,7 @@ class _Exchange:
         if self._route.match is None:
             yield job_id or ""
             return
-        async for job, _ in newest_first(self._service, self._user, self._form, self._asked, self._route):
+        async for job, _ in newest_first(self._service, self._user, self._form, self._asked, self._route.match):
             yield job.job_id
 
     async def _start_all(self, key: str | None, fate: Fate | None) -> list[tuple[Snapshot, bool]]:

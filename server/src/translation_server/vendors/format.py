@@ -251,6 +251,8 @@ class Route:
         match: Finds jobs in place of ids: those of the caller for which this returns True. A START with one answers
             with the newest of them, if there is one already; POLL, RESULT, CANCEL and EVENTS are about the newest,
             DELETE, QUERY and LIST about all of them, the newest first. A QUERY may find none.
+        requires: Of a START, finds a job of the caller that there must be; without one, the start is refused like a
+            poll of an unknown job.
         wait: Returns for how many seconds the answer is held unless the job ends before; None: not at all.
         events: Returns everything a stream has told up to the moment of the view: the same things in the same order
             whenever it is called, and more of them later. Makes the answer an event stream.
@@ -271,6 +273,7 @@ class Route:
     check: Callable[[ApiRequest], Sequence[Invalid]] = lambda _: ()
     job: Callable[[ApiRequest], Any] = lambda request: request.params["id"]
     match: Callable[[JobView, ApiRequest], bool] | None = None
+    requires: Callable[[JobView, ApiRequest], bool] | None = None
     wait: Callable[[ApiRequest], float | None] = lambda _: None
     events: Callable[[JobView], Sequence[Event]] | None = None
     streams: Callable[[ApiRequest], bool] = lambda _: True
@@ -360,6 +363,11 @@ def value_at(document: Json, path: str) -> Json:
 def of_first(answer: Callable[[JobView], Json | Reply]) -> Callable[[Jobs], Json | Reply]:
     """Return an answer function of a start that makes one job, from one of a poll."""
     return lambda jobs: answer(jobs.first)
+
+
+def is_named(view: JobView, request: ApiRequest) -> bool:
+    """Return whether a job is the one with the ``{id}`` of the path, for ``Route.requires``."""
+    return view.id == request.params["id"]
 
 
 def iso(moment: float | None) -> str | None:

@@ -30,6 +30,7 @@ from translation_server.vendors.format import (
     Problem,
     Reply,
     Route,
+    is_named,
     iso,
     of_first,
 )
@@ -236,7 +237,14 @@ ELEVENLABS_PROJECTS: Final = replace(
         Route("GET", "/v1/dubbing/project", LIST, _projects, page=_PAGE, match=_is_project),
         Route("GET", "/v1/dubbing/project/{id}", POLL, _project),
         Route("DELETE", "/v1/dubbing/project/{id}", DELETE, status=204, match=_is_of_project),
-        Route("POST", "/v1/dubbing/project/{id}/language", START, of_first(_language), accepts=_Language),
+        Route(
+            "POST",
+            "/v1/dubbing/project/{id}/language",
+            START,
+            of_first(_language),
+            accepts=_Language,
+            requires=is_named,
+        ),
         Route("GET", "/v1/dubbing/project/{id}/language", QUERY, _languages, match=_is_of_project),
         Route(
             "GET",

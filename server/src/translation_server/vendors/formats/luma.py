@@ -20,6 +20,7 @@ from translation_server.vendors.format import (
     Page,
     Problem,
     Route,
+    is_named,
     iso,
     of_first,
 )
@@ -154,7 +155,15 @@ LUMA = Format(
     status_at="state",
     routes=(
         *(
-            Route("POST", _GENERATIONS + path, START, of_first(_generation), 201, accepts=model)
+            Route(
+                "POST",
+                _GENERATIONS + path,
+                START,
+                of_first(_generation),
+                201,
+                accepts=model,
+                requires=is_named if "{id}" in path else None,
+            )
             for path, model in _STARTS.items()
         ),
         Route("GET", _GENERATIONS, LIST, _list, page=_PAGE),

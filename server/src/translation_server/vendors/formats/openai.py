@@ -36,6 +36,7 @@ from translation_server.vendors.format import (
     Problem,
     Reply,
     Route,
+    is_named,
     of_first,
     unix,
 )
@@ -374,7 +375,7 @@ VIDEOS: Final = replace(
     hints=lambda view: {"openai-poll-after-ms": str(round((view.poll_after or 0.0) * 1000))},
     routes=(
         Route("POST", "/v1/videos", START, of_first(_video), accepts=_Video),
-        Route("POST", "/v1/videos/{id}/remix", START, of_first(_video), accepts=_Remix),
+        Route("POST", "/v1/videos/{id}/remix", START, of_first(_video), accepts=_Remix, requires=is_named),
         Route("GET", "/v1/videos", LIST, lambda jobs: _page(jobs, _video)),
         Route("GET", "/v1/videos/{id}", POLL, _video),
         Route("GET", "/v1/videos/{id}/content", RESULT, _video_content, check=_check_variant),
