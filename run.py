@@ -41,9 +41,7 @@ WORKERS = 2 * (os.cpu_count() or 2)  # many tests wait for a process, a disk or 
 SIDE_BY_SIDE = ["-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder"]
 # `prove` runs these once more, with nothing beside them: they hold the client to its deadlines.
 EXACT = ["client/tests/test_deadline.py", "client/tests/test_threads.py", "client/tests/test_async_client.py"]
-# They run with nothing beside them as well: each SDK is a program of its own, and several run at a time.
 SDKS = "reliability/sdks"
-OFFICIAL_SDKS = ["tests/test_vendor_sdks.py", "tests/test_vendor_examples.py"]
 PLANTED_BUGS = ["--sample", "12", "--seed", "512451"]  # the same until the tables change; every night all are planted
 OPTIONS = {"fail": "demo", "coverage": "test", "tested": "prove"}
 OUTCOMES = {
@@ -169,15 +167,12 @@ def test(pytest_arguments: Sequence[str], *, coverage: bool = False) -> None:  #
 
 def prove(*, tested: bool = False) -> None:
     """Runs what takes longer than one likes to wait for after each change; all tests, unless half of them just ran."""
+    step("installing the official SDKs of other services into .sdks", [PYTHON, "reliability/vendor_sdks.py", "--setup"])
     every = [PYTHON, "-m", "pytest", *SIDE_BY_SIDE, "-q", "--cov", f"--cov-fail-under={COVERAGE_FLOOR}"]
-    every += [f"--ignore={file}" for file in OFFICIAL_SDKS]
     every += ["-m", "prove", "--cov-append"] if tested else []
     step(f"pytest, {WORKERS} tests at a time, those that take long as well, with coverage", every)
     alone = [PYTHON, "-m", "pytest", "-q", *EXACT]
     step("pytest, one test at a time: deadlines are kept to a tenth of a second", alone, TEST_LATENESS_ALLOWED="0.05")
-    step("installing the official SDKs of other services into .sdks", [PYTHON, "reliability/vendor_sdks.py", "--setup"])
-    sdks = [PYTHON, "-m", "pytest", "-q", "-n", str(len(OFFICIAL_SDKS)), "--dist", "loadfile", *OFFICIAL_SDKS]
-    step("pytest, official SDKs against this server", sdks)
     planted = [PYTHON, "reliability/seeded_bugs.py", *PLANTED_BUGS]
     step(f"planting {PLANTED_BUGS[1]} bugs: the tests must notice each of them", planted)
     say("All of it holds.")
