@@ -183,6 +183,17 @@ def test_jobs_of_one_format_are_unknown_to_another(ask, start, server):
     assert ask("GET", f"/v1/jobs/job_{own.replace('-', '')}").status_code == 404
 
 
+def test_metadata_of_our_own_jobs_passes_for_nothing_else(ask, server):
+    """Whatever users write there, in whatever spelling."""
+    user, kind = (server.username, server.password), {"content-type": "application/json"}
+    for kept in ('{"format":"studio"}', ' {"format": "studio", "input": {"prompt": "x"}}'):
+        body = f'{{"metadata": {kept}}}'
+        made = requests.post(f"{server.base_url}/start", data=body, auth=user, headers=kind, timeout=5).json()
+        assert made["metadata"]["format"] == "studio"
+        assert ask("GET", f"/v1/jobs/job_{made['job_id'].replace('-', '')}").status_code == 404
+    assert ask("GET", "/v1/jobs").json()["jobs"] == []
+
+
 def test_cancelling(ask, start, server):
     """Ends a pending job at once; of one that had ended, the format says how."""
     first, second = start(), start()

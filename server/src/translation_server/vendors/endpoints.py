@@ -6,7 +6,6 @@ import mimetypes
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from translation_server.http.problems import ProblemError, answer_to, method_not_allowed
@@ -21,7 +20,7 @@ from translation_server.vendors.calls import find_id, named_by, newest_first
 from translation_server.vendors.format import Jobs, JobView, Reply
 from translation_server.vendors.mounts import CALL, dressed, render
 from translation_server.vendors.stream import JobStream
-from translation_server.vendors.view import format_of, stored, view_of
+from translation_server.vendors.view import format_of, to_metadata, view_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -204,7 +203,7 @@ class _Exchange:
         draft = Draft(
             owner=self._user,
             created_at=self._service.clock.now(),
-            metadata=orjson.dumps(stored(form, asked, number, name)).decode(),
+            metadata=to_metadata(form, asked, number, name),
             duration=self._route.duration(asked),
             number=self._request.scope.get(JOB_NUMBER),
             part=number,

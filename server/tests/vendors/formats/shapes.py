@@ -1,13 +1,12 @@
 """What the tests of formats share: requests, views of real job records, answers and refusals."""
 
-import orjson
 from pydantic import ValidationError
 
 from translation_server.jobs.delays import parse_model
 from translation_server.jobs.model import CANCELLED, CANCELLED_MESSAGE, Draft, Status
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import ApiRequest, Invalid, Jobs
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 BASE = "http://127.0.0.1:8000/mount"
 ACCEPTED = 1_795_538_264.25
@@ -34,7 +33,7 @@ def view(form, start, at=0.0, *, outcome="completed", number=0, ordinal=1, asked
     simulation = Simulation(
         parse_model(f"fixed:{DURATION}"), 0.0, seed=1, randomness=lambda size: bytes([ordinal] * size)
     )
-    metadata = orjson.dumps(stored(form, start, number)).decode()
+    metadata = to_metadata(form, start, number)
     drawn = Status.COMPLETED if outcome == "completed" else Status.ERROR
     job = simulation.accept(Draft("admin", ACCEPTED, outcome=drawn, metadata=metadata), ordinal)
     if outcome not in {"completed", "error"}:

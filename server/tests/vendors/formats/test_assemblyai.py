@@ -1,6 +1,5 @@
 """AssemblyAI's transcripts, from the start to every end."""
 
-import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +8,7 @@ from translation_server.jobs.model import CANCELLED, FAILED, Draft, Status
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import ApiRequest, Jobs, Problem
 from translation_server.vendors.formats.assemblyai import ASSEMBLYAI
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 NOW = 1795538264.0
 BASE = "http://127.0.0.1:8000/assemblyai"
@@ -21,7 +20,7 @@ ROUTES = {(route.method, route.path.removeprefix("/v2/transcript")): route for r
 def view_at(seconds, *, body=AUDIO, ending=None, **request):
     """Return a transcript of ten seconds as it is seen after some; with an ending, it has ended then in this way."""
     start = ApiRequest("POST", BASE, "/v2/transcript", body=body)
-    draft = Draft("admin", NOW, metadata=orjson.dumps(stored(ASSEMBLYAI, start)).decode(), duration=10.0)
+    draft = Draft("admin", NOW, metadata=to_metadata(ASSEMBLYAI, start), duration=10.0)
     job = Simulation(Uniform(10, 10), 0).accept(draft, 1)
     if ending is not None:
         how = {"outcome": Status.ERROR, "error_code": ending, "error_message": "The translation failed."}

@@ -1,6 +1,5 @@
 import re
 
-import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +8,7 @@ from translation_server.jobs.model import Draft, Status
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import DELETE, LIST, POLL, START, ApiRequest, Jobs, Page, Problem
 from translation_server.vendors.formats.aws import TRANSCRIBE
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 BASE = "http://127.0.0.1:8000/aws"
 ACCEPTED = 1_795_538_368.391
@@ -30,7 +29,7 @@ def request(body=BODY):
 def view(at=0.0, body=BODY, *, outcome=Status.COMPLETED):
     """Return the view of a job that takes ten seconds, so many of them after it was accepted."""
     start = request(body)
-    metadata = orjson.dumps(stored(TRANSCRIBE, start, name=TRANSCRIBE.named(start))).decode()
+    metadata = to_metadata(TRANSCRIBE, start, name=TRANSCRIBE.named(start))
     simulation = Simulation(Fixed(10.0), 0.0, seed=1)
     job = simulation.accept(Draft("admin", ACCEPTED, outcome=outcome, metadata=metadata, number=1), 1)
     return view_of(job, ACCEPTED + at, TRANSCRIBE, start)

@@ -1,6 +1,5 @@
 import re
 
-import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +8,7 @@ from translation_server.jobs.model import CANCELLED, CANCELLED_MESSAGE, Draft, S
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import ApiRequest, Invalid, Jobs, Problem
 from translation_server.vendors.formats.azure import DOCUMENT, VIDEO
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 BASE = "http://127.0.0.1:8000/azure"
 ACCEPTED = 1_795_538_264.25
@@ -40,7 +39,7 @@ def view(form, start, at=0.0, *, outcome="completed", asked=None, lasts=10.0):  
     simulation = Simulation(Fixed(lasts), 0.0, seed=1, randomness=bytes)
     name = form.named(start) if form is VIDEO else None
     drawn = Status.COMPLETED if outcome == "completed" else Status.ERROR
-    metadata = orjson.dumps(stored(form, start, name=name)).decode()
+    metadata = to_metadata(form, start, name=name)
     job = simulation.accept(Draft("admin", ACCEPTED, outcome=drawn, metadata=metadata, number=1), 1)
     if outcome == CANCELLED:
         job = job._replace(ends_at=ACCEPTED + at, error_code=CANCELLED, error_message=CANCELLED_MESSAGE, ending=1)

@@ -1,6 +1,5 @@
 """fal's requests, from the start to every end."""
 
-import orjson
 import pytest
 
 from translation_server.jobs.delays import Uniform
@@ -8,7 +7,7 @@ from translation_server.jobs.model import CANCELLED, FAILED, Draft, Status
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import ApiRequest, Event, Invalid, Jobs, Problem, Reply
 from translation_server.vendors.formats.fal import FAL
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 NOW = 1795538264.0
 BASE = "http://127.0.0.1:8000/fal"
@@ -19,7 +18,7 @@ ROUTES = {(route.method, route.path.removeprefix(REQUEST)): route for route in F
 def view_at(seconds, *, path="/acme/translate", ending=None):
     """Return a request of ten seconds as it is seen after some; with an ending, it has ended then in this way."""
     start = ApiRequest("POST", BASE, path, body={"prompt": "a cat"})
-    draft = Draft("admin", NOW, metadata=orjson.dumps(stored(FAL, start)).decode(), duration=10.0)
+    draft = Draft("admin", NOW, metadata=to_metadata(FAL, start), duration=10.0)
     job = Simulation(Uniform(10, 10), 0).accept(draft, 1)
     if ending is not None:
         how = {"outcome": Status.ERROR, "error_code": ending, "error_message": "The translation failed."}

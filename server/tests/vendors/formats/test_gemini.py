@@ -1,6 +1,5 @@
 import re
 
-import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +8,7 @@ from translation_server.jobs.model import CANCELLED, CANCELLED_MESSAGE, Draft, S
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import CANCEL, DELETE, POLL, RESULT, START, ApiRequest, Invalid, Jobs, Problem
 from translation_server.vendors.formats.gemini import INTERACTIONS, VEO, VERTEX
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 BASE = "http://127.0.0.1:8000/gemini"
 ACCEPTED = 1_795_538_264.25
@@ -37,7 +36,7 @@ def view(form, at=0.0, start=None, *, outcome="completed"):
     """Return the view of a job that takes ten seconds, so many of them after it was accepted."""
     start = start or STARTS[form.name]
     drawn = Status.COMPLETED if outcome == "completed" else Status.ERROR
-    draft = Draft("admin", ACCEPTED, outcome=drawn, metadata=orjson.dumps(stored(form, start)).decode(), number=1)
+    draft = Draft("admin", ACCEPTED, outcome=drawn, metadata=to_metadata(form, start), number=1)
     job = Simulation(Fixed(10.0), 0.0, seed=1).accept(draft, 1)
     if outcome == CANCELLED:
         job = job._replace(ends_at=ACCEPTED + at, error_code=CANCELLED, error_message=CANCELLED_MESSAGE, ending=1)

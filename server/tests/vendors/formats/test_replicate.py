@@ -1,6 +1,5 @@
 """Replicate's predictions, from the start to every end."""
 
-import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -9,7 +8,7 @@ from translation_server.jobs.model import CANCELLED, FAILED, Draft, Status
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import ApiRequest, Event, Invalid, Jobs, Problem
 from translation_server.vendors.formats.replicate import REPLICATE
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 NOW = 1795538264.0
 BASE = "http://127.0.0.1:8000/replicate"
@@ -27,7 +26,7 @@ ENDED = HALF | {"completed_at": "2026-11-24T16:37:49.000Z", "metrics": {"predict
 def view_at(seconds, *, params=MODEL, body=INPUT, ending=None, **request):
     """Return a prediction of ten seconds as it is seen after some; with an ending, it has ended then in this way."""
     start = ApiRequest("POST", BASE, BY_MODEL.format(**MODEL), params, body=body)
-    draft = Draft("admin", NOW, metadata=orjson.dumps(stored(REPLICATE, start)).decode(), duration=10.0)
+    draft = Draft("admin", NOW, metadata=to_metadata(REPLICATE, start), duration=10.0)
     job = Simulation(Uniform(10, 10), 0).accept(draft, 1)
     if ending is not None:
         how = {"outcome": Status.ERROR, "error_code": ending, "error_message": "The translation failed."}

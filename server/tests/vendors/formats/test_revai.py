@@ -2,7 +2,6 @@
 
 import json
 
-import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -11,7 +10,7 @@ from translation_server.jobs.model import CANCELLED, FAILED, Draft, Status
 from translation_server.jobs.simulation import Simulation
 from translation_server.vendors.format import ApiRequest, Invalid, Jobs, Problem
 from translation_server.vendors.formats.revai import REVAI
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 NOW = 1795538264.0
 BASE = "http://127.0.0.1:8000/revai"
@@ -25,7 +24,7 @@ FAILURE = ENDED | {"failure": "internal_processing", "failure_detail": "The tran
 def view_at(seconds, *, body=MEDIA, ending=None, **request):
     """Return a job of ten seconds as it is seen after some; with an ending, it has ended then in this way."""
     start = ApiRequest("POST", BASE, JOBS, body=body)
-    draft = Draft("admin", NOW, metadata=orjson.dumps(stored(REVAI, start)).decode(), duration=10.0)
+    draft = Draft("admin", NOW, metadata=to_metadata(REVAI, start), duration=10.0)
     job = Simulation(Uniform(10, 10), 0).accept(draft, 1)
     if ending is not None:
         how = {"outcome": Status.ERROR, "error_code": ending, "error_message": "The translation failed."}

@@ -1,6 +1,5 @@
 """Runway's tasks, from the start to every end."""
 
-import orjson
 import pytest
 from pydantic import ValidationError
 
@@ -10,7 +9,7 @@ from translation_server.jobs.simulation import Simulation
 from translation_server.simulator.recording.exchange import Kind
 from translation_server.vendors.format import ApiRequest, Invalid, Jobs, Problem
 from translation_server.vendors.formats.runway import RUNWAY
-from translation_server.vendors.view import stored, view_of
+from translation_server.vendors.view import to_metadata, view_of
 
 NOW = 1795538264.0
 BASE = "http://127.0.0.1:8000/runway"
@@ -22,7 +21,7 @@ COST = {"credits": 25}
 def view_at(seconds, *, path="image_to_video", body=IMAGE, ending=None):
     """Return a task of ten seconds as it is seen after some; with an ending, it has ended then in this way."""
     start = ApiRequest("POST", BASE, f"/v1/{path}", body=body)
-    draft = Draft("admin", NOW, metadata=orjson.dumps(stored(RUNWAY, start)).decode(), duration=10.0)
+    draft = Draft("admin", NOW, metadata=to_metadata(RUNWAY, start), duration=10.0)
     job = Simulation(Uniform(10, 10), 0).accept(draft, 1)
     if ending is not None:
         how = {"outcome": Status.ERROR, "error_code": ending, "error_message": "The translation failed."}
