@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from server.tests.vendors.starts import BEARER, EXCHANGES, KEY
 from server.tests.vendors.studio import STUDIO
 
 from translation_server.app import create_app
@@ -17,46 +18,7 @@ from translation_server.simulator.clocks import SteppedClock
 from translation_server.simulator.simulator import Simulator
 from translation_server.vendors.catalog import built_in
 
-KEY = "admin:secret"
-KEYS = {
-    "openai": f"Bearer {KEY}",
-    "replicate": f"Bearer {KEY}",
-    "runway": f"Bearer {KEY}",
-    "luma": f"Bearer {KEY}",
-    "google": f"Bearer {KEY}",
-    "revai": f"Bearer {KEY}",
-    "fal": f"Key {KEY}",
-    "assemblyai": KEY,
-    "aws": f"AWS4-HMAC-SHA256 Credential={KEY}/20260101/us-east-1/transcribe/aws4_request, SignedHeaders=host",
-}
-STARTS = {  # bodies that are right, of which members are then exchanged
-    "aws": {"TranscriptionJobName": "n", "Media": {"MediaFileUri": "s3://b/k"}, "LanguageCode": "en-US"},
-    "azure-document": {
-        "inputs": [{"source": {"sourceUrl": "http://x/a"}, "targets": [{"targetUrl": "http://x/b", "language": "es"}]}]
-    },
-    "azure-video": {"input": {"targetLocale": "es", "voiceKind": "PlatformVoice", "videoFileUrl": "http://x/a"}},
-    "elevenlabs": {"target_lang": "es", "source_url": "http://x/a"},
-    "elevenlabs-projects": {"target_language": "es", "source_url": "http://x/a"},
-    "gemini-interactions": {"model": "m", "input": "x", "background": True},
-    "gemini-veo": {"instances": [{"prompt": "x"}]},
-    "gemini-vertex": {"instances": [{"prompt": "x"}]},
-    "heygen": {"video": {"type": "url", "url": "http://x/a"}, "output_languages": ["es", "fr"]},
-    "heygen-v2": {"video_url": "http://x/a", "output_language": "es"},
-    "luma": {"prompt": "x", "model": "ray-2"},
-    "openai-batches": {"input_file_id": "file-1", "endpoint": "/v1/responses", "completion_window": "24h"},
-    "openai-responses": {"model": "m", "input": "x", "background": True},
-    "openai-videos": {"prompt": "x", "model": "sora-2"},
-    "replicate": {"version": "v", "input": {"prompt": "x"}},
-    "revai": {"source_config": {"url": "http://x/a"}},
-    "runway": {
-        "model": "gen4_turbo",
-        "promptImage": "http://x/a",
-        "promptText": "x",
-        "ratio": "1280:720",
-        "duration": 5,
-    },
-}
-HEADERS = ("x-api-key", "xi-api-key", "ocp-apim-subscription-key", "x-goog-api-key")
+USER, _, PASSWORD = KEY.partition(":")
 WORDS = st.sampled_from(
     [
         "",
@@ -88,7 +50,7 @@ def bodies(name, route):
     names = list(route.accepts.model_fields) if route.accepts else []
     names += ["operationName", "TranscriptionJobName", "name", "input", "metadata"]
     members = st.dictionaries(st.sampled_from(names), JSON | st.just({"type": "url", "url": "x"}), max_size=2)
-    known = STARTS.get(name, {"prompt": "x"})
+    known = EXCHANGES[name].body | ({"output_languages": ["es", "fr"]} if name == "heygen" else {})
     return (
         st.just(json.dumps(known).encode())
         | members.map(lambda more: json.dumps(known | more).encode())
@@ -119,9 +81,6 @@ async def ask(app, scope, body):
 
 def scope_of(form, method, path, query, headers):
     given = [(b"host", b"127.0.0.1"), *headers]
-    authorization = KEYS.get(form.mount)
-    given += [(b"authorization", authorization.encode())] if authorization else []
-    given += [(name.encode(), KEY.encode()) for name in HEADERS]
     full = f"/{form.mount}{path}"
     common = {"type": "http", "http_version": "1.1", "scheme": "http", "client": ("127.0.0.1", 1), "server": ("x", 1)}
     return common | {
@@ -135,12 +94,10 @@ def scope_of(form, method, path, query, headers):
 
 
 async def exchange(form, requests):
-    settings_ = Settings(api_username="admin", api_password="secret", database_url="sqlite:///:memory:")
+    settings_ = Settings(api_username=USER, api_password=PASSWORD, database_url="sqlite:///:memory:")
     clock = SteppedClock()
     simulator = Simulator(clock=clock, seed=1)
-    app = create_app(
-        settings_, accounts=Accounts({"admin": "secret"}), clock=clock, simulator=simulator, formats=[form]
-    )
+    app = create_app(settings_, accounts=Accounts({USER: PASSWORD}), clock=clock, simulator=simulator, formats=[form])
     answers = []
     async with app.running():
         for scope, body in requests:
@@ -164,7 +121,7 @@ def test_no_request_gives_a_server_error(name, data):
         names = [one[1:] for one in route.when if one[0] == "?"] + ["limit", "starting_after", "token"]
         asked = data.draw(st.dictionaries(st.sampled_from(names), WORDS | st.just("true"), max_size=3))
         query = "&".join(f"{one}={value}" for one, value in {"api-version": "2026-03-01", **asked}.items())
-        given = {"operation-id": data.draw(WORDS | st.just("op-1")), "x-runway-version": "2024-11-06"}
+        given = EXCHANGES[name].headers | {"operation-id": data.draw(WORDS | st.just("op-1"))}
         given |= {one: value for one, value in route.when.items() if one[0] != "?"}
         given |= data.draw(st.dictionaries(st.sampled_from(FURTHER), WORDS | st.just("wait=1"), max_size=3))
         given["content-type"] = data.draw(st.sampled_from(KINDS) | st.just("application/json"))
@@ -179,9 +136,10 @@ def test_no_request_gives_a_server_error(name, data):
 @pytest.mark.parametrize(("control", "state"), [("off", "queued"), ("on", "broken")])
 def test_users_of_an_ordinary_server_script_nothing(control, state):
     """An order in a text is only text, unless the control API says that this server is for tests."""
-    given = {"api_username": "admin", "api_password": "secret", "database_url": "sqlite:///:memory:"}
+    given = {"api_username": USER, "api_password": PASSWORD, "database_url": "sqlite:///:memory:"}
     app = create_app(Settings(**given, control_api=control), formats=[STUDIO])
-    headers = [(b"authorization", f"Bearer {KEY}".encode()), (b"content-type", b"application/json")]
+    headers = [(name.encode(), value.encode()) for name, value in BEARER.items()]
+    headers += [(b"content-type", b"application/json")]
     body = json.dumps({"prompt": "[simulate outcome=error duration=0]"}).encode()
 
     async def start():

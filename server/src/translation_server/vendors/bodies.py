@@ -84,6 +84,7 @@ class _Form:
         self._limit = limit
         self._fields: list[tuple[str, Json]] = []
         self._headers: list[tuple[bytes, bytes]] = []
+        self._options: dict[bytes, bytes] = {}
         self._name, self._value = b"", b""
         self._part, self._length = bytearray(), 0
         self._parser = MultipartParser(
@@ -93,6 +94,7 @@ class _Form:
                 "on_header_field": self._add_to_name,
                 "on_header_value": self._add_to_value,
                 "on_header_end": self._end_header,
+                "on_headers_finished": self._read_headers,
                 "on_part_data": self._add_data,
                 "on_part_end": self._end_part,
             },
@@ -128,12 +130,12 @@ class _Form:
         self._headers.append((self._name.lower(), self._value))
         self._name, self._value = b"", b""
 
-    def _options(self) -> dict[bytes, bytes]:
-        return parse_options_header(dict(self._headers).get(b"content-disposition", b""))[1]
+    def _read_headers(self) -> None:
+        self._options = parse_options_header(dict(self._headers).get(b"content-disposition", b""))[1]
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         self._length += end - start
-        if b"filename" in self._options():
+        if b"filename" in self._options:
             return
         self._limit -= end - start
         if self._limit < 0:
@@ -141,9 +143,8 @@ class _Form:
         self._part += data[start:end]
 
     def _end_part(self) -> None:
-        options = self._options()
-        name = options.get(b"name", b"").decode(errors="replace")
-        file = options.get(b"filename")
+        name = self._options.get(b"name", b"").decode(errors="replace")
+        file = self._options.get(b"filename")
         if file is None:
             self._fields.append((name, self._part.decode(errors="replace")))
         else:

@@ -214,21 +214,22 @@ def repetitions(requests: Iterable[Exchange]) -> Iterator[Repetition]:
     """
     starts = [one for one in requests if one.kind is Kind.START]
     repeated = {(one.user, one.key) for one in starts if one.key is not None and one.attempt > 1}
-    failed: defaultdict[str | None, list[Exchange]] = defaultdict(list)
+    failed: defaultdict[tuple[str | None, str | None], list[Exchange]] = defaultdict(list)
     for start in sorted(starts, key=lambda one: one.number):
-        before = failed[start.user]
-        first = next((one for one in before if _repeats(start, one)), None)
+        first = _over_before(start, failed[start.user, start.fingerprint])
+        if first is None and start.is_retry:
+            of_user = (ones for (user, _), ones in failed.items() if user == start.user)
+            first = _over_before(start, (one for ones in of_user for one in ones if one.path == start.path))
         if first is not None and start.attempt == 1:
-            before.remove(first)
+            failed[first.user, first.fingerprint].remove(first)
             yield Repetition(first, start)
         if _may_have_been_accepted(start) and (start.user, start.key) not in repeated:
-            before.append(start)
+            failed[start.user, start.fingerprint].append(start)
 
 
-def _repeats(start: Exchange, first: Exchange) -> bool:
-    """Return whether a start asks for what another one asked for, after that was over; some libraries say so."""
-    is_alike = start.fingerprint == first.fingerprint or (start.is_retry and start.path == first.path)
-    return is_alike and first.over is not None and first.over <= start.arrived
+def _over_before(start: Exchange, others: Iterable[Exchange]) -> Exchange | None:
+    """Return the first of the others that was over when a start arrived."""
+    return next((one for one in others if one.over is not None and one.over <= start.arrived), None)
 
 
 def _may_have_been_accepted(start: Exchange) -> bool:

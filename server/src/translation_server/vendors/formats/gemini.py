@@ -6,6 +6,7 @@ The type URLs in answers, ``type.googleapis.com/…``, are names of types, and n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping  # noqa: TC003 - pydantic reads some
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -227,17 +228,10 @@ VEO = Format(
     ),
 )
 
-VERTEX = Format(
+VERTEX = replace(
+    VEO,
     name="gemini-vertex",
-    mount="gemini",
     title="Vertex AI, Veo",
-    keys=_KEYS,
-    words=_VEO_WORDS,
-    error=_error,
-    invalid=400,
-    ids=Ids(alphabet=HEX, length=32),
-    status_at="",
-    reads=_read,
     environment={"GOOGLE_VERTEX_BASE_URL": "{base}", "GOOGLE_API_KEY": "{key}"},
     routes=(
         Route("POST", _VERTEX_MODEL + ":predictLongRunning", START, of_first(_VERTEX), accepts=_Predict),
