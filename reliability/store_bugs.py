@@ -117,7 +117,7 @@ STORE_BUGS = (
     SERVER("a deletion is no change", LITE_WRITES, "            self._announce_change([job_id for *_, job_id in old])\n", "            self._announce_change(['other'])\n", READING),
     SERVER("a deletion by name is no change", LITE_WRITES, "        self._announce_change([job_id])\n        self._connection.execute(sql.DELETE", "        self._announce_change(['other'])\n        self._connection.execute(sql.DELETE", DELETION),
     SERVER("counts do not follow a deletion, SQLite", LITE_WRITES, "        self._owner(owner).count(job.outcome, -1)\n", "", DELETION),
-    SERVER("an end that is deleted already wakes nobody, SQLite", "stores/sqlite/store.py", "if len(job_ids) < last - position:", "if False:", DELETION),
+    SERVER("an end that is deleted already wakes nobody, SQLite", "stores/sqlite/store.py", "if len(job_ids) < place - position:", "if False:", DELETION),
     SERVER("changes are not counted", LITE_FILE, "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER UPDATE ON jobs BEGIN UPDATE store SET changes = changes", READING),
     SERVER("deletions are not counted", LITE_FILE, "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes + 1", "AFTER DELETE ON jobs BEGIN UPDATE store SET changes = changes", READING),
     # SQLite: the file

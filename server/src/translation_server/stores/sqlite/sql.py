@@ -41,7 +41,7 @@ CHANGES: Final = "SELECT changes FROM store"
 DATA_VERSION: Final = "PRAGMA data_version"  # another number whenever any other connection has committed something
 POSITIONS: Final = "SELECT owner, endings FROM owners"
 LAST_SEQ: Final = "SELECT coalesce(max(seq), 0) FROM jobs"
-ENDED_IDS: Final = "SELECT job_id FROM jobs WHERE owner = ? AND ending > ? ORDER BY ending"
+ENDED_IDS: Final = "SELECT job_id FROM jobs WHERE owner = ? AND ending > ? AND ending <= ? ORDER BY ending"
 OWNERS_AFTER: Final = "SELECT DISTINCT owner FROM jobs NOT INDEXED WHERE seq > ?"
 
 # Writes.

@@ -136,10 +136,12 @@ class SqliteStore:
         seq, version = 0, -1
         while self._is_shared:
             try:
-                new = dict(self._reader.rows(sql.POSITIONS)), int(self._reader.value(sql.LAST_SEQ))
+                # First the version, so that what is written while the rest is read is looked at the next time.
                 new_version = await self._commits.inspect(lambda c: int(c.execute(sql.DATA_VERSION).fetchone()[0]))
-                found = [] if endings is None or new_version == version else self._changes_since(endings, seq)
-                (endings, seq), version = new, new_version
+                last, new_seq = dict(self._reader.rows(sql.POSITIONS)), int(self._reader.value(sql.LAST_SEQ))
+                is_new = endings is not None and new_version != version
+                found = self._changes_between(endings or {}, last, seq) if is_new else []
+                endings, seq, version = last, new_seq, new_version
             except StoreUnavailableError:
                 found = []
             for change in found:
@@ -157,12 +159,13 @@ class SqliteStore:
         self._reader.close()
         self._writing.close()
 
-    def _changes_since(self, endings: Mapping[str, int], seq: int) -> list[Change]:
+    def _changes_between(self, before: Mapping[str, int], last: Mapping[str, int], seq: int) -> list[Change]:
+        """Return the ends between two places in each owner's order of ending, and whoever has jobs after ``seq``."""
         changes: list[Change] = []
-        for owner, last in self._reader.rows(sql.POSITIONS):
-            position = endings.get(owner, 0)
-            job_ids = [job_id for (job_id,) in self._reader.rows(sql.ENDED_IDS, (owner, position))]
+        for owner, place in last.items():
+            position = before.get(owner, 0)
+            job_ids = [job_id for (job_id,) in self._reader.rows(sql.ENDED_IDS, (owner, position, place))]
             changes += [Change(owner, job_id) for job_id in job_ids]
-            if len(job_ids) < last - position:  # places have no gaps, unless jobs were deleted
+            if len(job_ids) < place - position:  # places have no gaps, unless jobs were deleted
                 changes.append(Change(owner, None, gone=True))
         return changes + [Change(owner, None) for (owner,) in self._reader.rows(sql.OWNERS_AFTER, (seq,))]
